@@ -1,0 +1,108 @@
+"""The nouns of the package, as frozen dataclasses that every room shares."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+class RunLengthMask(TypedDict):
+    """A binary mask in COCO's compressed run-length encoding, as ``pycocotools.mask`` reads it."""
+
+    size: list[int]
+    counts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image of a data set, by where it lies.
+
+    Attributes:
+        name: Identifier within the data set: the image's path below its split without suffixes,
+            ``/``-separated (Cityscapes: ``frankfurt/frankfurt_000000_000294``).
+        image_path: The image file.
+        split: ``train``, ``val``, ``test``, or ``""`` where the data set has no splits.
+        city: The Cityscapes city, or the subfolder of an image folder; ``""`` if there is none.
+    """
+
+    name: str
+    image_path: Path
+    split: str = ""
+    city: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of one image that may hold an object; it carries no class.
+
+    Attributes:
+        box: ``(x, y, width, height)`` in pixels of the full image.
+        area: Pixels inside the mask (of the box, where there is no mask).
+        mask: Full-frame mask, or None where the region is its box.
+        foreground: False for a region that is known to hold no object.
+        score: Confidence of the source that this is an object, 0 to 1.
+    """
+
+    box: tuple[int, int, int, int]
+    area: int
+    mask: RunLengthMask | None = None
+    foreground: bool = True
+    score: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A square window cut around a region: one row of a ``PatchStore``.
+
+    Attributes:
+        sample: ``Sample.name`` of the image.
+        window: ``(x, y, side)`` in pixels of the full image; may reach over its border.
+        frame: ``(height, width)`` of the full image in pixels.
+        region: The region that the window frames.
+    """
+
+    sample: str
+    window: tuple[int, int, int]
+    frame: tuple[int, int]
+    region: Region
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a method trains on; no class label is in it.
+
+    Attributes:
+        views: One tensor per view, each ``(B, C, H, W)`` float32, normalised as the encoder asks.
+        index: ``(B,)`` int64 rows of the data set.
+        foreground: ``(B,)`` bool, False for background windows.
+    """
+
+    views: tuple[Tensor, ...]
+    index: Tensor
+    foreground: Tensor
+
+    def to(self, device: str) -> "Batch":
+        """Return the batch on another device."""
+        return Batch(
+            tuple(view.to(device, non_blocking=True) for view in self.views),
+            self.index.to(device, non_blocking=True),
+            self.foreground.to(device, non_blocking=True),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationMap:
+    """A full-size answer for one image.
+
+    Attributes:
+        sample: ``Sample.name`` of the image.
+        clusters: ``(H, W)`` int16 cluster ids; -1 where nothing was found.
+        confidence: ``(H, W)`` float32 in [0, 1], probability of the cluster; 0 where nothing was found.
+    """
+
+    sample: str
+    clusters: NDArray[np.int16]
+    confidence: NDArray[np.float32]
