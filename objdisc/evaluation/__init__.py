@@ -1,0 +1,1 @@
+"""How good the clusters are: the only room of the package that reads class labels."""

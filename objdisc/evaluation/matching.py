@@ -1,0 +1,139 @@
+"""Which cluster stands for which class: contingency counts and the mappings read from them.
+
+Both mappings use labels, so they belong to evaluation: no cluster is trained, chosen or renamed by them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from objdisc.errors import UsageError
+
+Matching = Literal["majority", "hungarian"]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassCounts:
+    """How many patches of each class went to each cluster.
+
+    Attributes:
+        class_ids: The C label ids that occur, ascending.
+        table: ``(C, K)`` int64 patches, row = class, column = cluster.
+    """
+
+    class_ids: tuple[int, ...]
+    table: NDArray[np.int64]
+
+
+def count_classes(labels: NDArray[np.int64], clusters: NDArray[np.int64], num_clusters: int) -> ClassCounts:
+    """Count patches by class and cluster; patches of unknown class (label below 0) are left out.
+
+    Args:
+        labels: ``(n,)`` label ids; negative for unknown.
+        clusters: ``(n,)`` cluster ids.
+        num_clusters: K; clusters run from 0 to K - 1, some may be empty.
+
+    Raises:
+        ValueError: The lengths differ, or a cluster of a labelled patch is out of range.
+        UsageError: No patch has a label.
+    """
+    if len(labels) != len(clusters):
+        raise ValueError(f"{len(labels)} labels for {len(clusters)} clusters")
+    known = labels >= 0
+    labels, clusters = labels[known], clusters[known]
+    if not labels.size:
+        raise UsageError(
+            "no object patch with a class label to score; evaluate a split that has ground truth, "
+            "or check --objectness and the minimum area"
+        )
+    if clusters.min() < 0 or clusters.max() >= num_clusters:
+        raise ValueError(f"clusters run from {clusters.min()} to {clusters.max()}; expected 0 to {num_clusters - 1}")
+    class_ids, rows = np.unique(labels, return_inverse=True)
+    table = np.bincount(rows * num_clusters + clusters, minlength=len(class_ids) * num_clusters)
+    return ClassCounts(
+        tuple(int(label) for label in class_ids), table.reshape(len(class_ids), num_clusters).astype(np.int64)
+    )
+
+
+def majority_mapping(counts: NDArray[np.int64], class_ids: Sequence[int] | None = None) -> dict[int, int]:
+    """Map each cluster to its most frequent class: many clusters may share a class.
+
+    Args:
+        counts: ``(C, K)`` patches by class and cluster.
+        class_ids: The C label ids; None for the row numbers.
+
+    Returns:
+        Cluster id to label id; an empty cluster is left out. Ties go to the first row.
+    """
+    ids = range(len(counts)) if class_ids is None else class_ids
+    return {
+        cluster: ids[int(counts[:, cluster].argmax())] for cluster in range(counts.shape[1]) if counts[:, cluster].any()
+    }
+
+
+def hungarian_mapping(counts: NDArray[np.int64], class_ids: Sequence[int] | None = None) -> dict[int, int]:
+    """Match clusters to classes one to one so that the most patches agree (Kuhn 1955).
+
+    Args:
+        counts: ``(C, K)`` patches by class and cluster; C and K may differ.
+        class_ids: The C label ids; None for the row numbers.
+
+    Returns:
+        Cluster id to label id. Left out: clusters beyond the number of classes, and pairs that no patch supports.
+    """
+    ids = range(len(counts)) if class_ids is None else class_ids
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    return {int(cluster): ids[int(row)] for row, cluster in zip(rows, columns, strict=True) if counts[row, cluster] > 0}
+
+
+def label_mapping(counts: ClassCounts, matching: Matching = "majority") -> dict[int, int]:
+    """Say which label id each cluster gets in labelIds maps.
+
+    The default is many-to-one, as the paper's accuracy is: with K above the number of classes the spare clusters
+    are then used, not thrown away. Counts of the scored split are the paper's protocol; counts of the training
+    split, where it has labels, are the stricter one, because nothing of the scored split's labels is then used.
+
+    Args:
+        counts: From ``count_classes``.
+        matching: ``majority`` or ``hungarian``.
+
+    Returns:
+        Cluster id to label id; clusters that match nothing are left out.
+    """
+    mappings: dict[Matching, Callable[[NDArray[np.int64], Sequence[int]], dict[int, int]]] = {
+        "majority": majority_mapping,
+        "hungarian": hungarian_mapping,
+    }
+    return mappings[matching](counts.table, counts.class_ids)
+
+
+def mapped_recall(counts: ClassCounts, mapping: Mapping[int, int]) -> NDArray[np.float64]:
+    """Recall of each class when clusters are read as classes.
+
+    Args:
+        counts: The patches to score; every class has at least one.
+        mapping: Cluster id to label id, perhaps fitted on other patches.
+
+    Returns:
+        ``(C,)`` share of each class's patches in clusters that map to it.
+    """
+    recall: NDArray[np.float64] = _hits(counts, mapping) / counts.table.sum(axis=1)
+    return recall
+
+
+def mapped_accuracy(counts: ClassCounts, mapping: Mapping[int, int]) -> float:
+    """Share of all patches whose cluster maps to their class; arguments as in ``mapped_recall``."""
+    return int(_hits(counts, mapping).sum()) / int(counts.table.sum())
+
+
+def _hits(counts: ClassCounts, mapping: Mapping[int, int]) -> NDArray[np.int64]:
+    hits = np.zeros(len(counts.class_ids), np.int64)
+    rows = {label: row for row, label in enumerate(counts.class_ids)}
+    for cluster, label in mapping.items():
+        if label in rows and cluster < counts.table.shape[1]:
+            hits[rows[label]] += counts.table[rows[label], cluster]
+    return hits
