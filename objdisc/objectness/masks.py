@@ -1,0 +1,176 @@
+"""Binary masks in COCO's run-length encoding, read and written through their bounding box.
+
+pycocotools codes whole frames; a region fills little of its frame, so these functions touch only the region's
+columns. Same bytes, several times faster on street scenes.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+from scipy import ndimage
+
+from objdisc.types import Region, RunLengthMask
+
+Box = tuple[int, int, int, int]
+
+
+def encode_mask(mask: NDArray[np.bool_]) -> RunLengthMask:
+    """Encode a full-frame mask.
+
+    Args:
+        mask: ``(H, W)`` bool.
+
+    Returns:
+        The same encoding as ``pycocotools.mask.encode``, with ``counts`` as text.
+    """
+    return encode_crop(mask, (0, 0), (mask.shape[0], mask.shape[1]))
+
+
+def encode_crop(crop: NDArray[np.bool_], corner: tuple[int, int], frame: tuple[int, int]) -> RunLengthMask:
+    """Encode a mask that is False outside a box of the frame.
+
+    Args:
+        crop: ``(h, w)`` bool, the mask inside the box.
+        corner: ``(x, y)`` of the box in pixels of the frame; the box lies inside the frame.
+        frame: ``(H, W)`` in pixels.
+
+    Returns:
+        The encoding of the ``(H, W)`` mask.
+    """
+    (height, width), (x, y), frame_height = crop.shape, corner, frame[0]
+    # Column-major, and one False pixel above and below each column, so that every run starts and ends in its column.
+    columns = np.zeros((width, height + 2), dtype=np.bool_)
+    columns[:, 1:-1] = crop.T
+    flat = columns.ravel()
+    change = np.flatnonzero(flat[1:] != flat[:-1])  # alternately before a run's first pixel and at its last
+    column, row = np.divmod(change, height + 2)
+    bounds = (x + column) * frame_height + y + row
+    # A run that reaches the frame's last row goes on in the first row of the next column.
+    joined = np.flatnonzero(bounds[1:-1:2] == bounds[2::2]) * 2 + 1
+    if joined.size:
+        bounds = np.delete(bounds, np.concatenate([joined, joined + 1]))
+    total = frame_height * frame[1]
+    ends = bounds if bounds.size and bounds[-1] == total else np.append(bounds, total)
+    counts = np.diff(ends, prepend=0).tolist()
+    encoded = coco_mask.frPyObjects({"size": list(frame), "counts": counts}, *frame)
+    return {"size": list(frame), "counts": encoded["counts"].decode("ascii")}
+
+
+def decode_mask(rle: RunLengthMask) -> NDArray[np.bool_]:
+    """Decode a full-frame mask.
+
+    Returns:
+        ``(H, W)`` bool.
+    """
+    height, width = rle["size"]
+    return decode_crop(rle, (0, 0, width, height))
+
+
+def decode_crop(rle: RunLengthMask, box: Box) -> NDArray[np.bool_]:
+    """Decode the part of a mask inside a box.
+
+    Args:
+        rle: A full-frame mask.
+        box: ``(x, y, width, height)`` in pixels, inside the frame.
+
+    Returns:
+        ``(height, width)`` bool.
+    """
+    frame_height = rle["size"][0]
+    x, y, width, height = box
+    start, stop = x * frame_height, (x + width) * frame_height
+    bounds = np.minimum(np.maximum(_run_lengths(rle["counts"]).cumsum(), start), stop)
+    lengths = np.empty_like(bounds)
+    lengths[0] = bounds[0] - start
+    np.subtract(bounds[1:], bounds[:-1], out=lengths[1:])
+    values = np.zeros(lengths.size, dtype=np.bool_)
+    values[1::2] = True
+    columns = np.repeat(values, lengths).reshape(width, frame_height)
+    return columns[:, y : y + height].T
+
+
+def _run_lengths(counts: str) -> NDArray[np.int64]:
+    """Decompress COCO's counts: base-32 digits, low first, bit 5 = more follow; from the 4th on, less the one 2 before.
+
+    The format is that of ``rleFrString`` in cocoapi/common/maskApi.c.
+
+    Returns:
+        ``(n,)`` lengths of runs in column-major order: False, True, False, ...
+    """
+    digits = np.frombuffer(counts.encode("ascii"), dtype=np.uint8).astype(np.int64) - 48
+    last = np.flatnonzero((digits & 0x20) == 0)
+    first = np.empty_like(last)
+    first[0] = 0
+    first[1:] = last[:-1] + 1
+    place = np.arange(digits.size) - np.repeat(first, last - first + 1)
+    lengths = np.add.reduceat((digits & 0x1F) << (5 * place), first)
+    # Bit 4 of the last digit is the sign of a two's complement.
+    lengths -= (digits[last] & 0x10) << (5 * (last - first) + 1)
+    # The first run stands alone: differences to the run two before start with the fourth.
+    lengths[1::2] = lengths[1::2].cumsum()
+    lengths[2::2] = lengths[2::2].cumsum()
+    return lengths
+
+
+def region_from_mask(mask: NDArray[np.bool_], *, score: float = 1.0) -> Region:
+    """Make the region of a full-frame mask.
+
+    Args:
+        mask: ``(H, W)`` bool with at least one True pixel.
+        score: Confidence that this is an object, 0 to 1.
+
+    Returns:
+        A foreground region with a tight box.
+
+    Raises:
+        ValueError: The mask is empty.
+    """
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8) if mask.flags.c_contiguous else mask.astype(np.uint8))
+    if width == 0:
+        raise ValueError("an empty mask has no box; leave such a region out")
+    crop = mask[y : y + height, x : x + width]
+    rle = encode_crop(crop, (x, y), (mask.shape[0], mask.shape[1]))
+    return Region((x, y, width, height), int(np.count_nonzero(crop)), rle, score=score)
+
+
+def regions_from_map(instances: NDArray[np.int32]) -> list[Region]:
+    """Make one region of each number in an instance map.
+
+    Args:
+        instances: ``(H, W)`` int32; 0 = no object, other numbers = one instance each, connected or not. Numbers that
+            run from 1 without gaps are fastest.
+
+    Returns:
+        Foreground regions with tight boxes, by rising number.
+    """
+    frame = (instances.shape[0], instances.shape[1])
+    regions = []
+    for number, slices in enumerate(ndimage.find_objects(instances), start=1):
+        if slices is None:
+            continue
+        rows, columns = slices
+        crop = instances[rows, columns] == number
+        box = (columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
+        rle = encode_crop(crop, (columns.start, rows.start), frame)
+        regions.append(Region(box, int(np.count_nonzero(crop)), rle))
+    return regions
+
+
+def regions_from_binary(mask: NDArray[np.bool_]) -> list[Region]:
+    """Make one region of each 8-connected component of a mask.
+
+    Args:
+        mask: ``(H, W)`` bool.
+
+    Returns:
+        Foreground regions with tight boxes, in the raster order of their first pixel.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    frame = (mask.shape[0], mask.shape[1])
+    regions = []
+    for number in range(1, count):
+        x, y, width, height, area = (int(value) for value in stats[number])
+        crop = labels[y : y + height, x : x + width] == number
+        regions.append(Region((x, y, width, height), area, encode_crop(crop, (x, y), frame)))
+    return regions

@@ -1,0 +1,135 @@
+"""Square windows around regions, with context, and background windows that touch no region."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from objdisc.errors import UsageError
+from objdisc.objectness.cutting import Window, cut
+from objdisc.objectness.masks import decode_crop
+from objdisc.types import Region
+
+__all__ = ["PatchOptions", "Window", "background_windows", "cut", "object_window"]
+
+_DEFAULT_SIDES = (0.1, 0.2, 0.3)  # background windows of an image without objects, in fractions of its shorter side
+_TRIES = 16  # random places for a background window before all places are looked at
+
+
+@dataclass(frozen=True)
+class PatchOptions:
+    """How patches are cut.
+
+    Attributes:
+        size: Side of a patch in pixels.
+        context: Margin on every side of an object's box, in percent of the box's longer side.
+        min_area: Pixels that an object's mask must have at least; smaller ones are neither object nor background.
+        background_ratio: Background windows per object window, rounded, and at least 1 an image where there is room;
+            0 for none.
+    """
+
+    size: int = 96
+    context: float = 10.0
+    min_area: int = 400
+    background_ratio: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            UsageError: A value is out of its range.
+        """
+        if self.size < 1:
+            raise UsageError(f"patch size {self.size}: give a side of at least 1 pixel.")
+        for name, value in (("context", self.context), ("background_ratio", self.background_ratio)):
+            if not 0 <= value < float("inf"):
+                raise UsageError(f"{name} {value}: give 0 or more.")
+        if self.min_area < 0:
+            raise UsageError(f"min_area {self.min_area}: give a number of pixels, 0 or more.")
+
+
+def object_window(region: Region, context: float) -> Window:
+    """Frame a region with a square.
+
+    The margin is ``context`` percent of the box's longer side, rounded half up to whole pixels; the side is the longer
+    side plus two margins. The box sits in the middle; an odd pixel of slack goes right or below.
+
+    Args:
+        region: With a mask, the window has the margin; without one its box is the view itself and gets none.
+        context: Percent of the box's longer side.
+
+    Returns:
+        ``(x, y, side)`` in pixels; it may reach over the frame's border.
+    """
+    x, y, width, height = region.box
+    longer = max(width, height)
+    margin = int(longer * context / 100 + 0.5) if region.mask is not None else 0
+    side = longer + 2 * margin
+    return x - (side - width) // 2, y - (side - height) // 2, side
+
+
+def background_windows(
+    regions: Sequence[Region], frame: tuple[int, int], options: PatchOptions, rng: np.random.Generator
+) -> list[Region]:
+    """Draw square windows inside the frame that share no pixel with any region; they may overlap each other.
+
+    Args:
+        regions: All regions of the image, those below ``min_area`` too: a small object is no background.
+        frame: ``(H, W)`` in pixels.
+        options: ``background_ratio`` times the regions of at least ``min_area`` pixels are drawn; their windows' sides,
+            at most the frame's shorter side, are what sides are drawn from.
+        rng: Source of chance; the same state gives the same windows.
+
+    Returns:
+        Regions without mask, ``foreground=False``, score 0; fewer than asked for where there is no room.
+    """
+    if options.background_ratio == 0:
+        return []
+    objects = [region for region in regions if region.foreground and region.area >= options.min_area]
+    wanted = max(1, int(len(objects) * options.background_ratio + 0.5))
+    shorter = min(frame)
+    sides = [min(object_window(region, options.context)[2], shorter) for region in objects]
+    sides = sides or [max(1, round(fraction * shorter)) for fraction in _DEFAULT_SIDES]
+    covered = cv2.integral(_occupied(regions, frame)).astype(
+        np.int32, copy=False
+    )  # (H + 1, W + 1) int32, covered[y, x] = pixels above and left
+    too_large = shorter + 1
+    windows = []
+    for side in rng.choice(sides, size=wanted).tolist():
+        # Where no square of some side fits, no larger one does.
+        corner = _free_corner(covered, side, rng) if side < too_large else None
+        if corner is None:
+            too_large = min(too_large, side)
+            continue
+        windows.append(Region((*corner, side, side), side * side, foreground=False, score=0.0))
+    if not windows and (corner := _free_corner(covered, min(sides), rng)) is not None:
+        windows.append(Region((*corner, min(sides), min(sides)), min(sides) ** 2, foreground=False, score=0.0))
+    return windows
+
+
+def _occupied(regions: Sequence[Region], frame: tuple[int, int]) -> NDArray[np.uint8]:
+    """Paint all regions into a ``(H, W)`` uint8 map of 0 and 1."""
+    occupied = np.zeros(frame, dtype=np.uint8)
+    for region in regions:
+        x, y, width, height = region.box
+        part = occupied[max(y, 0) : y + height, max(x, 0) : x + width]
+        part |= 1 if region.mask is None else decode_crop(region.mask, region.box)
+    return occupied
+
+
+def _free_corner(covered: NDArray[np.int32], side: int, rng: np.random.Generator) -> tuple[int, int] | None:
+    """Draw the corner ``(x, y)`` of a square that holds no covered pixel; None if there is no such square."""
+    rows, columns = covered.shape[0] - side, covered.shape[1] - side
+    y, x = rng.integers(rows, size=_TRIES), rng.integers(columns, size=_TRIES)
+    inside = covered[y + side, x + side] - covered[y, x + side] - covered[y + side, x] + covered[y, x]
+    hit = int(np.argmin(inside))
+    if inside[hit] == 0:
+        return int(x[hit]), int(y[hit])
+    everywhere = covered[side:, side:] - covered[:-side, side:] - covered[side:, :-side] + covered[:-side, :-side]
+    free = np.flatnonzero(everywhere == 0)
+    if free.size == 0:
+        return None
+    row, column = divmod(int(rng.choice(free)), columns)
+    return column, row
