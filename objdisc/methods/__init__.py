@@ -1,0 +1,1 @@
+"""Methods: each one module, one class behind the seam of ``base.Method``."""

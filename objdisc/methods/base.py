@@ -1,0 +1,92 @@
+"""The one seam: what a method is to the trainer."""
+
+from abc import ABC, abstractmethod
+from enum import Enum
+from typing import ClassVar, Protocol
+
+from torch import Tensor, nn
+
+from objdisc.models.encoder import Encoder
+from objdisc.types import Batch
+
+
+class Views(Enum):
+    """What a batch holds of each sample."""
+
+    SINGLE = "single"
+    AUGMENTED_PAIR = "augmented_pair"
+    AFFINE_PAIR = "affine_pair"
+    NEIGHBOR_PAIR = "neighbor_pair"
+
+
+class Encode(Protocol):
+    """Runs a module over the training set, in data set order, gathered across ranks, without gradients.
+
+    Attributes:
+        foreground: ``(N,)`` bool on the CPU, one for each row of the data set.
+    """
+
+    foreground: Tensor
+
+    def __call__(self, module: nn.Module, rows: Tensor, view: int | None = None) -> Tensor:
+        """Encode some rows.
+
+        Args:
+            module: Maps images ``(B, 3, H, W)`` to ``(B, D)``; run in evaluation mode.
+            rows: ``(n,)`` int64 rows of the data set.
+            view: None for the patches as they are, else the number of a random augmented view (the same number
+                gives the same view again).
+
+        Returns:
+            ``(n, D)`` float32 on the training device.
+        """
+        ...
+
+
+class Method(nn.Module, ABC):
+    """A clustering method: an encoder, an objective, and cluster probabilities.
+
+    The trainer calls ``setup`` once, then for each epoch ``begin_epoch`` and ``training_step`` for each batch, then
+    ``finish``. A method holds no collectives and never sees a class label. Whatever must survive a resume is a
+    parameter or a buffer.
+
+    Args:
+        encoder: Maps images to features.
+        num_clusters: K, at least 2.
+    """
+
+    views: ClassVar[Views] = Views.SINGLE
+
+    def __init__(self, encoder: Encoder, num_clusters: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.num_clusters = num_clusters
+
+    def setup(self, num_samples: int) -> None:  # noqa: B027 - a method without per-sample state has nothing to do
+        """Allocate every buffer that depends on the size of the data set, before any checkpoint is loaded."""
+
+    def begin_epoch(self, epoch: int, encode: Encode) -> None:  # noqa: B027 - not every method re-clusters
+        """Re-cluster, mine neighbours or merge, before the epoch's first batch."""
+
+    def finish(self, encode: Encode) -> None:  # noqa: B027 - most methods are done after the last step
+        """Do what is left after the last epoch."""
+
+    @abstractmethod
+    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the scalar ``loss`` of a batch and named terms to log."""
+
+    @abstractmethod
+    def predict(self, images: Tensor) -> Tensor:
+        """Return cluster probabilities ``(B, K, h, w)`` float32; h = w = 1 for patches."""
+
+    @abstractmethod
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the ``(B, D)`` float32 embedding that retrieval and neighbours use."""
+
+    def foreground_probability(self, images: Tensor) -> Tensor | None:
+        """Return the ``(B,)`` probability that a patch holds an object; None if the method learns no such head."""
+        return None
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Call ``training_step``: DistributedDataParallel hooks ``forward`` only."""
+        return self.training_step(batch)

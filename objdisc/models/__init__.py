@@ -1,0 +1,1 @@
+"""Networks: encoders that turn images into features."""

