@@ -1,8 +1,8 @@
-"""Object categories discovered in unlabelled images, and the tables that tell how good they are."""
+"""Object discovery: unsupervised clustering of images, segments and patches into object categories."""
 
-from importlib.metadata import PackageNotFoundError, version
+import os
 
-try:
-    __version__ = version("objdisc")
-except PackageNotFoundError:  # run from a checkout that was never installed
-    __version__ = "0+unknown"
+# albumentations asks PyPI for a newer version while it is imported: a delay, and an error line on a closed network.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+__version__ = "0.1.0"

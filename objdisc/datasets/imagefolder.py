@@ -1,0 +1,137 @@
+"""A folder of images of any size and kind, with or without class subfolders and splits."""
+
+import colorsys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objdisc.datasets.base import ImageDataset
+from objdisc.datasets.images import IMAGE_SUFFIXES, image_size, list_images
+from objdisc.errors import UsageError
+from objdisc.types import Sample
+
+SPLIT_FOLDERS = ("train", "val", "test")
+
+_MAX_CLASSES = 256  # label maps are 8 bits
+
+
+class ImageFolder(ImageDataset):
+    """Images below ``root/<split>/``, at any depth; the first subfolder may name the image's class.
+
+    Each image is one object, or none: there are no masks. With ``foreground`` the subfolders say which
+    (``foreground=["dog", "automobile"]`` on CIFAR-10: object or not, and nothing more, reaches the training).
+
+    Args:
+        root: The folder.
+        split: A subfolder of ``root``, or ``""`` for the folder itself.
+        foreground: Subfolders whose images show an object; None where that is unknown.
+        labels_from_folders: Whether the subfolders are classes, for the evaluation. None: they are where
+            ``foreground`` names some of them, or where there is a split (``root/<split>/<class>/``).
+
+    Raises:
+        UsageError: Folder or split missing, no image in it, an unknown foreground name, or too many classes.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        split: str = "",
+        foreground: Sequence[str] | None = None,
+        labels_from_folders: bool | None = None,
+    ) -> None:
+        folder = root / split
+        if not folder.is_dir():
+            there = ", ".join(folder_splits(root)) or "none"
+            raise UsageError(f"{folder}: no such folder; splits below {root}: {there} (--split)")
+        self.root = root
+        self.split = split
+        self.samples = _find_samples(folder, split)
+        subfolders = _subfolders(root, folder, self.samples)
+        self.foreground = None if foreground is None else _check_foreground(folder, foreground, subfolders)
+        if labels_from_folders is None:
+            labels_from_folders = foreground is not None or bool(split)
+            labels_from_folders = labels_from_folders and 0 < len(subfolders) <= _MAX_CLASSES
+        elif labels_from_folders and len(subfolders) > _MAX_CLASSES:
+            raise UsageError(f"{folder}: {len(subfolders)} subfolders; at most {_MAX_CLASSES} can be classes")
+        self._class_ids = {name: index for index, name in enumerate(subfolders)} if labels_from_folders else {}
+        self.class_names = {index: name for name, index in self._class_ids.items()}
+        self.class_colors = _even_hues(len(self._class_ids))
+        self.ignore_ids = frozenset()
+
+    @property
+    def has_ground_truth(self) -> bool:
+        """Whether the subfolders are classes."""
+        return any(sample.city in self._class_ids for sample in self.samples)
+
+    def read_instances(self, sample: Sample) -> NDArray[np.int32] | None:
+        """Return None: a folder of images has no masks."""
+        return None
+
+    def read_foreground(self, sample: Sample) -> NDArray[np.bool_] | None:
+        """Return a constant ``(H, W)`` map of ``is_foreground``; None where that is unknown."""
+        known = self.is_foreground(sample)
+        return None if known is None else np.full(image_size(sample.image_path), known, np.bool_)
+
+    def is_foreground(self, sample: Sample) -> bool | None:
+        """Say whether the image lies in a foreground subfolder; None where none was named."""
+        return None if self.foreground is None else sample.city in self.foreground
+
+    def mask_paths(self, sample: Sample) -> tuple[Path, ...]:
+        """Return no path: a folder of images has no masks."""
+        return ()
+
+    def read_labels(self, sample: Sample) -> NDArray[np.uint8] | None:
+        """Return a constant ``(H, W)`` map of the subfolder's index among all, sorted. For the evaluation only."""
+        class_id = self._class_ids.get(sample.city)
+        return None if class_id is None else np.full(image_size(sample.image_path), class_id, np.uint8)
+
+
+def folder_splits(root: Path) -> tuple[str, ...]:
+    """Return which of train, val and test are subfolders."""
+    return tuple(name for name in SPLIT_FOLDERS if (root / name).is_dir())
+
+
+def _find_samples(folder: Path, split: str) -> tuple[Sample, ...]:
+    # Slicing text, because pathlib's relative_to costs seconds on 50,000 files; "x" for the folder ".", which is no prefix.
+    prefix = len(str(folder / "x")) - 1
+    below = {str(path)[prefix:]: path for path in list_images(folder)}
+    if not below:
+        kinds = " ".join(sorted(IMAGE_SUFFIXES))
+        raise UsageError(f"{folder}: no image in it or below (looked for {kinds}); check the path or choose another --split")
+    stems = Counter(_without_suffix(text) for text in below)
+    samples = []
+    for text, path in below.items():
+        stem = _without_suffix(text)
+        name = Path(stem if stems[stem] == 1 else text).as_posix()  # a.png beside a.jpg: the suffix tells them apart
+        city = name.partition("/")[0] if "/" in name else ""
+        samples.append(Sample(name, path, split, city))
+    return tuple(sorted(samples, key=lambda sample: sample.name))
+
+
+def _without_suffix(text: str) -> str:
+    return text[: text.rindex(".")]
+
+
+def _subfolders(root: Path, folder: Path, samples: Iterable[Sample]) -> list[str]:
+    """List the class subfolders, over all splits: a class that one split lacks must not shift the others' ids."""
+    names = {sample.city for sample in samples if sample.city}
+    siblings = [] if folder == root else [root / name for name in folder_splits(root)]
+    for sibling in siblings:
+        names |= {entry.name for entry in sibling.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
+    return sorted(names)
+
+
+def _check_foreground(folder: Path, foreground: Sequence[str], subfolders: Sequence[str]) -> frozenset[str]:
+    unknown = [name for name in foreground if name not in subfolders]
+    if unknown or not foreground:
+        there = ", ".join(subfolders) or "none"
+        raise UsageError(f"{folder}: no subfolder {', '.join(unknown) or 'was named'} for --foreground; there: {there}")
+    return frozenset(foreground)
+
+
+def _even_hues(count: int) -> dict[int, tuple[int, int, int]]:
+    hues = [colorsys.hsv_to_rgb(index / count, 0.75, 0.9) for index in range(count)]
+    return {index: (round(255 * r), round(255 * g), round(255 * b)) for index, (r, g, b) in enumerate(hues)}

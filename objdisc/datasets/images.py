@@ -1,0 +1,166 @@
+"""Image files: listing them, decoding them, and knowing their size without decoding."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from objdisc.errors import UnreadableImageError, UsageError
+
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
+)
+
+_EXIF_ORIENTATION = 0x0112
+_SIDEWAYS = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_COLOR_TYPE, _PNG_PALETTE = 25, 3  # offset of the header's colour type; its value for an indexed image
+
+# A broken file is reported once, by UnreadableImageError with its path; OpenCV's own lines name no file.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+def list_images(folder: Path) -> Iterator[Path]:
+    """Yield every image below a folder, at any depth, in no particular order; hidden files are left out.
+
+    Args:
+        folder: An existing folder.
+
+    Yields:
+        Paths whose suffix, in any case, is one of ``IMAGE_SUFFIXES``.
+
+    Raises:
+        UsageError: A folder cannot be listed.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES and entry.is_file():
+                    yield Path(entry.path)
+                elif entry.is_dir():
+                    yield from list_images(Path(entry.path))
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be listed ({error.strerror}); check the path and its permissions") from error
+
+
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """Decode an image of any common kind to 8-bit RGB.
+
+    EXIF rotation is applied, grey becomes three equal channels, alpha is dropped, a palette is looked up,
+    and 16 bits are scaled to 8 (divided by 257, rounded).
+
+    Args:
+        path: The file; spaces and letters outside ASCII are fine.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB.
+
+    Raises:
+        UnreadableImageError: The file is missing, truncated, or not an image.
+    """
+    image = _decode(path, _read_bytes(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH)
+    if image.dtype == np.uint8:
+        return image.astype(np.uint8, copy=False)
+    if image.dtype == np.uint16:
+        return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    raise UnreadableImageError(path, f"its pixels are {image.dtype}; save it with 8 or 16 bits a channel")
+
+
+def read_index_map(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Decode a map of ids: one number a pixel, never changed by a palette, a colour profile or EXIF rotation.
+
+    Args:
+        path: A single-channel PNG (8 or 16 bits, or indexed: the indices are the ids). Three equal channels pass too.
+
+    Returns:
+        ``(H, W)`` uint8 or uint16 ids.
+
+    Raises:
+        UnreadableImageError: The file is missing, truncated, not an image, or a colour image.
+    """
+    data = _read_bytes(path)
+    header = data[: _PNG_COLOR_TYPE + 1].tobytes()
+    if header.startswith(_PNG_START) and header[-1] == _PNG_PALETTE:
+        return _read_palette_indices(path)
+    image = _decode(path, data, cv2.IMREAD_UNCHANGED)
+    if image.ndim == 3:
+        if not (image[..., 0] == image[..., 1]).all() or not (image[..., 0] == image[..., 2 % image.shape[2]]).all():
+            raise UnreadableImageError(path, "this is a colour image; expected one channel of ids (labelIds, not color)")
+        image = np.ascontiguousarray(image[..., 0])
+    if image.dtype == np.uint8:
+        return image.astype(np.uint8, copy=False)
+    if image.dtype == np.uint16:
+        return image.astype(np.uint16, copy=False)
+    raise UnreadableImageError(path, f"its pixels are {image.dtype}; expected ids of 8 or 16 bits")
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return the size that ``read_rgb`` would give, from the file's header alone where Pillow knows the format.
+
+    Args:
+        path: The image file.
+
+    Returns:
+        ``(height, width)`` in pixels, EXIF rotation applied.
+
+    Raises:
+        UnreadableImageError: The file is missing or not an image.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            sideways = image.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
+    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError):
+        height, width = read_rgb(path).shape[:2]
+        return height, width
+    except OSError as error:
+        raise UnreadableImageError(path, _reason(error)) from error
+    return (width, height) if sideways else (height, width)
+
+
+def _read_bytes(path: Path) -> NDArray[np.uint8]:
+    """Read a file whole; ``cv2.imread`` fails on names outside the system's code page, this does not."""
+    try:
+        data: NDArray[np.uint8] = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise UnreadableImageError(path, _reason(error)) from error
+    if data.size == 0:
+        raise UnreadableImageError(path, "the file is empty")
+    return data
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _decode(path: Path, data: NDArray[np.uint8], flags: int) -> NDArray[np.generic]:
+    try:
+        image = cv2.imdecode(data, flags)
+    except cv2.error as error:
+        raise UnreadableImageError(path, f"cannot be decoded ({error.err or error})") from error
+    if image is None or _is_cut_jpeg(data):
+        raise UnreadableImageError(path, "cannot be decoded: not an image, truncated, or of an unknown format")
+    return image
+
+
+def _is_cut_jpeg(data: NDArray[np.uint8]) -> bool:
+    """Say whether a JPEG lacks the end marker after its last scan; decoders fill such an image up with grey."""
+    if data[:2].tobytes() != _JPEG_START:
+        return False
+    content = data.tobytes()
+    return content.rfind(_JPEG_END) < content.rfind(_JPEG_SCAN)
+
+
+def _read_palette_indices(path: Path) -> NDArray[np.uint8]:
+    try:
+        with Image.open(path) as image:
+            return np.array(image, np.uint8)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UnreadableImageError(path, f"cannot be decoded ({error})") from error
