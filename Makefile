@@ -1,0 +1,35 @@
+# make discover [ARGS="PATH --num-clusters K"]: run the main job; without ARGS, on the generated toy city
+# make test: what has to pass before a change lands
+# Each works alone from a fresh clone: it makes .venv and installs into it when pyproject.toml has changed.
+
+# The first interpreter that starts, is new enough and can make a virtual environment; version managers leave
+# commands on the PATH that do not start.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
+	"$$python" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+# One per core of a small machine; the tests' own thread pools stay at one thread beside it
+WORKERS ?= 2
+
+.DELETE_ON_ERROR:
+.PHONY: discover test lint clean
+
+discover: $(INSTALLED)
+	$(BIN)/python tools/discover.py $(ARGS)
+
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --cov --cov-report=term
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+
+$(INSTALLED): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "objdisc: no Python >= 3.11 with venv was found; name one: make PYTHON=/path/to/python3" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@

@@ -1,0 +1,145 @@
+"""The console command ``objdisc``: finds the job, runs it, and turns every failure into one line and an exit code."""
+
+import errno
+import importlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+from objdisc import __version__
+from objdisc.errors import ObjdiscError
+
+# Module (which has a function of the command's name), its options, what it does. Imported when asked for: torch takes
+# seconds, --help should not
+COMMANDS = {
+    "discover": ("objdisc.discover", "DiscoverOptions", "find object categories in a folder of images, end to end"),
+    "train": ("objdisc.discover", "DiscoverOptions", "the training of discover, without maps and pictures"),
+    "segment": ("objdisc.segment", "SegmentOptions", "segment any folder of images with a finished run"),
+    "evaluate": ("objdisc.segment", "EvaluateOptions", "score a finished run on a data set with ground truth"),
+    "benchmark": ("objdisc.benchmark", "BenchmarkOptions", "measure speed and memory on this machine"),
+}
+EXIT_INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: The words after ``objdisc``; those of the process where None.
+
+    Returns:
+        0 success, 1 failed on the way, 2 usage, config or data, 130 interrupted.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in {"-h", "--help"}:
+        print(_overview(), file=sys.stdout if words else sys.stderr)
+        return 0 if words else 2
+    if words[0] == "--version":
+        print(f"objdisc {__version__}")
+        return 0
+    if words[0] not in COMMANDS:
+        return _fail(f"no command {words[0]!r}; there are {', '.join(COMMANDS)}.", 2)
+    with _logging_to_stderr(), _terminate_as_interrupt():
+        return _guarded(lambda: _run(words[0], words[1:]))
+
+
+def _run(command: str, argv: Sequence[str]) -> None:
+    from objdisc.config import parse
+
+    module_name, options_name, _ = COMMANDS[command]
+    module = importlib.import_module(module_name)
+    options = parse(getattr(module, options_name), argv, prog=f"objdisc {command}")
+    getattr(module, command)(options)
+    sys.stdout.flush()
+
+
+def _guarded(job: Callable[[], None]) -> int:
+    """Run a job; a mistake in paths, config, data or disk costs the user no traceback."""
+    try:
+        job()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
+    except KeyboardInterrupt:
+        return _fail("interrupted; what was finished is kept, --resume RUN goes on.", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of stdout has left; without this, the interpreter would complain again on its way out
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (ObjdiscError, OSError) as error:
+        if os.environ.get("OBJDISC_DEBUG") == "1":
+            raise
+        return _fail(_describe(error), error.exit_code if isinstance(error, ObjdiscError) else 1)
+    return 0
+
+
+def _describe(error: ObjdiscError | OSError) -> str:
+    if isinstance(error, ObjdiscError):
+        return " ".join(str(error).split())
+    if error.errno == errno.ENOSPC:
+        return f"{error.filename or 'a file'}: no space left on the disk; free some, or give another --output-dir."
+    return f"{error.filename}: {error.strerror}." if error.filename else f"{error}."
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"objdisc: {'' if code == EXIT_INTERRUPTED else 'error: '}{message}", file=sys.stderr)
+    return code
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {text}" for name, (_, _, text) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: objdisc COMMAND [PATH] [--flag VALUE ...]",
+            "",
+            *lines,
+            "",
+            "objdisc COMMAND --help lists its settings; objdisc --version tells the version.",
+        ]
+    )
+
+
+@contextmanager
+def _logging_to_stderr() -> Iterator[None]:
+    """Send the package's log to stderr while a command runs, so that stdout holds results alone."""
+    logger = logging.getLogger("objdisc")
+    handler: logging.Handler
+    if sys.stderr.isatty():
+        handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False)
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("objdisc: %(levelname)s: %(message)s"))
+    logger.addHandler(handler)
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """Treat a polite kill as Ctrl-C: cleaning up runs, and the exit code says interrupted."""
+
+    def interrupt(number: int, frame: FrameType | None) -> Any:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread, where a program that embeds the package may run it
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

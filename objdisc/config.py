@@ -1,0 +1,268 @@
+"""From a command line and YAML files to typed options; the only place that imports jsonargparse.
+
+A command's options are a frozen dataclass: its fields are the flags (``--batch-size``) and the YAML keys
+(``batch_size``), its docstring is the help. Three kinds of fields are marked: ``positional``, ``flat`` (a nested
+dataclass whose fields are flags of their own) and ``component`` (a class chosen by name, with its constructor's
+arguments).
+"""
+
+import inspect
+import json
+import re
+from argparse import ArgumentError
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar, get_origin, get_type_hints
+
+import yaml
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
+
+from objdisc.errors import UsageError
+from objdisc.options import Component, component_names, resolve_class_path
+
+Options = TypeVar("Options")
+
+
+def parse(options: type[Options], argv: Sequence[str], prog: str) -> Options:
+    """Read a command line.
+
+    Later settings win: the defaults, then each ``--config`` in order, then the flags. ``--resume RUN`` without
+    ``--config`` starts from the configuration of that run.
+
+    Args:
+        options: Dataclass of the command.
+        argv: What stands after the command's name.
+        prog: The command as the user typed it, for messages.
+
+    Raises:
+        UsageError: An unknown key or flag, a value of a wrong type, an unreadable config file.
+        SystemExit: After ``--help`` and ``--print_config``.
+    """
+    parser = _build_parser(options, prog)
+    pairs = list(_pairs(options, argv))
+    files = [Path(value) for flag, value in pairs if flag == "--config" and value]
+    resumed = next((value for flag, value in pairs if flag == "--resume" and value), None)
+    if resumed and not files:
+        files = [Path(resumed) / "config.yaml"]
+    given = [value for flag, value in pairs if not flag and value]
+    configs: list[str] = []
+    for file in files:
+        configs.append(f"--config={json.dumps(_read_config(options, file, parser))}")
+        _run(parser, [*configs, *given], options, f"{file}: ")
+    words = [_spell(options, flag, value) for flag, value in pairs if flag != "--config"]
+    namespace = _run(parser, [*configs, *filter(None, words)], options)
+    return _from_mapping(options, namespace)
+
+
+def load(options: type[Options], path: Path) -> Options:
+    """Read a configuration file alone, such as ``runs/<name>/config.yaml``.
+
+    Raises:
+        UsageError: It is missing, no YAML, or does not fit the options.
+    """
+    return parse(options, ["--config", str(path)], prog="objdisc")
+
+
+def dump(options: Any) -> str:
+    """Write options as YAML that ``--config`` takes; everything is spelled out, defaults too."""
+    values: dict[str, Any] = {}
+    for item in fields(options):
+        value = getattr(options, item.name)
+        plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+        values.update(plain if "flat" in item.metadata else {item.name: plain})
+    return yaml.safe_dump(json.loads(json.dumps(values, default=str)), sort_keys=False, allow_unicode=True)
+
+
+def _run(parser: ArgumentParser, tokens: Sequence[str], options: type, where: str = "") -> dict[str, Any]:
+    try:
+        return dict(parser.parse_args(list(tokens)).as_dict())
+    except ArgumentError as error:
+        raise UsageError(f"{where}{_one_line(str(error), options)} See {parser.prog} --help.") from error
+
+
+class _HelpFormatter(DefaultHelpFormatter):
+    """Shows flags with dashes, as they are typed."""
+
+    def _format_action_invocation(self, action: Any) -> str:
+        flags, space, rest = super()._format_action_invocation(action).partition(" ")
+        return (flags.replace("_", "-") if flags.startswith("--") else flags) + space + rest
+
+
+def _build_parser(options: type, prog: str) -> ArgumentParser:
+    types = get_type_hints(options)
+    marked = {item.name: item for item in _fields(options) if item.metadata or is_dataclass(types[item.name])}
+    positionals = [item for item in marked.values() if "positional" in item.metadata]
+    names = [item.name.upper() if item.default is MISSING else f"[{item.name.upper()}]" for item in positionals]
+    parser = ArgumentParser(
+        prog=prog,
+        description=inspect.cleandoc(options.__doc__ or "").partition("\n\nAttributes:")[0],
+        usage=" ".join([prog, *names, "[--flag VALUE ...]"]),
+        exit_on_error=False,
+        allow_abbrev=False,
+        formatter_class=_HelpFormatter,
+    )
+    texts = _attribute_texts(options)
+    for item in positionals:
+        arity: dict[str, Any] = {} if item.default is MISSING else {"nargs": "?", "default": item.default}
+        parser.add_argument(item.name, type=str, metavar=item.name.upper(), help=texts[item.name], **arity)
+    parser.add_argument("--config", action="config", metavar="FILE", help="YAML settings; flags win over it.")
+    parser.add_class_arguments(options, skip=set(marked))
+    for item in marked.values():
+        if "base" in item.metadata:
+            _add_component(parser, item, texts[item.name])
+        elif "positional" not in item.metadata:
+            parser.add_class_arguments(types[item.name], None if "flat" in item.metadata else item.name)
+    return parser
+
+
+def _add_component(parser: ArgumentParser, item: Field[Any], text: str) -> None:
+    names = ", ".join(component_names(item.metadata["base"], item.metadata["package"]))
+    parser.add_subclass_arguments(
+        item.metadata["base"],
+        item.name,
+        skip=item.metadata["given"],
+        metavar="NAME",
+        help=f"{text} One of {names}, or a class by import path; its arguments: --{item.name}.ARGUMENT VALUE.",
+    )
+    if isinstance(item.default, Component):
+        parser.set_defaults({item.name: asdict(item.default)})
+
+
+def _fields(options: type) -> tuple[Field[Any], ...]:
+    return fields(options)
+
+
+def _attribute_texts(options: type) -> dict[str, str]:
+    """Read what the class docstring says of each attribute (Google style, indented by four and eight spaces)."""
+    section = inspect.cleandoc(options.__doc__ or "").partition("Attributes:\n")[2]
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section, flags=re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in entries}
+
+
+def _leaf_types(options: type) -> dict[str, Any]:
+    """Map every plain flag of a command to its type; nested ones as ``patches.size``."""
+    found: dict[str, Any] = {}
+    for item in _fields(options):
+        annotation = get_type_hints(options)[item.name]
+        if "base" in item.metadata:
+            continue
+        if is_dataclass(annotation) and isinstance(annotation, type):
+            prefix = "" if "flat" in item.metadata else f"{item.name}."
+            found |= {prefix + name: leaf for name, leaf in _leaf_types(annotation).items()}
+        else:
+            found[item.name] = annotation
+    return found
+
+
+def _pairs(options: type, argv: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """Split a command line into flags with their values; a positional has the flag ``""``.
+
+    Dashes become underscores, and a bare switch gets its value: ``--baseline`` true, ``--no-baseline`` false.
+    """
+    switches = {f"--{name}" for name, leaf in _leaf_types(options).items() if leaf is bool}
+    words = list(argv)
+    while words:
+        word = words.pop(0)
+        name, equals, value = word.partition("=")
+        flag = name.replace("-", "_").replace("__", "--", 1)
+        if not word.startswith("--"):
+            yield ("", word) if not word.startswith("-") else (word, None)
+        elif flag.replace("--no_", "--") in switches and not equals and flag not in switches:
+            yield flag.replace("--no_", "--"), "false"
+        elif equals:
+            yield flag, value
+        elif flag in switches:
+            yield flag, words.pop(0) if words and words[0].lower() in {"true", "false"} else "true"
+        elif words and not words[0].startswith("--"):
+            yield flag, words.pop(0)
+        else:
+            yield flag, None
+
+
+def _spell(options: type, flag: str, value: str | None) -> str:
+    """Write one flag as jsonargparse reads it: short names resolved, comma lists in brackets; "" for ``auto``."""
+    if not flag or value is None:
+        return value or flag
+    components = {f"--{item.name}": item for item in _fields(options) if "base" in item.metadata}
+    item = components.get(flag.removesuffix(".help"))
+    if item is not None:
+        if value == "auto" and item.default is None:
+            return ""
+        value = resolve_class_path(value, item.metadata["base"], item.metadata["package"])
+    elif _is_list(_leaf_types(options).get(flag[2:])) and not value.startswith("["):
+        value = f"[{value}]"
+    return f"{flag}={value}"
+
+
+def _is_list(annotation: Any) -> bool:
+    return any(get_origin(part) in {tuple, list} for part in (annotation, *getattr(annotation, "__args__", ())))
+
+
+def _read_config(options: type, path: Path, parser: ArgumentParser) -> dict[str, Any]:
+    """Read a YAML file; positionals in it become the parser's defaults, since jsonargparse would ignore them."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise UsageError(f"{path}: the config cannot be read ({error.strerror}); check --config.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid YAML ({' '.join(str(error).split())}).") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: holds a {type(values).__name__}, expected keys and values such as 'epochs: 10'.")
+    for item in _fields(options):
+        value = values.get(item.name)
+        if "positional" in item.metadata and item.name in values:
+            parser.set_defaults({item.name: values.pop(item.name)})
+        elif "base" in item.metadata and item.name in values:
+            values[item.name] = _resolved(value, item, path)
+            if values[item.name] is None:
+                del values[item.name]
+    return values
+
+
+def _resolved(value: Any, item: Field[Any], path: Path) -> dict[str, Any] | None:
+    """Turn ``instances`` or ``{class_path: instances, init_args: ...}`` into an import path and arguments."""
+    spec = {"class_path": value} if isinstance(value, str) else value
+    if value is None or (value == "auto" and item.default is None):
+        return None
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("class_path"), str):
+        raise UsageError(f"{path}: {item.name} is {value!r}; expected a name, or class_path and init_args.")
+    class_path = resolve_class_path(spec["class_path"], item.metadata["base"], item.metadata["package"])
+    return {**spec, "class_path": class_path}
+
+
+def _from_mapping(options: type[Options], values: Mapping[str, Any]) -> Options:
+    built: dict[str, Any] = {}
+    types = get_type_hints(options)
+    for item in _fields(options):
+        annotation = types[item.name]
+        value = values.get(item.name)
+        if "base" in item.metadata:
+            built[item.name] = Component(value["class_path"], value.get("init_args") or {}) if value else None
+        elif is_dataclass(annotation) and isinstance(annotation, type):
+            built[item.name] = _from_mapping(annotation, values if "flat" in item.metadata else value or {})
+        elif "positional" in item.metadata:
+            built[item.name] = None if value is None else Path(value)
+        else:
+            built[item.name] = value
+    return options(**built)
+
+
+def _one_line(message: str, options: type) -> str:
+    """Say in one line what jsonargparse says in many."""
+    keys = re.findall(r'Parser key "([^"]+)"', message)
+    key = ".".join(keys[-1:])
+    unknown = re.search(r"Option '([^']+)' is not accepted|does not accept option '([^']+)'", message)
+    if unknown or message.startswith("unrecognized arguments"):
+        name = next(filter(None, unknown.groups())) if unknown else message.partition(": ")[2].lstrip("-")
+        name = name.partition("=")[0]
+        known = [*_leaf_types(options), *(item.name for item in _fields(options))]
+        close = get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]}?" if close else "."
+        return f"unknown setting {name!r}{f' of {key}' if key else ''}{hint}"
+    wrong = re.search(r"Expected an? (.*?)\. Got value: (.*)", message)
+    if wrong:
+        kind = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", wrong[1])
+        return f"{key}: expected {kind}, got {wrong[2]!r}."
+    return " ".join(message.split()) + "."

@@ -1,0 +1,106 @@
+"""What the options of a command are made of: plain fields, positionals, nested options, and classes by name.
+
+There is no registry: ``--objectness windows`` is the one concrete class that ``objdisc/objectness/windows.py`` defines.
+"""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field
+from typing import Any, TypeVar
+
+from objdisc.errors import UsageError
+
+Base = TypeVar("Base")
+
+
+@dataclass(frozen=True)
+class Component:
+    """A class and the arguments it will be built with, as a config file names them.
+
+    Attributes:
+        class_path: Import path of the class.
+        init_args: Arguments of its constructor.
+    """
+
+    class_path: str
+    init_args: Mapping[str, Any] = field(default_factory=dict)
+
+    def build(self, base: type[Base], **given: object) -> Base:
+        """Make the object.
+
+        Args:
+            base: What the class must derive from.
+            given: Arguments that no config file holds, such as the encoder of a method.
+
+        Raises:
+            UsageError: No such class, or one of another kind.
+        """
+        module, _, name = self.class_path.rpartition(".")
+        try:
+            found = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UsageError(f"{self.class_path}: no such class ({error}); check class_path in the config.") from error
+        if not (inspect.isclass(found) and issubclass(found, base)):
+            raise UsageError(f"{self.class_path}: not a {base.__name__}; check class_path in the config.")
+        return found(**self.init_args, **given)
+
+
+def component_names(base: type, package: str) -> list[str]:
+    """List the short names of a package's components: modules with exactly one concrete class of the kind."""
+    names = (module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__))
+    return sorted(name for name in names if len(_concrete_classes(f"{package}.{name}", base)) == 1)
+
+
+def resolve_class_path(name: str, base: type, package: str) -> str:
+    """Turn a short name into the import path of the one concrete class that its module defines.
+
+    Args:
+        name: A module of the package, or an import path, which is returned as it is.
+        base: What the class must derive from.
+        package: Where modules are looked up.
+
+    Raises:
+        UsageError: The package has no such module.
+    """
+    if "." in name:
+        return name
+    module = name.replace("-", "_")
+    names = component_names(base, package)
+    if module not in names:
+        raise UsageError(
+            f"no {base.__name__} is called {name!r}; there are {', '.join(names)}, or give an import path."
+        )
+    return f"{package}.{module}.{_concrete_classes(f'{package}.{module}', base)[0]}"
+
+
+def _concrete_classes(module: str, base: type) -> list[str]:
+    return [
+        name
+        for name, value in vars(importlib.import_module(module)).items()
+        if inspect.isclass(value) and issubclass(value, base) and not inspect.isabstract(value)
+        if value.__module__ == module
+    ]
+
+
+def positional(default: Any = MISSING) -> Any:
+    """Declare a field that is given without a flag; without a default it must be given."""
+    return field(default=default, metadata={"positional": True})
+
+
+def flat(options: type) -> Any:
+    """Declare a nested dataclass whose fields are flags and keys without a prefix."""
+    return field(default_factory=options, metadata={"flat": True})
+
+
+def component(base: type, package: str, default: Component | None = None, given: Sequence[str] = ()) -> Any:
+    """Declare a field that names a class.
+
+    Args:
+        base: What the class must derive from.
+        package: Where a short name is looked up: ``NAME`` is the one class that module ``package.NAME`` defines.
+        default: Taken when nothing is named; None is spelled ``auto``.
+        given: Constructor's arguments that the program gives, not the user.
+    """
+    return field(default=default, metadata={"base": base, "package": package, "given": set(given)})

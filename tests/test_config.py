@@ -1,0 +1,235 @@
+"""Options come from defaults, YAML and flags, in this order; mistakes end in one line that names the cause."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+
+from objdisc.config import dump, load, parse
+from objdisc.errors import UsageError
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.options import Component, component, component_names, flat, positional, resolve_class_path
+
+
+class Shape(ABC):
+    """Something drawn."""
+
+    @abstractmethod
+    def sides(self) -> int:
+        """Return the number of sides."""
+
+
+class Polygon(Shape):
+    """A polygon.
+
+    Args:
+        color: What the program gives.
+        count: Sides.
+        regular: Whether all are equal.
+    """
+
+    def __init__(self, color: str, count: int = 3, regular: bool = True) -> None:
+        self.color, self.count, self.regular = color, count, regular
+
+    def sides(self) -> int:
+        return self.count
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Cutting.
+
+    Attributes:
+        size: Pixels of a side.
+    """
+
+    size: int = 96
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Training.
+
+    Attributes:
+        batch_size: Patches a step.
+        lr: Learning rate.
+    """
+
+    batch_size: int = 64
+    lr: float = 0.1
+
+
+POLYGON = f"{__name__}.Polygon"
+
+
+@dataclass(frozen=True)
+class Job:
+    """Do the job.
+
+    Attributes:
+        path: Folder of images.
+        num_clusters: How many clusters.
+        names: Chosen names, with
+            a comma between them.
+        baseline: Compare.
+        resume: Run to go on with.
+        source: Where shapes come from.
+        shape: What is drawn.
+        cut: How it is cut.
+        steps: How it is trained.
+    """
+
+    path: Path | None = positional(default=None)
+    num_clusters: int = 8
+    names: tuple[str, ...] | None = None
+    baseline: bool = False
+    resume: str | None = None
+    source: Component | None = component(Shape, "objdisc.objectness")
+    shape: Component = component(Shape, "objdisc.objectness", default=Component(POLYGON), given=["color"])
+    cut: Cut = field(default_factory=Cut)
+    steps: Steps = flat(Steps)
+
+
+def job(*argv: str) -> Job:
+    return parse(Job, argv, prog="objdisc job")
+
+
+def write(file: Path, **values: object) -> str:
+    file.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return str(file)
+
+
+def test_nothing_given_is_the_defaults_with_the_class_default_arguments() -> None:
+    assert job() == Job(shape=Component(POLYGON, {"count": 3, "regular": True}))
+
+
+@pytest.mark.parametrize("flag", ["--batch-size", "--batch_size"])
+def test_dashes_and_underscores_are_the_same_flag(flag: str) -> None:
+    assert job(flag, "7").steps.batch_size == job(f"{flag}=7").steps.batch_size == 7
+
+
+def test_positional_is_a_path_and_may_stand_anywhere() -> None:
+    assert job("my city", "--num-clusters", "3").path == job("--num-clusters", "3", "my city").path == Path("my city")
+
+
+def test_flags_win_over_yaml_wherever_they_stand(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.yaml", batch_size=5, lr=0.5, cut={"size": 32}, path="city")
+    options = job("--lr", "2", "--config", file)
+    assert (options.steps, options.cut, options.path) == (Steps(batch_size=5, lr=2.0), Cut(32), Path("city"))
+
+
+def test_later_yaml_wins_over_earlier(tmp_path: Path) -> None:
+    first, second = write(tmp_path / "a.yaml", lr=1.0, batch_size=5), write(tmp_path / "b.yaml", lr=2.0)
+    assert job("--config", first, "--config", second).steps == Steps(batch_size=5, lr=2.0)
+
+
+def test_positional_on_the_command_line_wins_over_yaml(tmp_path: Path) -> None:
+    assert job("here", "--config", write(tmp_path / "a.yaml", path="there")).path == Path("here")
+
+
+def test_switch_needs_no_value() -> None:
+    assert job("--baseline").baseline is True
+    assert job("--baseline", "false").baseline is False
+    assert job("--baseline", "--no-baseline").baseline is False
+    assert job("--baseline", "city").path == Path("city")
+
+
+def test_list_is_written_with_commas() -> None:
+    assert job("--names", "dog,automobile").names == ("dog", "automobile")
+    assert job("--names", "[dog]").names == ("dog",)
+
+
+def test_arguments_of_a_component_are_dotted_flags() -> None:
+    assert job("--shape.count", "5").shape.init_args == {"count": 5, "regular": True}
+
+
+def test_component_is_built_with_what_the_program_gives() -> None:
+    shape = job("--shape.count=6").shape.build(Shape, color="red")
+    assert isinstance(shape, Polygon)
+    assert (shape.color, shape.sides()) == ("red", 6)
+
+
+def test_what_the_program_gives_is_no_setting(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.yaml", shape={"class_path": POLYGON, "init_args": {"color": "red"}})
+    with pytest.raises(UsageError, match=r"a\.yaml: unknown setting 'color'"):
+        job("--config", file)
+
+
+def test_building_another_kind_of_class_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"pathlib\.Path: not a Shape"):
+        Component("pathlib.Path", {}).build(Shape)
+    with pytest.raises(UsageError, match="no such class"):
+        Component("objdisc.nothing.Here").build(Shape)
+
+
+def test_dumped_options_load_as_themselves(tmp_path: Path) -> None:
+    options = job("süd stadt", "--names", "a,b", "--shape.count", "4", "--cut.size", "17", "--lr", "1e-3")
+    saved = tmp_path / "config.yaml"
+    saved.write_text(dump(options), encoding="utf-8")
+    assert load(Job, saved) == options
+
+
+def test_resume_starts_from_the_configuration_of_the_run(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(dump(job("city", "--lr", "3")), encoding="utf-8")
+    options = job("--resume", str(tmp_path), "--batch-size", "2")
+    assert (options.path, options.steps, options.resume) == (Path("city"), Steps(2, 3.0), str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--nothing", "3"], "unknown setting 'nothing'"),
+        (["--batch-sise", "3"], "did you mean batch_size"),
+        (["--batch-size", "many"], "batch_size: expected int, got 'many'"),
+        (["--shape.nothing", "3"], "unknown setting 'nothing' of shape"),
+        (["--shape", "nowhere"], "no Shape is called 'nowhere'"),
+        (["--batch-size"], "expected one argument"),
+        (["a", "b"], "'b'"),
+        (["--config", "missing.yaml"], r"missing\.yaml: the config cannot be read \(No such file"),
+    ],
+)
+def test_mistakes_end_in_one_line(argv: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        job(*argv)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epocs: 3", r"a\.yaml: unknown setting 'epocs'"),
+        ("lr: fast", r"a\.yaml: lr: expected float, got 'fast'"),
+        ("cut: {width: 3}", r"a\.yaml: unknown setting 'width'"),
+        ("[1, 2]", r"a\.yaml: holds a list"),
+        ("lr: [", r"a\.yaml: not valid YAML"),
+        ("shape: 3", r"a\.yaml: shape is 3; expected a name"),
+    ],
+)
+def test_mistakes_in_a_file_name_the_file(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=message) as caught:
+        job("--config", str(tmp_path / "a.yaml"))
+    assert "\n" not in str(caught.value)
+
+
+def test_help_shows_flags_with_dashes_and_the_docstrings(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        job("--help")
+    text = " ".join(capsys.readouterr().out.split())
+    assert caught.value.code == 0
+    assert "usage: objdisc job [PATH]" in text
+    assert "--batch-size BATCH_SIZE Patches a step." in text
+    assert "Chosen names, with a comma between them." in text
+    assert "batch_size " not in text
+
+
+def test_short_name_is_the_one_class_of_its_module() -> None:
+    package = "objdisc.objectness"
+    assert resolve_class_path("windows", ObjectnessSource, package) == "objdisc.objectness.windows.Windows"
+    assert resolve_class_path("my.own.Source", ObjectnessSource, package) == "my.own.Source"
+    assert {"folder", "foreground", "instances", "whole", "windows"} <= set(component_names(ObjectnessSource, package))
+    with pytest.raises(UsageError, match=r"no ObjectnessSource is called 'base'; there are .*windows"):
+        resolve_class_path("base", ObjectnessSource, package)
