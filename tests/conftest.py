@@ -9,5 +9,7 @@ from objdisc.datasets.toycity import generate_toy_city
 
 @pytest.fixture(scope="session")
 def toy_city(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small toy city in Cityscapes layout: 12 train and 6 val frames of 256x128 pixels. Read it, never write to it."""
-    return generate_toy_city(tmp_path_factory.mktemp("data") / "toy city", seed=0, num_train=12, num_val=6, size=(256, 128))
+    """Give a toy city in Cityscapes layout, 12 train and 6 val frames of 256x128 pixels; tests only read it."""
+    return generate_toy_city(
+        tmp_path_factory.mktemp("data") / "toy city", seed=0, num_train=12, num_val=6, size=(256, 128)
+    )

@@ -1,6 +1,7 @@
 """A folder of images of any size and kind, with or without class subfolders and splits."""
 
 import colorsys
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -95,17 +96,20 @@ def folder_splits(root: Path) -> tuple[str, ...]:
 
 
 def _find_samples(folder: Path, split: str) -> tuple[Sample, ...]:
-    # Slicing text, because pathlib's relative_to costs seconds on 50,000 files; "x" for the folder ".", which is no prefix.
+    # Slicing text, because pathlib's relative_to costs seconds on 50,000 files; "x", since the folder "." is no prefix.
     prefix = len(str(folder / "x")) - 1
     below = {str(path)[prefix:]: path for path in list_images(folder)}
     if not below:
         kinds = " ".join(sorted(IMAGE_SUFFIXES))
-        raise UsageError(f"{folder}: no image in it or below (looked for {kinds}); check the path or choose another --split")
+        raise UsageError(
+            f"{folder}: no image in it or below (looked for {kinds}); check the path or choose another --split"
+        )
     stems = Counter(_without_suffix(text) for text in below)
     samples = []
     for text, path in below.items():
         stem = _without_suffix(text)
-        name = Path(stem if stems[stem] == 1 else text).as_posix()  # a.png beside a.jpg: the suffix tells them apart
+        name = stem if stems[stem] == 1 else text  # a.png beside a.jpg: the suffix tells them apart
+        name = name.replace(os.sep, "/")
         city = name.partition("/")[0] if "/" in name else ""
         samples.append(Sample(name, path, split, city))
     return tuple(sorted(samples, key=lambda sample: sample.name))

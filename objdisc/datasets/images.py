@@ -47,7 +47,9 @@ def list_images(folder: Path) -> Iterator[Path]:
                 elif entry.is_dir():
                     yield from list_images(Path(entry.path))
     except OSError as error:
-        raise UsageError(f"{folder}: cannot be listed ({error.strerror}); check the path and its permissions") from error
+        raise UsageError(
+            f"{folder}: cannot be listed ({error.strerror}); check the path and its permissions"
+        ) from error
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
@@ -92,7 +94,9 @@ def read_index_map(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
     image = _decode(path, data, cv2.IMREAD_UNCHANGED)
     if image.ndim == 3:
         if not (image[..., 0] == image[..., 1]).all() or not (image[..., 0] == image[..., 2 % image.shape[2]]).all():
-            raise UnreadableImageError(path, "this is a colour image; expected one channel of ids (labelIds, not color)")
+            raise UnreadableImageError(
+                path, "this is a colour image; expected one channel of ids (labelIds, not color)"
+            )
         image = np.ascontiguousarray(image[..., 0])
     if image.dtype == np.uint8:
         return image.astype(np.uint8, copy=False)

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.cityscapes import LABEL_IDS
-from objdisc.datasets.toyobjects import Part, Points
+from objdisc.datasets.toyshapes import Part, Points
 
 Color = tuple[float, float, float]
 
 DESIGN_HEIGHT = 256.0  # the street is laid out in these units, whatever the frame's size in pixels
 _SUPERSAMPLE = 2  # drawn twice as large, then averaged
 _SHIFT = 4  # fixed-point bits of OpenCV's polygon coordinates
-_SEE_THROUGH = 0.35  # opacity of "pale" parts: the discs between a bicycle's spokes
+_GLAZE = 0.3  # opacity of "pale" parts: the discs between a bicycle's spokes
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,10 @@ class Canvas:
         behind = self._image[top:bottom, left:right].copy()
         for part in parts:
             cv2.fillPoly(mask, [self._fixed(part.points)], 255, cv2.LINE_8, _SHIFT)
-            self.paint(part.points, colors[part.role])
             if part.role == "pale":
-                view = self._image[top:bottom, left:right]
-                view[:] = cv2.addWeighted(view, _SEE_THROUGH, behind, 1 - _SEE_THROUGH, 0)
+                self._glaze(part.points, colors[part.role], behind, window)
+            else:
+                self.paint(part.points, colors[part.role])
         inside = mask[top:bottom, left:right] > 0
         falloff = np.linspace(1.12, 0.86, bottom - top)[:, None]
         light = np.where(inside, falloff * (1 + texture * self._noise(window, 2.0)), 1.0)
@@ -115,8 +115,8 @@ class Canvas:
 
     def finish(self, gain: Color, noise: float) -> Frame:
         """Shrink to the frame's size, and give it its light (a factor for each channel) and sensor noise (0 to 255)."""
-        image = cv2.resize(self._image, self._size, interpolation=cv2.INTER_AREA).astype(np.float32)
-        image = image * np.array(gain, np.float32) + self._rng.normal(0, noise, image.shape).astype(np.float32)
+        shrunk = cv2.resize(self._image, self._size, interpolation=cv2.INTER_AREA)
+        image: NDArray[np.float64] = shrunk * np.array(gain) + self._rng.normal(0, noise, shrunk.shape)
         keep = (slice(None, None, _SUPERSAMPLE), slice(None, None, _SUPERSAMPLE))
         return Frame(
             np.clip(image + 0.5, 0, 255).astype(np.uint8),
@@ -125,8 +125,20 @@ class Canvas:
             tuple(self._polygons),
         )
 
+    def _glaze(
+        self, points: Points, color: Color, behind: NDArray[np.uint8], window: tuple[int, int, int, int]
+    ) -> None:
+        """Fill a polygon with a thin coat of colour over what stood behind the object before it was drawn."""
+        left, top, right, bottom = window
+        spot = np.zeros(self._labels.shape, np.uint8)
+        cv2.fillPoly(spot, [self._fixed(points)], 255, cv2.LINE_8, _SHIFT)
+        inside = spot[top:bottom, left:right] > 0
+        tinted = _GLAZE * np.array(color) + (1 - _GLAZE) * behind[inside]
+        self._image[top:bottom, left:right][inside] = tinted.astype(np.uint8)
+
     def _fixed(self, points: Points) -> NDArray[np.int32]:
-        return np.round(points * self._scale * 2**_SHIFT).astype(np.int32)
+        fixed: NDArray[np.int32] = np.round(points * (self._scale * 2**_SHIFT)).astype(np.int32)
+        return fixed
 
     def _clip(self, points: Points) -> Points:
         return np.clip(points, 0, np.array(self._size) - 1)

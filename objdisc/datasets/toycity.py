@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from objdisc.datasets.cityscapes import LABEL_COLORS
 from objdisc.datasets.toycanvas import DESIGN_HEIGHT, Canvas, Color, Frame
-from objdisc.datasets.toyobjects import OUTLINES, Part, disc
+from objdisc.datasets.toyobjects import OUTLINES
+from objdisc.datasets.toyshapes import Part, disc
 from objdisc.datasets.toystreet import hsv, paint_street
 
 # Cities of train and val differ, as in Cityscapes.
@@ -23,8 +24,15 @@ _RECIPE = "toycity.json"  # written last: a folder that holds it is complete
 _RECIPE_VERSION = 1
 
 _SHARES = {
-    "person": 0.18, "rider": 0.13, "car": 0.20, "truck": 0.12, "bus": 0.11, "train": 0.05, "motorcycle": 0.11, "bicycle": 0.10,
-}  # fmt: skip
+    "person": 0.18,
+    "rider": 0.13,
+    "car": 0.20,
+    "truck": 0.12,
+    "bus": 0.11,
+    "train": 0.05,
+    "motorcycle": 0.11,
+    "bicycle": 0.10,
+}
 _BULKY_FIRST = ("train", "bus", "truck", "car", "rider", "motorcycle", "bicycle", "person")
 # Strips of ground, in design units, on which a class stands; a larger number is nearer and drawn larger.
 _GROUND = {
@@ -33,7 +41,7 @@ _GROUND = {
     "bicycle": ((170.0, 184.0), (234.0, 247.0)),
 }
 _LANES = ((168.0, 182.0), (200.0, 225.0))
-_MAX_HIDDEN = 0.3  # share of an object's box that one nearer object may cover
+_MAX_HIDDEN = 0.25  # share of an object's box that one nearer object may cover
 _MIN_INSIDE = 0.7  # share of its box that must lie inside the frame
 
 
@@ -139,7 +147,9 @@ def _place(rng: np.random.Generator, name: str, width: float, zoom: float) -> _P
     scale = zoom * (18 + 0.19 * (ground - 135)) * rng.uniform(0.92, 1.12)
     # Turned a little away from the side view, a thing looks shorter; traffic keeps to its side of the road.
     turned = rng.uniform(0.82, 1.0) if name != "train" else 1.0
-    sideways = scale * turned * (-1 if ground < 190 else 1) * (1 if name not in ("person", "bicycle") else rng.choice([-1, 1]))
+    sideways = (
+        scale * turned * (-1 if ground < 190 else 1) * (1 if name not in ("person", "bicycle") else rng.choice([-1, 1]))
+    )
     tilt = rng.normal(0, 0.03) if name in ("person", "rider", "bicycle", "motorcycle") else 0.0
 
     def put(parts: list[Part]) -> tuple[Part, ...]:

@@ -5,7 +5,7 @@ import colorsys
 import numpy as np
 
 from objdisc.datasets.toycanvas import Canvas, Color
-from objdisc.datasets.toyobjects import Points, bar, disc
+from objdisc.datasets.toyshapes import Points, bar, disc
 
 # Where the ground lies, in design units from the top.
 HOUSES, KERB, LANE_MARK, NEAR_KERB, BOTTOM = 136.0, 150.0, 188.0, 231.0, 256.0
@@ -68,7 +68,9 @@ def _paint_sky(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _paint_house(canvas: Canvas, rng: np.random.Generator, left: float, right: float, top: float) -> None:
-    wall = hsv(rng.choice([0.02, 0.06, 0.1, 0.13, 0.58]) + rng.normal(0, 0.015), rng.uniform(0.08, 0.5), rng.uniform(0.5, 0.9))
+    wall = hsv(
+        rng.choice([0.02, 0.06, 0.1, 0.13, 0.58]) + rng.normal(0, 0.015), rng.uniform(0.08, 0.5), rng.uniform(0.5, 0.9)
+    )
     roof = hsv(rng.choice([0.02, 0.6]), rng.uniform(0.1, 0.5), rng.uniform(0.25, 0.5))
     if rng.random() < 0.6:
         rise = rng.uniform(6, 16)
@@ -89,7 +91,10 @@ def _paint_house(canvas: Canvas, rng: np.random.Generator, left: float, right: f
     if rng.random() < 0.5:
         canvas.paint(rectangle(left + 3, shop + 5, right - 14, HOUSES - 4), hsv(0.58, 0.25, rng.uniform(0.25, 0.5)))
         awning = hsv(rng.random(), rng.uniform(0.3, 0.75), rng.uniform(0.5, 0.85))
-        canvas.paint(np.array([(left + 3, shop + 2), (right - 14, shop + 2), (right - 12, shop + 8), (left + 1, shop + 8)]), awning)
+        canvas.paint(
+            np.array([(left + 3, shop + 2), (right - 14, shop + 2), (right - 12, shop + 8), (left + 1, shop + 8)]),
+            awning,
+        )
     else:
         for column in range(columns - 1):
             _paint_window(canvas, rng, left + (column + 0.5) * pitch - wide / 2, shop + 6, wide, 12, wall)
@@ -118,7 +123,9 @@ def _paint_ground(canvas: Canvas, rng: np.random.Generator, rails: bool) -> None
         for x in seams.tolist():
             # Seams and lane marks lean away from the middle, as they would towards a vanishing point.
             lean = 0.25 * (x - width / 2) / width * (bottom - top)
-            canvas.paint(np.array([(x, top), (x + 0.6, top), (x + lean + 0.6, bottom), (x + lean, bottom)]), (stone * 0.86,) * 3)
+            canvas.paint(
+                np.array([(x, top), (x + 0.6, top), (x + lean + 0.6, bottom), (x + lean, bottom)]), (stone * 0.86,) * 3
+            )
     canvas.grain(HOUSES, KERB, 0.03, 1.2)
     canvas.grain(NEAR_KERB, BOTTOM, 0.03, 1.5)
     canvas.stuff("road", rectangle(-2, KERB, width + 2, NEAR_KERB), (asphalt, asphalt, asphalt + 4))
@@ -147,11 +154,16 @@ def _paint_tree(canvas: Canvas, rng: np.random.Generator, x: float) -> None:
         y = crown + 1.1 * spread * reach * np.sin(turn)
         lighter = 0.48 - 0.22 * (y - crown) / spread + rng.normal(0, 0.05)
         leaf = disc((x + spread * reach * np.cos(turn), y), rng.uniform(3.5, 7), "body", rng.uniform(0.7, 1.0))
-        canvas.stuff("vegetation", leaf.points, hsv(hue + rng.normal(0, 0.012), 0.55, float(np.clip(lighter, 0.15, 0.8))))
+        canvas.stuff(
+            "vegetation", leaf.points, hsv(hue + rng.normal(0, 0.012), 0.55, float(np.clip(lighter, 0.15, 0.8)))
+        )
 
 
 def _paint_lamp(canvas: Canvas, x: float) -> None:
     ground = HOUSES + 11
-    for tube in (bar((x, ground), (x, ground - 78), 1.9, "dark", 1.3), bar((x, ground - 78), (x + 13, ground - 81), 1.3, "dark")):
+    for tube in (
+        bar((x, ground), (x, ground - 78), 1.9, "dark", 1.3),
+        bar((x, ground - 78), (x + 13, ground - 81), 1.3, "dark"),
+    ):
         canvas.stuff("pole", tube.points, (62, 66, 70))
     canvas.stuff("pole", disc((x + 14, ground - 80.5), 3.4, "light", 0.4).points, (235, 230, 205))
