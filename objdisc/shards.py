@@ -1,0 +1,217 @@
+"""A shard: the patches of a few consecutive images in one file, the unit that a build keeps when it is interrupted."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objdisc.datasets.base import ImageDataset
+from objdisc.errors import UnreadableImageError
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.patches import PatchOptions, background_windows, cut, object_window
+from objdisc.run import atomic_write
+from objdisc.types import Region
+
+FORMAT_VERSION = 1
+IMAGES_PER_SHARD = 16  # what a killed build loses at most per process
+
+ROW = np.dtype(
+    [
+        ("sample", "<i4"),  # index into the data set's samples
+        ("window", "<i4", 3),
+        ("box", "<i4", 4),
+        ("area", "<i8"),
+        ("foreground", "?"),
+        ("score", "<f8"),
+        ("mask_bytes", "<i4"),  # length of the mask's counts; 0 = no mask
+    ]
+)
+
+
+@dataclass(frozen=True)
+class CutJob:
+    """What is cut, and how: all that a worker needs beside an image's index."""
+
+    dataset: ImageDataset
+    source: ObjectnessSource
+    options: PatchOptions
+    seed: int
+
+    def settings(self) -> dict[str, Any]:
+        """Return everything but the files that decides what the patches hold, as JSON values."""
+        return {
+            "format": FORMAT_VERSION,
+            "options": asdict(self.options),
+            "source": self.source.fingerprint(),
+            "seed": self.seed,
+            # Data sets that can be told which classes are objects keep that choice under this name.
+            "foreground": sorted(getattr(self.dataset, "foreground", None) or ()),
+        }
+
+    def shards(self) -> list["ShardPlan"]:
+        """Split the samples into shards, and key each by the settings and by its files' paths, sizes and times."""
+        settings = json.dumps(self.settings(), sort_keys=True).encode()
+        plans = []
+        for start in range(0, len(self.dataset.samples), IMAGES_PER_SHARD):
+            span = range(start, min(start + IMAGES_PER_SHARD, len(self.dataset.samples)))
+            digest = hashlib.blake2b(settings, digest_size=16)
+            for index in span:
+                digest.update(self._identity(index).encode())
+            plans.append(ShardPlan(span, digest.hexdigest()))
+        return plans
+
+    def _identity(self, index: int) -> str:
+        sample = self.dataset.samples[index]
+        paths = (sample.image_path, *self.source.files(self.dataset, sample))
+        stamps = [(os.path.abspath(path), *_stamp(path)) for path in paths]
+        return json.dumps([sample.name, self.dataset.is_foreground(sample), stamps])
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """One shard to be.
+
+    Attributes:
+        span: Indices of its images among the data set's samples.
+        key: Hash of everything that its content depends on.
+    """
+
+    span: range
+    key: str
+
+    @property
+    def file_name(self) -> str:
+        """A name that only the very same content bears."""
+        return f"{self.span.start:08d}-{self.key}.shard"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A finished shard, its pixels left on the disk.
+
+    Attributes:
+        path: The file.
+        frames: ``(n, 3)`` int64, sample index, height, width of each readable image.
+        skipped: ``(path, reason)`` of each image left out.
+        rows: ``(m,)`` of ``ROW``.
+        masks: ``(b,)`` uint8, the rows' mask counts one after the other.
+        pixels_at: Byte at which ``(m, S, S, 4)`` uint8 patches begin; they end the file.
+    """
+
+    path: Path
+    frames: NDArray[np.int64]
+    skipped: list[tuple[str, str]]
+    rows: NDArray[np.void]
+    masks: NDArray[np.uint8]
+    pixels_at: int
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1  # reading it will say why
+    return status.st_size, status.st_mtime_ns
+
+
+def image_rng(seed: int, name: str) -> np.random.Generator:
+    """Return an image's own source of chance, whatever the order in which images are cut.
+
+    Args:
+        seed: The build's seed, 0 or more.
+        name: ``Sample.name``.
+    """
+    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest, "little")])
+
+
+def frame_regions(job: CutJob, index: int, image: NDArray[np.uint8]) -> Iterator[tuple[Region, tuple[int, int, int]]]:
+    """Yield the regions of one image that become patches, each with its window: objects first, then background.
+
+    Args:
+        job: What is cut.
+        index: The image among the samples.
+        image: ``(H, W, 3)`` uint8 RGB.
+
+    Raises:
+        UnreadableImageError: The image's mask cannot be used.
+    """
+    sample = job.dataset.samples[index]
+    regions = job.source.regions(job.dataset, sample, image)
+    chosen = list(regions)
+    if job.source.outlines:
+        frame = (image.shape[0], image.shape[1])
+        rng = image_rng(job.seed, sample.name)
+        chosen = [region for region in regions if region.area >= job.options.min_area]
+        chosen += background_windows(regions, frame, job.options, rng)
+    for region in chosen:
+        yield region, object_window(region, job.options.context)
+
+
+def write_shard(job: CutJob, plan: ShardPlan, folder: Path) -> Path:
+    """Cut the patches of a shard's images and write them.
+
+    Unreadable images are noted in the shard and left out.
+
+    Returns:
+        The shard's file, complete.
+
+    Raises:
+        ObjdiscError: The disk is full or does not allow the write.
+    """
+    frames: list[tuple[int, int, int]] = []
+    skipped: list[tuple[str, str]] = []
+    rows: list[tuple[Any, ...]] = []
+    masks: list[bytes] = []
+    patches: list[NDArray[np.uint8]] = []
+    for index in plan.span:
+        try:
+            image = job.dataset.read_image(job.dataset.samples[index])
+            pairs = list(frame_regions(job, index, image))
+        except UnreadableImageError as error:
+            skipped.append((str(error.path), error.reason))
+            continue
+        frames.append((index, image.shape[0], image.shape[1]))
+        for region, window in pairs:
+            counts = region.mask["counts"].encode("ascii") if region.mask else b""
+            rows.append((index, window, region.box, region.area, region.foreground, region.score, len(counts)))
+            masks.append(counts)
+            patches.append(cut(image, window, region.mask, job.options.size))
+    path = folder / plan.file_name
+    with atomic_write(path, "wb") as file:
+        np.save(file, np.array(frames, dtype=np.int64).reshape(-1, 3))
+        np.save(file, np.frombuffer(json.dumps(skipped).encode(), dtype=np.uint8))
+        np.save(file, np.array(rows, dtype=ROW))
+        np.save(file, np.frombuffer(b"".join(masks), dtype=np.uint8))
+        for patch in patches:
+            file.write(patch.data)
+    return path
+
+
+def read_shard(path: Path, size: int) -> Shard:
+    """Read a shard but for its pixels.
+
+    Args:
+        path: The file.
+        size: Side of its patches in pixels.
+
+    Raises:
+        ValueError: The file is not whole, as after a power cut.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        try:
+            frames, skipped, rows, masks = (np.load(file, allow_pickle=False) for _ in range(4))
+        except EOFError as error:
+            raise ValueError(f"{path}: ends too early") from error
+        pixels_at = file.tell()
+    if path.stat().st_size != pixels_at + len(rows) * size * size * 4:
+        raise ValueError(f"{path}: has not the length that its table asks for")
+    reasons = [(str(image), str(reason)) for image, reason in json.loads(skipped.tobytes())]
+    return Shard(path, frames, reasons, rows, masks, pixels_at)
