@@ -131,7 +131,7 @@ def official_score(labelids_dir: Path, dataset: ImageDataset) -> OfficialScore:
 
     Nothing of it is patched: it gets its own list of pairs and its own copy of its settings, so that other splits
     than ``val`` and frames without ground truth work, it writes no file, and its prints stay off stdout.
-    It is slow: about a second for a full-size frame, in pure Python.
+    It takes some four times as long as ``segmentation_score``: a quarter of a second for a frame of 2048 x 1024.
 
     Args:
         labelids_dir: Folder that holds the maps and no other PNG of the same frames (the evaluator searches it
@@ -147,27 +147,30 @@ def official_score(labelids_dir: Path, dataset: ImageDataset) -> OfficialScore:
         raise _no_truth(dataset)
     if not labelids_dir.is_dir():
         raise UsageError(f"{labelids_dir}: no such folder; give the labelIds folder of a run")
+    with_instances = all(path.with_name(path.name.replace("labelIds", "instanceIds")).is_file() for path in truths)
     said = io.StringIO()
     try:
         # The evaluator prints its result and its complaints, and ends the process on the latter
         with contextlib.redirect_stdout(said), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            result = _run_evaluator(labelids_dir, truths)
+            result = _run_evaluator(labelids_dir, truths, with_instances)
     except SystemExit as error:
         reason = said.getvalue().strip().removeprefix("ERROR: ")
         raise ObjdiscError(f"{labelids_dir}: the Cityscapes evaluator stopped: {reason}") from error
+    except IndexError as error:
+        raise ObjdiscError(f"{labelids_dir}: a map holds an id that Cityscapes lacks; run the export again") from error
     return OfficialScore(
         num_images=len(truths),
-        mean_iou=result["averageScoreClasses"],
-        mean_instance_iou=result["averageScoreInstClasses"],
-        mean_category_iou=result["averageScoreCategories"],
-        mean_instance_category_iou=result["averageScoreInstCategories"],
-        iou={name: score for name, score in result["classScores"].items() if not math.isnan(score)},
+        mean_iou=float(result["averageScoreClasses"]),
+        mean_instance_iou=float(result["averageScoreInstClasses"]) if with_instances else math.nan,
+        mean_category_iou=float(result["averageScoreCategories"]),
+        mean_instance_category_iou=float(result["averageScoreInstCategories"]) if with_instances else math.nan,
+        iou={name: float(score) for name, score in result["classScores"].items() if not math.isnan(score)},
         confusion=result["confMatrix"],
     )
 
 
-def _run_evaluator(labelids_dir: Path, truths: Sequence[Path]) -> dict[str, Any]:
+def _run_evaluator(labelids_dir: Path, truths: Sequence[Path], with_instances: bool) -> dict[str, Any]:
     if not hasattr(np, "in1d"):
         raise UsageError("the Cityscapes evaluator needs numpy below 2.4; run pip install 'numpy<2.4'")
     try:
@@ -180,9 +183,7 @@ def _run_evaluator(labelids_dir: Path, truths: Sequence[Path]) -> dict[str, Any]
     settings.predictionWalk = None
     settings.quiet = True
     settings.JSONOutput = False
-    settings.evalInstLevelScore = all(
-        path.with_name(path.name.replace("labelIds", "instanceIds")).is_file() for path in truths
-    )
+    settings.evalInstLevelScore = with_instances
     predictions = [evaluator.getPrediction(settings, str(path)) for path in truths]
     result: dict[str, Any] = evaluator.evaluateImgLists(predictions, [str(path) for path in truths], settings)
     return result

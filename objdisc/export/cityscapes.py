@@ -87,7 +87,7 @@ def colorize(ids: NDArray[np.uint8 | np.int16], colors: Mapping[int, Color]) -> 
     Returns:
         ``(H, W, 3)`` RGB.
     """
-    size = max(int(ids.max(initial=-1)), *colors, -1) + 2
+    size = max([int(ids.max(initial=0)), *colors]) + 2
     table = np.zeros((size, 3), np.uint8)  # row 0 is id -1
     for label, color in colors.items():
         if label >= 0:
