@@ -114,8 +114,13 @@ def effective_clusters(sizes: NDArray[np.int64]) -> float:
     """Return the exponential of the entropy of cluster sizes: K equal clusters give K, one full cluster gives 1.
 
     Args:
-        sizes: ``(K,)`` patches per cluster, at least one of them above 0.
+        sizes: ``(K,)`` patches per cluster.
+
+    Returns:
+        A number in [1, K]; 0 where there is no patch at all.
     """
+    if not sizes.any():
+        return 0.0
     shares = sizes[sizes > 0] / sizes.sum()
     return float(np.exp(-(shares * np.log(shares)).sum()))
 

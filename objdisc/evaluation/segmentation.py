@@ -5,7 +5,7 @@ import copy
 import io
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,11 @@ def prediction_path(folder: Path, sample: str) -> Path:
 
 
 def segmentation_score(
-    labelids_dir: Path, dataset: ImageDataset, object_classes: Sequence[str] = ()
+    labelids_dir: Path,
+    dataset: ImageDataset,
+    object_classes: Sequence[str] = (),
+    *,
+    names: Container[str] | None = None,
 ) -> SegmentationScore:
     """Score the maps of a run, one frame in memory at a time.
 
@@ -96,6 +100,8 @@ def segmentation_score(
         labelids_dir: Folder of maps as ``export.cityscapes.write_label_ids`` writes them.
         dataset: The split that they belong to; frames without ground truth are left out.
         object_classes: Names of the classes that the maps can hold, for the scores restricted to them.
+        names: ``Sample.name`` of the frames to score, such as ``PatchStore.frames`` without the unreadable ones;
+            None for all.
 
     Raises:
         UsageError: No frame has ground truth, a map is missing, or an object class is unknown.
@@ -107,7 +113,7 @@ def segmentation_score(
         raise UsageError(f"unknown object classes {', '.join(unknown)}; {dataset.root} has {', '.join(ids)}")
     confusion = ConfusionMatrix(max(dataset.class_names, default=0) + 1, dataset.ignore_ids)
     num_images = 0
-    for prediction, truth, path in _pairs(labelids_dir, dataset):
+    for prediction, truth, path in _pairs(labelids_dir, dataset, names):
         try:
             confusion.update(prediction, truth)
         except ObjdiscError as error:
@@ -126,7 +132,7 @@ def segmentation_score(
     )
 
 
-def official_score(labelids_dir: Path, dataset: ImageDataset) -> OfficialScore:
+def official_score(labelids_dir: Path, dataset: ImageDataset, *, names: Container[str] | None = None) -> OfficialScore:
     """Run the Cityscapes evaluator on the maps of a run.
 
     Nothing of it is patched: it gets its own list of pairs and its own copy of its settings, so that other splits
@@ -137,12 +143,14 @@ def official_score(labelids_dir: Path, dataset: ImageDataset) -> OfficialScore:
         labelids_dir: Folder that holds the maps and no other PNG of the same frames (the evaluator searches it
             recursively and refuses duplicates).
         dataset: A ``Cityscapes`` split; frames without ground truth are left out.
+        names: ``Sample.name`` of the frames to score, such as ``PatchStore.frames`` without the unreadable ones;
+            None for all.
 
     Raises:
         UsageError: No frame has Cityscapes ground truth, or numpy is too new for the evaluator.
         ObjdiscError: The evaluator stopped; the message is its own.
     """
-    truths = [path for sample in dataset.samples for path in _truth_paths(dataset, sample)]
+    truths = [path for sample in _chosen(dataset, names) for path in _truth_paths(dataset, sample)]
     if not truths:
         raise _no_truth(dataset)
     if not labelids_dir.is_dir():
@@ -189,12 +197,18 @@ def _run_evaluator(labelids_dir: Path, truths: Sequence[Path], with_instances: b
     return result
 
 
+def _chosen(dataset: ImageDataset, names: Container[str] | None) -> Iterator[Sample]:
+    return (sample for sample in dataset.samples if names is None or sample.name in names)
+
+
 def _truth_paths(dataset: ImageDataset, sample: Sample) -> list[Path]:
     return [path for path in dataset.mask_paths(sample) if path.name.endswith(_TRUTH_END)]
 
 
-def _pairs(labelids_dir: Path, dataset: ImageDataset) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8], Path]]:
-    for sample in dataset.samples:
+def _pairs(
+    labelids_dir: Path, dataset: ImageDataset, names: Container[str] | None
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8], Path]]:
+    for sample in _chosen(dataset, names):
         truth = dataset.read_labels(sample)
         if truth is not None:
             path = prediction_path(labelids_dir, sample.name)

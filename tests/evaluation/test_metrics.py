@@ -172,7 +172,7 @@ def test_metrics_go_through_json_unchanged() -> None:
     assert ClusterMetrics(**json.loads(json.dumps(metrics.to_json()))) == metrics
 
 
-@pytest.mark.parametrize(("sizes", "expected"), [([4, 4, 4], 3), ([7, 0, 0], 1), ([1, 1, 0], 2)])
+@pytest.mark.parametrize(("sizes", "expected"), [([4, 4, 4], 3), ([7, 0, 0], 1), ([1, 1, 0], 2), ([0, 0, 0], 0)])
 def test_effective_clusters_counts_equal_clusters(sizes: list[int], expected: float) -> None:
     assert effective_clusters(np.array(sizes)) == pytest.approx(expected)
 

@@ -122,6 +122,20 @@ def test_without_instance_ids_the_class_score_stays_and_the_instance_score_is_mi
     assert math.isnan(official.mean_instance_category_iou)
 
 
+def test_frames_that_the_run_could_not_read_are_left_out_by_name(label_city: Path, tmp_path: Path) -> None:
+    city = shutil.copytree(label_city, tmp_path / "city")
+    dataset = Cityscapes(city, "val")
+    maps = write_perturbed_truth(tmp_path / "labelIds", dataset)
+    skipped = dataset.samples[1]
+    whole = segmentation_score(maps, dataset)
+    skipped.image_path.write_bytes(b"truncated")
+    prediction_path(maps, skipped.name).unlink()
+    names = {sample.name for sample in dataset.samples} - {skipped.name}
+    ours, official = segmentation_score(maps, dataset, names=names), official_score(maps, dataset, names=names)
+    assert ours.num_images == official.num_images == whole.num_images - 1
+    assert ours.iou == pytest.approx(official.iou, abs=1e-9)
+
+
 def test_a_missing_map_is_named(label_city: Path, tmp_path: Path) -> None:
     dataset = Cityscapes(label_city, "val")
     maps = write_perturbed_truth(tmp_path, dataset)
