@@ -130,8 +130,11 @@ def _logging_to_stderr() -> Iterator[None]:
 @contextmanager
 def _terminate_as_interrupt() -> Iterator[None]:
     """Treat a polite kill as Ctrl-C: cleaning up runs, and the exit code says interrupted."""
+    owner = os.getpid()
 
     def interrupt(number: int, frame: FrameType | None) -> Any:
+        if os.getpid() != owner:  # a worker that was forked with this handler
+            os._exit(128 + number)
         raise KeyboardInterrupt
 
     try:

@@ -32,7 +32,8 @@ class Component:
 
         Args:
             base: What the class must derive from.
-            given: Arguments that no config file holds, such as the encoder of a method.
+            given: Arguments that no config file holds, such as the encoder of a method; those that the constructor
+                does not take are left out.
 
         Raises:
             UsageError: No such class, or one of another kind.
@@ -44,7 +45,8 @@ class Component:
             raise UsageError(f"{self.class_path}: no such class ({error}); check class_path in the config.") from error
         if not (inspect.isclass(found) and issubclass(found, base)):
             raise UsageError(f"{self.class_path}: not a {base.__name__}; check class_path in the config.")
-        return found(**self.init_args, **given)
+        taken = inspect.signature(found).parameters
+        return found(**self.init_args, **{name: value for name, value in given.items() if name in taken})
 
 
 def component_names(base: type, package: str) -> list[str]:

@@ -1,0 +1,121 @@
+"""The rooms import one way only, labels are read in one room, and heavy or special imports stay where they belong."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import pytest
+
+import objdisc
+
+PACKAGE = Path(objdisc.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# Each line may import from itself and from the lines above it
+LAYERS = [
+    {"errors", "types", "options", "lettering"},
+    {"run"},
+    {"datasets"},
+    {"objectness"},
+    {"patches", "crops", "shards", "building", "store", "transforms"},
+    {"models", "losses", "clustering"},
+    {"methods"},
+    {"training"},
+    {"stitching", "evaluation", "retrieval"},
+    {"report", "export"},
+    {"config", "inputs", "scoring", "pictures"},
+    {"discover", "segment", "benchmark"},
+    {"cli"},
+]
+RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Yield the full names of what a file imports, those inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: a relative import hides its direction"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_run_one_way(path: Path) -> None:
+    room = room_of(path)
+    if room == "__init__":
+        assert not [name for name in imports_of(path) if name.startswith("objdisc.")]
+        return
+    assert room in RANK, f"{path}: a new room needs its place in the order above"
+    for name in imports_of(path):
+        if name.startswith("objdisc."):
+            other = name.split(".")[1]
+            if other == "__version__":
+                continue
+            assert RANK[other] <= RANK[room], f"{path} imports {name}, which lies above it"
+
+
+def test_rooms_of_one_layer_do_not_import_in_a_circle() -> None:
+    for rooms in LAYERS:
+        edges = {
+            (room_of(path), name.split(".")[1])
+            for path in MODULES
+            if room_of(path) in rooms
+            for name in imports_of(path)
+            if name.startswith("objdisc.") and name.split(".")[1] in rooms - {room_of(path)}
+        }
+        while edges:
+            leaves = {b for _, b in edges} - {a for a, _ in edges}
+            assert leaves, f"a circle among {edges}"
+            edges = {(a, b) for a, b in edges if b not in leaves}
+
+
+def label_readers(path: Path) -> Iterator[str]:
+    """Yield on what ``read_labels`` is taken."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and node.attr == "read_labels":
+            yield ast.unparse(node.value)
+
+
+def test_only_the_evaluation_reads_labels() -> None:
+    readers = {(room_of(path), owner == "self") for path in MODULES for owner in label_readers(path)}
+    # A data set may turn its own labels into the union of the foreground classes
+    assert readers - {("datasets", True)} == {("evaluation", False)}
+
+
+def test_training_and_what_it_stands_on_import_no_evaluation() -> None:
+    below = {room for room, rank in RANK.items() if rank <= RANK["training"]}
+    for path in MODULES:
+        if room_of(path) in below:
+            assert not [name for name in imports_of(path) if name.startswith("objdisc.evaluation")], path
+
+
+def test_only_config_knows_jsonargparse() -> None:
+    users = {name_of(path) for path in MODULES if any(n.split(".")[0] == "jsonargparse" for n in imports_of(path))}
+    assert users == {"config.py"}
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    script = "import sys, objdisc.cli; objdisc.cli.main(['--help']); sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_both_opencv_wheels_leave_a_working_cv2() -> None:
+    assert callable(cv2.imread)
+
+
+def test_shims_are_short() -> None:
+    tools = PACKAGE.parent / "tools"
+    for path in tools.glob("*.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 40, path
