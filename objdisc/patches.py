@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from objdisc.errors import UsageError
 from objdisc.objectness.cutting import Window, cut
-from objdisc.objectness.masks import decode_crop
+from objdisc.objectness.masks import decode_box
 from objdisc.types import Region
 
 __all__ = ["PatchOptions", "Window", "background_windows", "cut", "object_window"]
@@ -90,46 +90,56 @@ def background_windows(
     objects = [region for region in regions if region.foreground and region.area >= options.min_area]
     wanted = max(1, int(len(objects) * options.background_ratio + 0.5))
     shorter = min(frame)
-    sides = [min(object_window(region, options.context)[2], shorter) for region in objects]
-    sides = sides or [max(1, round(fraction * shorter)) for fraction in _DEFAULT_SIDES]
-    covered = cv2.integral(_occupied(regions, frame)).astype(
-        np.int32, copy=False
-    )  # (H + 1, W + 1) int32, covered[y, x] = pixels above and left
-    too_large = shorter + 1
-    windows = []
-    for side in rng.choice(sides, size=wanted).tolist():
-        # Where no square of some side fits, no larger one does.
-        corner = _free_corner(covered, side, rng) if side < too_large else None
-        if corner is None:
-            too_large = min(too_large, side)
-            continue
-        windows.append(Region((*corner, side, side), side * side, foreground=False, score=0.0))
-    if not windows and (corner := _free_corner(covered, min(sides), rng)) is not None:
-        windows.append(Region((*corner, min(sides), min(sides)), min(sides) ** 2, foreground=False, score=0.0))
-    return windows
+    choices = [min(object_window(region, options.context)[2], shorter) for region in objects]
+    choices = choices or [max(1, round(fraction * shorter)) for fraction in _DEFAULT_SIDES]
+    occupied = _occupied(regions, frame, options.min_area)
+    covered = cv2.integral(occupied).astype(np.int32, copy=False)  # (H + 1, W + 1), [y, x] = pixels above and left
+    sides = np.array(choices)[rng.integers(len(choices), size=wanted)]
+    windows = _draw(covered, sides, rng)
+    if not windows:
+        windows = _draw(covered, np.array([min(choices)]), rng)
+    return [Region((x, y, s, s), s * s, foreground=False, score=0.0) for x, y, s in windows]
 
 
-def _occupied(regions: Sequence[Region], frame: tuple[int, int]) -> NDArray[np.uint8]:
-    """Paint all regions into a ``(H, W)`` uint8 map of 0 and 1."""
+def _occupied(regions: Sequence[Region], frame: tuple[int, int], min_area: int) -> NDArray[np.uint8]:
+    """Paint all regions into a ``(H, W)`` uint8 map of 0 and 1; of those too small for a patch, the whole box."""
     occupied = np.zeros(frame, dtype=np.uint8)
     for region in regions:
         x, y, width, height = region.box
         part = occupied[max(y, 0) : y + height, max(x, 0) : x + width]
-        part |= 1 if region.mask is None else decode_crop(region.mask, region.box)
+        if region.mask is None or region.area < min_area:
+            part[...] = 1
+        else:
+            part |= decode_box(region.mask["counts"], frame[0], region.box).view(np.uint8)
     return occupied
 
 
-def _free_corner(covered: NDArray[np.int32], side: int, rng: np.random.Generator) -> tuple[int, int] | None:
-    """Draw the corner ``(x, y)`` of a square that holds no covered pixel; None if there is no such square."""
-    rows, columns = covered.shape[0] - side, covered.shape[1] - side
-    y, x = rng.integers(rows, size=_TRIES), rng.integers(columns, size=_TRIES)
-    inside = covered[y + side, x + side] - covered[y, x + side] - covered[y + side, x] + covered[y, x]
-    hit = int(np.argmin(inside))
-    if inside[hit] == 0:
-        return int(x[hit]), int(y[hit])
-    everywhere = covered[side:, side:] - covered[:-side, side:] - covered[side:, :-side] + covered[:-side, :-side]
-    free = np.flatnonzero(everywhere == 0)
+def _draw(covered: NDArray[np.int32], sides: NDArray[np.int64], rng: np.random.Generator) -> list[Window]:
+    """Draw a square of each side that holds no covered pixel; sides for which there is none are left out."""
+    size = sides[:, None]
+    limits = np.array(covered.shape)[:, None, None] - size  # (2, n, 1)
+    y, x = (rng.random((2, len(sides), _TRIES)) * limits).astype(np.int64)
+    inside = covered[y + size, x + size] - covered[y, x + size] - covered[y + size, x] + covered[y, x]  # (n, tries)
+    best = np.argmin(inside, axis=1)
+    rows = np.arange(len(sides))
+    x, y, hits = x[rows, best], y[rows, best], inside[rows, best] == 0
+    windows: list[Window] = []
+    too_large = min(covered.shape)  # where no square of some side fits, no larger one does
+    for index, side in enumerate(sides.tolist()):
+        corner = (int(x[index]), int(y[index])) if hits[index] else None
+        if corner is None and side < too_large:
+            corner = _draw_anywhere(covered, side, rng)
+            too_large = side if corner is None else too_large
+        if corner is not None:
+            windows.append((*corner, side))
+    return windows
+
+
+def _draw_anywhere(covered: NDArray[np.int32], side: int, rng: np.random.Generator) -> tuple[int, int] | None:
+    """Draw among all corners ``(x, y)`` of squares that hold no covered pixel; None if there is no such square."""
+    inside = covered[side:, side:] - covered[:-side, side:] - covered[side:, :-side] + covered[:-side, :-side]
+    free = np.flatnonzero(inside == 0)
     if free.size == 0:
         return None
-    row, column = divmod(int(rng.choice(free)), columns)
-    return column, row
+    y, x = divmod(int(free[rng.integers(free.size)]), inside.shape[1])
+    return x, y

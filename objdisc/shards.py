@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from objdisc.run import atomic_write
 from objdisc.types import Region
 
 FORMAT_VERSION = 1
-IMAGES_PER_SHARD = 16  # what a killed build loses at most per process
+IMAGES_PER_SHARD = 32  # what a killed build loses at most per process
 
 ROW = np.dtype(
     [
@@ -131,27 +130,19 @@ def image_rng(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng([seed, int.from_bytes(digest, "little")])
 
 
-def frame_regions(job: CutJob, index: int, image: NDArray[np.uint8]) -> Iterator[tuple[Region, tuple[int, int, int]]]:
-    """Yield the regions of one image that become patches, each with its window: objects first, then background.
+def choose_regions(job: CutJob, name: str, regions: list[Region], frame: tuple[int, int]) -> list[Region]:
+    """Choose the regions that become patches: objects that are large enough, then background windows.
 
     Args:
         job: What is cut.
-        index: The image among the samples.
-        image: ``(H, W, 3)`` uint8 RGB.
-
-    Raises:
-        UnreadableImageError: The image's mask cannot be used.
+        name: ``Sample.name``.
+        regions: All that the source found.
+        frame: ``(H, W)`` in pixels.
     """
-    sample = job.dataset.samples[index]
-    regions = job.source.regions(job.dataset, sample, image)
-    chosen = list(regions)
-    if job.source.outlines:
-        frame = (image.shape[0], image.shape[1])
-        rng = image_rng(job.seed, sample.name)
-        chosen = [region for region in regions if region.area >= job.options.min_area]
-        chosen += background_windows(regions, frame, job.options, rng)
-    for region in chosen:
-        yield region, object_window(region, job.options.context)
+    if not job.source.outlines:
+        return regions
+    objects = [region for region in regions if region.area >= job.options.min_area]
+    return objects + background_windows(regions, frame, job.options, image_rng(job.seed, name))
 
 
 def write_shard(job: CutJob, plan: ShardPlan, folder: Path) -> Path:
@@ -171,18 +162,21 @@ def write_shard(job: CutJob, plan: ShardPlan, folder: Path) -> Path:
     masks: list[bytes] = []
     patches: list[NDArray[np.uint8]] = []
     for index in plan.span:
+        sample = job.dataset.samples[index]
         try:
-            image = job.dataset.read_image(job.dataset.samples[index])
-            pairs = list(frame_regions(job, index, image))
+            image = job.dataset.read_image(sample)
+            found = job.source.regions(job.dataset, sample, image)
         except UnreadableImageError as error:
             skipped.append((str(error.path), error.reason))
             continue
-        frames.append((index, image.shape[0], image.shape[1]))
-        for region, window in pairs:
+        height, width = image.shape[:2]
+        frames.append((index, height, width))
+        for region in choose_regions(job, sample.name, found, (height, width)):
+            window = object_window(region, job.options.context)
             counts = region.mask["counts"].encode("ascii") if region.mask else b""
             rows.append((index, window, region.box, region.area, region.foreground, region.score, len(counts)))
             masks.append(counts)
-            patches.append(cut(image, window, region.mask, job.options.size))
+            patches.append(cut(image, window, region, job.options.size))
     path = folder / plan.file_name
     with atomic_write(path, "wb") as file:
         np.save(file, np.array(frames, dtype=np.int64).reshape(-1, 3))

@@ -244,7 +244,7 @@ def _assemble(job: CutJob, paths: Sequence[Path], folder: Path, key: str) -> Non
         for shard in _read_all(paths, size):
             with shard.path.open("rb") as pixels:
                 pixels.seek(shard.pixels_at)
-                shutil.copyfileobj(pixels, file, 1 << 20)
+                shutil.copyfileobj(pixels, file, 1 << 18)
     manifest = {
         "format": FORMAT_VERSION,
         "key": key,

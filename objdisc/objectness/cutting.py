@@ -4,19 +4,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.objectness.masks import decode_crop
-from objdisc.types import RunLengthMask
+from objdisc.objectness.masks import Box, decode_box
+from objdisc.types import Region, RunLengthMask
 
 Window = tuple[int, int, int]
 
 
-def cut(image: NDArray[np.uint8], window: Window, mask: RunLengthMask | None, size: int) -> NDArray[np.uint8]:
+def cut(image: NDArray[np.uint8], window: Window, region: Region | None, size: int) -> NDArray[np.uint8]:
     """Cut a window out of an image and bring it to the patch size.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
         window: ``(x, y, side)`` in pixels; may reach over the border.
-        mask: Full-frame mask of the region, or None for all of the window.
+        region: Whose mask becomes the fourth channel; None, or a region without mask: all of the window.
         size: Side of the patch in pixels.
 
     Returns:
@@ -29,9 +29,8 @@ def cut(image: NDArray[np.uint8], window: Window, mask: RunLengthMask | None, si
     if left >= right or top >= bottom:
         return np.zeros((size, size, 4), dtype=np.uint8)
     part = cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_RGB2RGBA)  # alpha 255
-    if mask is not None:
-        inside = decode_crop(mask, (left, top, right - left, bottom - top))
-        part[..., 3] = inside.view(np.uint8) * np.uint8(255)
+    if region is not None and region.mask is not None:
+        part[..., 3] = _mask_inside(region.mask, region.box, (left, top, right, bottom))
     if part.shape[:2] != (side, side):
         borders = (top - y, y + side - bottom, left - x, x + side - right)
         part = cv2.copyMakeBorder(part, *borders, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
@@ -39,3 +38,16 @@ def cut(image: NDArray[np.uint8], window: Window, mask: RunLengthMask | None, si
         shrink = side > size
         part = cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
     return part.astype(np.uint8, copy=False)
+
+
+def _mask_inside(mask: RunLengthMask, box: Box, edges: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+    """Return a mask between two columns and two rows as 0 and 255; only its box is decoded."""
+    left, top, right, bottom = edges
+    x, y, width, height = box
+    inside = np.zeros((bottom - top, right - left), dtype=np.uint8)
+    first, last = max(x, left), min(x + width, right)
+    upper, lower = max(y, top), min(y + height, bottom)
+    if first < last and upper < lower:
+        crop = decode_box(mask["counts"], mask["size"][0], box)[upper - y : lower - y, first - x : last - x]
+        np.multiply(crop, np.uint8(255), out=inside[upper - top : lower - top, first - left : last - left])
+    return inside
