@@ -124,12 +124,15 @@ def number_instances(ids: NDArray[np.integer], class_ids: frozenset[int]) -> NDA
     flat = ids.ravel()
     # Ids come in runs: sorting the run heads instead of all pixels is some eighty times faster on a full frame.
     heads = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
-    found, first, inverse = np.unique(flat[heads], return_index=True, return_inverse=True)
+    run_ids = flat[heads]
+    is_instance = run_ids >= _INSTANCE_BASE
+    found, first, inverse = np.unique(run_ids[is_instance], return_index=True, return_inverse=True)
     kept = [index for index in np.argsort(first).tolist() if int(found[index]) // _INSTANCE_BASE in class_ids]
     numbers = np.zeros(len(found), np.int32)
     numbers[kept] = np.arange(1, len(kept) + 1)
-    lengths = np.diff(heads, append=flat.size)
-    return np.repeat(numbers[inverse], lengths).reshape(ids.shape)
+    run_numbers = np.zeros(len(heads), np.int32)
+    run_numbers[is_instance] = numbers[inverse]
+    return np.repeat(run_numbers, np.diff(heads, append=flat.size)).reshape(ids.shape)
 
 
 def find_cityscapes_root(path: Path) -> Path | None:

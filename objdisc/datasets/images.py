@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from objdisc.errors import UnreadableImageError, UsageError
 
@@ -18,6 +18,7 @@ IMAGE_SUFFIXES = frozenset(
 _EXIF_ORIENTATION = 0x0112
 _SIDEWAYS = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
 _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+_TIFF_STARTS = (b"II*\0", b"MM\0*")
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_COLOR_TYPE, _PNG_PALETTE = 25, 3  # offset of the header's colour type; its value for an indexed image
 
@@ -67,7 +68,10 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     Raises:
         UnreadableImageError: The file is missing, truncated, or not an image.
     """
-    image = _decode(path, _read_bytes(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH)
+    data = _read_bytes(path)
+    image = _decode(path, data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH)
+    if data[:4].tobytes() in _TIFF_STARTS:
+        image = _without_tiff_alpha(path, image)
     if image.dtype == np.uint8:
         return image.astype(np.uint8, copy=False)
     if image.dtype == np.uint16:
@@ -160,6 +164,17 @@ def _is_cut_jpeg(data: NDArray[np.uint8]) -> bool:
         return False
     content = data.tobytes()
     return content.rfind(_JPEG_END) < content.rfind(_JPEG_SCAN)
+
+
+def _without_tiff_alpha(path: Path, decoded: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Read the stored colours of an RGBA TIFF again with Pillow: OpenCV's decoder multiplies them by alpha."""
+    try:
+        with Image.open(path) as image:
+            if image.mode != "RGBA":
+                return decoded
+            return np.array(ImageOps.exif_transpose(image))[..., :3]
+    except (OSError, SyntaxError, ValueError):
+        return decoded  # kinds that Pillow does not know, such as 16 bits a channel, have no such trouble
 
 
 def _read_palette_indices(path: Path) -> NDArray[np.uint8]:
