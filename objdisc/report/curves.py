@@ -1,0 +1,73 @@
+"""Training curves as points of an SVG polyline."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+WIDTH, HEIGHT = 300, 90  # user units of the drawing
+_MAX_POINTS = 240
+_POSITIONS = ("step", "epoch")
+_NOT_CURVES = {*_POSITIONS, "seconds", "time"}
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One logged number over the training.
+
+    Attributes:
+        name: As it was logged.
+        points: ``x,y x,y ...`` for ``<polyline>``, inside ``WIDTH`` x ``HEIGHT``, larger values higher.
+        first: The first value.
+        last: The last value.
+        low: The smallest value.
+        high: The largest value.
+    """
+
+    name: str
+    points: str
+    first: float
+    last: float
+    low: float
+    high: float
+
+
+def curves(records: Sequence[Mapping[str, Any]], *, at_most: int = 12) -> list[Curve]:
+    """Turn a metrics log into curves, the loss first, then in the order of their first appearance.
+
+    Args:
+        records: Lines of ``metrics.jsonl``, as ``read_metrics_log`` gives them. Numbers under ``step``, else
+            ``epoch``, else the line's number, say where a value belongs; values that are no finite number are
+            left out.
+        at_most: Number of curves.
+    """
+    series: dict[str, list[tuple[float, float]]] = {}
+    for line, record in enumerate(records):
+        position = next((float(record[key]) for key in _POSITIONS if _is_number(record.get(key))), float(line))
+        for name, value in record.items():
+            if name not in _NOT_CURVES and _is_number(value):
+                series.setdefault(name, []).append((position, float(value)))
+    drawn = [(name, points) for name, points in series.items() if len(points) > 1]
+    drawn.sort(key=lambda item: item[0] != "loss")
+    return [_curve(name, points) for name, points in drawn[:at_most]]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _curve(name: str, points: Sequence[tuple[float, float]]) -> Curve:
+    values = [value for _, value in points]
+    low, high = min(values), max(values)
+    start, end = points[0][0], max(position for position, _ in points)
+    step = -(-len(points) // _MAX_POINTS)
+    kept = [*points[:-1:step], points[-1]]
+    text = " ".join(
+        f"{_scaled(x, start, end) * WIDTH:.1f},{HEIGHT - _scaled(y, low, high) * HEIGHT:.1f}" for x, y in kept
+    )
+    return Curve(name, text, values[0], values[-1], low, high)
+
+
+def _scaled(value: float, low: float, high: float) -> float:
+    """Place a value between 0 and 1; a constant lies in the middle."""
+    return (value - low) / (high - low) if high > low else 0.5
