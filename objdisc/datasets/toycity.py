@@ -5,6 +5,7 @@ and objects hide parts of others. Sky, building, vegetation, pole, sidewalk and 
 """
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from objdisc.datasets.toycanvas import DESIGN_HEIGHT, Canvas, Color, Frame
 from objdisc.datasets.toyobjects import OUTLINES
 from objdisc.datasets.toyshapes import Part, disc
 from objdisc.datasets.toystreet import hsv, paint_street
+from objdisc.errors import UsageError
+from objdisc.run import atomic_write
 
 # Cities of train and val differ, as in Cityscapes.
 _CITIES = {"train": ("blockburg", "toyville"), "val": ("marblemouth",)}
-_RECIPE = "toycity.json"  # written last: a folder that holds it is complete
+_RECIPE = "toycity.json"  # marks a folder as a toy city, says which, and whether all of it is there
 _RECIPE_VERSION = 1
 
 _SHARES = {
@@ -58,10 +61,12 @@ class _Placed:
 def generate_toy_city(
     root: Path, seed: int = 0, num_train: int = 48, num_val: int = 16, size: tuple[int, int] = (512, 256)
 ) -> Path:
-    """Write a toy city; the same arguments give the same bytes, and a complete one of them is left as it is.
+    """Write a toy city; the same arguments give the same bytes.
+
+    A complete city of the same arguments is left as it is; one of other arguments, or half of one, is replaced.
 
     Args:
-        root: Folder to fill; made if it is missing.
+        root: Folder to fill, made if it is missing; nothing but a toy city may be in it.
         seed: Picks the city. A frame depends on the seed, its split and its number alone.
         num_train: Frames in train.
         num_val: Frames in val.
@@ -69,17 +74,24 @@ def generate_toy_city(
 
     Returns:
         ``root``, in Cityscapes layout: leftImg8bit, and gtFine with labelIds, instanceIds, color and polygons.
+
+    Raises:
+        UsageError: ``root`` holds images that are no toy city.
+        ObjdiscError: The disk is full, or the folder does not allow the write.
     """
     recipe = {"version": _RECIPE_VERSION, "seed": seed, "train": num_train, "val": num_val, "size": list(size)}
     marker = root / _RECIPE
-    if marker.is_file() and marker.read_text(encoding="utf-8") == json.dumps(recipe):
+    complete = json.dumps({**recipe, "complete": True})
+    if marker.is_file() and marker.read_text(encoding="utf-8") == complete:
         return root
+    _clear(root, marker)
+    _write_text(marker, json.dumps({**recipe, "complete": False}))
     for split_number, (split, count) in enumerate((("train", num_train), ("val", num_val))):
         for number in range(count):
             rng = np.random.default_rng([seed, split_number, number])
             city = _CITIES[split][number % len(_CITIES[split])]
             write_frame(root, split, city, number, render_frame(rng, size))
-    marker.write_text(json.dumps(recipe), encoding="utf-8")
+    _write_text(marker, complete)
     return root
 
 
@@ -87,8 +99,6 @@ def write_frame(root: Path, split: str, city: str, number: int, frame: Frame) ->
     """Write one frame in Cityscapes layout: the image, three maps and the polygons."""
     stem = f"{city}_000000_{number:06d}"
     images, truth = root / "leftImg8bit" / split / city, root / "gtFine" / split / city
-    images.mkdir(parents=True, exist_ok=True)
-    truth.mkdir(parents=True, exist_ok=True)
     palette = np.zeros((256, 3), np.uint8)
     for label_id, color in LABEL_COLORS.items():
         palette[label_id] = color
@@ -99,7 +109,7 @@ def write_frame(root: Path, split: str, city: str, number: int, frame: Frame) ->
     height, width = frame.label_ids.shape
     objects = [{"label": label, "polygon": np.round(points).astype(int).tolist()} for label, points in frame.polygons]
     polygons = json.dumps({"imgHeight": height, "imgWidth": width, "objects": objects})
-    (truth / f"{stem}_gtFine_polygons.json").write_text(polygons, encoding="utf-8")
+    _write_text(truth / f"{stem}_gtFine_polygons.json", polygons)
 
 
 def render_frame(rng: np.random.Generator, size: tuple[int, int]) -> Frame:
@@ -204,4 +214,19 @@ def _pick_colors(rng: np.random.Generator) -> dict[str, Color]:
 def _write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
     stored = pixels[..., ::-1] if pixels.ndim == 3 else pixels
     _, data = cv2.imencode(".png", np.ascontiguousarray(stored))
-    data.tofile(path)
+    with atomic_write(path, "wb") as file:
+        file.write(data.tobytes())
+
+
+def _write_text(path: Path, text: str) -> None:
+    with atomic_write(path) as file:
+        file.write(text)
+
+
+def _clear(root: Path, marker: Path) -> None:
+    """Remove what an older or unfinished toy city left; frames of two cities must not mix."""
+    left = [root / name for name in ("leftImg8bit", "gtFine") if (root / name).exists()]
+    if left and not marker.is_file():
+        raise UsageError(f"{left[0]}: already there and no toy city; give another folder for the toy city")
+    for folder in left:
+        shutil.rmtree(folder)

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -17,8 +18,10 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.neighbors import KNeighborsClassifier
 
+from objdisc.datasets import toycity
 from objdisc.datasets.cityscapes import MOVING_CLASSES, Cityscapes
-from objdisc.datasets.toycity import generate_toy_city
+from objdisc.datasets.toycity import generate_toy_city, render_frame
+from objdisc.errors import UsageError
 
 
 @pytest.fixture(scope="module")
@@ -94,16 +97,31 @@ def test_a_frame_does_not_depend_on_how_many_there_are(tmp_path: Path) -> None:
     assert {name: more[name] for name in few if "gtFine" in name or "leftImg8bit" in name}.items() <= few.items()
 
 
-def test_a_complete_city_is_left_as_it_is_and_a_broken_one_is_finished(tmp_path: Path) -> None:
-    root = generate_toy_city(tmp_path, num_train=1, num_val=1, size=(128, 64))
-    (sample,) = Cityscapes(root).samples
-    written = sample.image_path.stat().st_mtime_ns
-    generate_toy_city(root, num_train=1, num_val=1, size=(128, 64))
-    assert sample.image_path.stat().st_mtime_ns == written
-    sample.image_path.unlink()
-    (root / "toycity.json").unlink()
-    generate_toy_city(root, num_train=1, num_val=1, size=(128, 64))
-    assert sample.image_path.is_file()
+def test_a_complete_city_is_left_as_it_is_and_another_is_replaced(tmp_path: Path) -> None:
+    root = generate_toy_city(tmp_path, num_train=2, num_val=1, size=(128, 64))
+    image_path = Cityscapes(root).samples[0].image_path
+    written = image_path.stat().st_mtime_ns
+    generate_toy_city(root, num_train=2, num_val=1, size=(128, 64))
+    assert image_path.stat().st_mtime_ns == written
+    generate_toy_city(root, num_train=1, num_val=1, size=(64, 64))
+    assert len(Cityscapes(root).samples) == 1
+
+
+def test_an_interrupted_city_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = _digest(generate_toy_city(tmp_path / "whole", num_train=2, num_val=1, size=(128, 64)))
+    frame = render_frame(np.random.default_rng(), (128, 64))
+    with monkeypatch.context() as patch:
+        patch.setattr(toycity, "render_frame", Mock(side_effect=[frame, KeyboardInterrupt]))
+        with pytest.raises(KeyboardInterrupt):
+            generate_toy_city(tmp_path / "half", num_train=2, num_val=1, size=(128, 64))
+    assert _digest(generate_toy_city(tmp_path / "half", num_train=2, num_val=1, size=(128, 64))) == whole
+
+
+def test_somebody_elses_images_are_never_touched(tmp_path: Path) -> None:
+    (tmp_path / "leftImg8bit").mkdir()
+    with pytest.raises(UsageError, match="already there and no toy city"):
+        generate_toy_city(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["leftImg8bit"]
 
 
 def test_classes_are_there_in_numbers_and_large_enough(city: Path) -> None:
