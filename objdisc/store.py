@@ -277,7 +277,7 @@ def _nothing_found(job: CutJob, skipped: Sequence[tuple[str, str]]) -> str:
         return f"{where}: none of {count} images can be used; the first: {skipped[0][0]}: {skipped[0][1]}"
     reason = f"{where}: no object in {count} images ({len(skipped)} skipped)"
     if job.source.outlines:
-        return f"{reason} with at least {job.options.min_area} pixels; lower min_area or choose another --objectness."
+        return f"{reason} with at least {job.options.min_area} pixels; lower --patches.min-area or choose another --objectness."
     return f"{reason}; choose another --objectness, or check which classes are named as foreground."
 
 

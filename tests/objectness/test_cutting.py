@@ -1,0 +1,71 @@
+"""Cutting patches, against plain numpy."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from objdisc.objectness.cutting import Window, cut
+from objdisc.objectness.masks import region_from_mask
+from objdisc.types import Region
+
+
+@pytest.fixture
+def image() -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(1, 256, size=(40, 60, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def region() -> Region:
+    mask = np.zeros((40, 60), np.bool_)
+    mask[5:30, 10:22] = True
+    mask[10:12, 12:14] = False
+    return region_from_mask(mask)
+
+
+def naive(image: NDArray[np.uint8], window: Window, mask: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+    """Pixel by pixel, at the window's own size."""
+    x, y, side = window
+    patch = np.zeros((side, side, 4), np.uint8)
+    for row in range(side):
+        for column in range(side):
+            if 0 <= y + row < image.shape[0] and 0 <= x + column < image.shape[1]:
+                patch[row, column, :3] = image[y + row, x + column]
+                patch[row, column, 3] = 255 if mask is None or mask[y + row, x + column] else 0
+    return patch
+
+
+WINDOWS = [(10, 5, 25), (-7, -4, 30), (50, 30, 20), (-10, -10, 90), (12, 8, 4), (30, 2, 9)]
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_at_its_own_size_a_patch_is_the_pixels_themselves(
+    image: NDArray[np.uint8], region: Region, window: Window
+) -> None:
+    mask = np.zeros((40, 60), np.bool_)
+    mask[5:30, 10:22] = True
+    mask[10:12, 12:14] = False
+    np.testing.assert_array_equal(cut(image, window, region, window[2]), naive(image, window, mask))
+    np.testing.assert_array_equal(cut(image, window, None, window[2]), naive(image, window, None))
+
+
+def test_beyond_the_frame_all_four_channels_are_zero(image: NDArray[np.uint8]) -> None:
+    patch = cut(image, (-20, 0, 20 + 40), None, 60)
+    assert not patch[:, :20].any()
+    assert (patch[:40, 20:, 3] == 255).all()
+    assert not cut(image, (100, 100, 10), None, 8).any()
+
+
+def test_shrinking_takes_the_mean_of_the_area(image: NDArray[np.uint8], region: Region) -> None:
+    window = (10, 4, 32)
+    whole = cut(image, window, region, 32).astype(np.float64)
+    means = whole.reshape(8, 4, 8, 4, 4).mean(axis=(1, 3))
+    np.testing.assert_allclose(cut(image, window, region, 8), means, atol=0.51)
+
+
+def test_enlarging_is_linear(image: NDArray[np.uint8], region: Region) -> None:
+    window = (8, 3, 30)
+    expected = cv2.resize(cut(image, window, region, 30), (96, 96), interpolation=cv2.INTER_LINEAR)
+    patch = cut(image, window, region, 96)
+    np.testing.assert_array_equal(patch, expected)
+    assert set(np.unique(patch[..., 3])) - {0, 255}, "edges of an enlarged mask are soft"
