@@ -1,6 +1,8 @@
 """Decoding of image files, held against Pillow."""
 
 import io
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from objdisc.datasets.images import image_size, list_images, read_index_map, read_rgb
-from objdisc.errors import UnreadableImageError
+from objdisc.errors import UnreadableImageError, UsageError
 
 _ORIENTATION = 0x0112
 
@@ -203,3 +205,43 @@ def test_listing_finds_images_at_any_depth_and_nothing_else(tmp_path: Path) -> N
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "folder.png" / "e.png").touch()
     assert set(list_images(tmp_path)) == {*wanted, tmp_path / "folder.png" / "e.png"}
+
+
+def test_a_truncated_palette_map_is_an_error(tmp_path: Path) -> None:
+    ids = np.random.default_rng(0).integers(0, 20, (200, 300), dtype=np.uint8)
+    whole = io.BytesIO()
+    Image.fromarray(ids).convert("P").save(whole, "PNG")
+    (tmp_path / "cut.png").write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
+    with pytest.raises(UnreadableImageError, match=r"cut\.png: cannot be decoded"):
+        read_index_map(tmp_path / "cut.png")
+
+
+@pytest.mark.parametrize("read", [read_rgb, read_index_map])
+def test_floating_point_pixels_are_an_error_with_the_fix(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    pixels = np.full((20, 30, 3), 0.5, np.float32)
+    cv2.imencode(".tif", pixels)[1].tofile(tmp_path / "float.tif")
+    with pytest.raises(UnreadableImageError, match=r"its pixels are float32; .* 8 or 16 bits"):
+        read(tmp_path / "float.tif")
+
+
+def test_an_image_beyond_the_decoders_limit_is_an_error_not_a_crash(tmp_path: Path) -> None:
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", len(header)) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    (tmp_path / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk + bytes(100))
+    for read in (read_rgb, image_size):
+        with pytest.raises(UnreadableImageError, match=r"huge\.png: cannot be decoded"):
+            read(tmp_path / "huge.png")
+
+
+def test_size_of_an_image_too_large_for_pillow_comes_from_decoding(
+    tmp_path: Path, picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(picture).save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert image_size(tmp_path / "large.png") == (48, 80)
+
+
+def test_a_folder_that_contains_itself_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
+    with pytest.raises(UsageError, match="cannot be listed"):
+        list(list_images(tmp_path))
