@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset, read_map_of
 from objdisc.datasets.images import list_images
-from objdisc.errors import UsageError
+from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.types import Sample
 
 LABEL_NAMES: Mapping[int, str] = {label.id: label.name for label in cityscapes_labels if label.id >= 0}
@@ -105,7 +105,12 @@ class Cityscapes(ImageDataset):
     def read_labels(self, sample: Sample) -> NDArray[np.uint8] | None:
         """Read labelIds. For the evaluation only."""
         path = self._map_path(sample, "labelIds")
-        return None if path is None else read_map_of(sample, path).astype(np.uint8, copy=False)
+        if path is None:
+            return None
+        ids = read_map_of(sample, path)
+        if ids.max() > np.iinfo(np.uint8).max:
+            raise UnreadableImageError(path, f"holds the id {ids.max()}; label ids go up to 255 (is this instanceIds?)")
+        return ids.astype(np.uint8, copy=False)
 
     def _map_path(self, sample: Sample, kind: str) -> Path | None:
         return self._ground_truth.get(f"{sample.name}_{_GROUND_TRUTH}_{kind}")

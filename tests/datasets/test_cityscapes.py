@@ -194,6 +194,15 @@ def test_a_map_drawn_on_the_unrotated_pixels_of_a_phone_image_is_an_error_that_s
     assert np.array_equal(upright.read_labels(upright.samples[0]), np.rot90(labels, -1))  # type: ignore[arg-type]
 
 
+def test_instance_ids_in_the_place_of_label_ids_are_an_error(
+    tmp_path: Path, write_cityscapes_frame: FrameWriter, instances: NDArray[np.uint16]
+) -> None:
+    write_cityscapes_frame(tmp_path, NAME, IMAGE, instances)
+    dataset = Cityscapes(tmp_path)
+    with pytest.raises(UnreadableImageError, match=r"labelIds\.png: holds the id 26001"):
+        dataset.read_labels(dataset.samples[0])
+
+
 def test_root_may_be_the_image_folder_or_one_level_above(tmp_path: Path, write_cityscapes_frame: FrameWriter) -> None:
     root = tmp_path / "download" / "cityscapes"
     write_cityscapes_frame(root, NAME, IMAGE)
