@@ -104,8 +104,17 @@ def _write_in_worker(plan: ShardPlan) -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time build in a folder; another one waits. The lock ends with its process."""
-    with (folder / ".lock").open("w") as file:
+    """Let one process at a time build in a folder; another one waits. The lock ends with its process.
+
+    Raises:
+        ObjdiscError: The folder cannot be written.
+    """
+    path = folder / ".lock"
+    try:
+        file = path.open("a")
+    except OSError as error:
+        raise ObjdiscError(f"{path}: cannot be written ({error.strerror}); choose another --output-dir.") from error
+    with file:
         if sys.platform != "win32":
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -79,7 +79,8 @@ def background_windows(
         regions: All regions of the image, those below ``min_area`` too: a small object is no background.
         frame: ``(H, W)`` in pixels.
         options: ``background_ratio`` times the regions of at least ``min_area`` pixels are drawn; their windows' sides,
-            at most the frame's shorter side, are what sides are drawn from.
+            at most the frame's shorter side, are what sides are drawn from. Where none of those fits anywhere, one
+            window of a tenth of the shorter side is tried.
         rng: Source of chance; the same state gives the same windows.
 
     Returns:
@@ -96,8 +97,9 @@ def background_windows(
     covered = cv2.integral(occupied).astype(np.int32, copy=False)  # (H + 1, W + 1), [y, x] = pixels above and left
     sides = np.array(choices)[rng.integers(len(choices), size=wanted)]
     windows = _draw(covered, sides, rng)
-    if not windows:
-        windows = _draw(covered, np.array([min(choices)]), rng)
+    # A crowded image may have room for a smaller square only; one of them is better than no background at all.
+    for side in (min(choices), max(1, round(_DEFAULT_SIDES[0] * shorter))):
+        windows = windows or _draw(covered, np.array([side]), rng)
     return [Region((x, y, s, s), s * s, foreground=False, score=0.0) for x, y, s in windows]
 
 

@@ -119,7 +119,7 @@ class PatchStore:
             if manifest["format"] != FORMAT_VERSION:
                 raise ValueError(f"format {manifest['format']}, expected {FORMAT_VERSION}")
             return cls(folder, manifest)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{folder}: no finished patch store ({error}); build it again.") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
