@@ -1,35 +1,156 @@
-"""Writing all shards of a build: in parallel, with progress, and so that an interruption loses little."""
+"""Building a patch store: shards written in parallel, kept over interruptions, and joined at the end."""
 
+import logging
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 import cv2
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from objdisc.errors import ObjdiscError
-from objdisc.shards import CutJob, ShardPlan, write_shard
+from objdisc.errors import ObjdiscError, UnreadableImageError, UsageError
+from objdisc.run import atomic_write, write_json
+from objdisc.shards import FORMAT_VERSION, ROW, CutJob, Shard, ShardPlan, read_shard, write_shard
 
 if sys.platform != "win32":
     import fcntl
 
+MANIFEST, IMAGES, ROWS, MASKS = "manifest.json", "images.npy", "rows.npy", "masks.npy"  # the files of a store
+
+_SHARDS = "shards"  # folder that only an unfinished build leaves
 _FEW_IMAGES = 64  # below, starting processes costs more than they save
+
+log = logging.getLogger("objdisc")
 
 _worker_job: CutJob  # set once a process, so that the list of samples does not travel with every shard
 _worker_folder: Path
 
 
+def finish_shards(
+    job: CutJob, plans: Sequence[ShardPlan], folder: Path, *, workers: int, strict: bool, progress: bool | None
+) -> list[Path]:
+    """Write the shards that an earlier, interrupted build has not.
+
+    Returns:
+        All shard files, in the order of the samples.
+
+    Raises:
+        UnreadableImageError: An image is unreadable, and ``strict``.
+        ObjdiscError: The disk is full, or a worker process died.
+    """
+    shard_folder = folder / _SHARDS
+    shard_folder.mkdir(exist_ok=True)
+    wanted = {plan.file_name for plan in plans}
+    for leftover in [*folder.glob(".objdisc-*.tmp"), *shard_folder.iterdir()]:
+        if leftover.name not in wanted or not _is_whole(leftover, job.options.size):
+            leftover.unlink(missing_ok=True)
+    missing = [plan for plan in plans if not (shard_folder / plan.file_name).exists()]
+    if len(missing) < len(plans):
+        log.info(
+            "%s: %d of %d shards are there from an interrupted build", folder, len(plans) - len(missing), len(plans)
+        )
+    # Closed here, not whenever the traceback lets go of it: the processes must stop now.
+    with closing(write_shards(job, missing, shard_folder, workers=workers, progress=progress)) as paths:
+        for path in paths:
+            skipped = read_shard(path, job.options.size).skipped if strict else []
+            if skipped:
+                raise UnreadableImageError(Path(skipped[0][0]), skipped[0][1])
+    return [shard_folder / plan.file_name for plan in plans]
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    try:
+        read_shard(path, size)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str) -> None:
+    """Join shards to the files of a store, streaming, the manifest last; then drop them.
+
+    Raises:
+        UsageError: No object is in any of them.
+        ObjdiscError: The disk is full.
+    """
+    size, samples = job.options.size, job.dataset.samples
+    frames: dict[str, list[int]] = {}
+    skipped: list[tuple[str, str]] = []
+    num_patches = num_objects = num_mask_bytes = 0
+    for shard in _read_all(paths, size):
+        frames |= {samples[index].name: [height, width] for index, height, width in shard.frames.tolist()}
+        skipped += shard.skipped
+        num_patches += len(shard.rows)
+        num_objects += int(np.count_nonzero(shard.rows["foreground"]))
+        num_mask_bytes += len(shard.masks)
+    if num_objects == 0:
+        raise UsageError(_nothing_found(job, skipped))
+    (folder / MANIFEST).unlink(missing_ok=True)
+    with atomic_write(folder / ROWS, "wb") as file:
+        _write_header(file, ROW, (num_patches,))
+        for shard in _read_all(paths, size):
+            file.write(shard.rows.tobytes())
+    with atomic_write(folder / MASKS, "wb") as file:
+        _write_header(file, np.dtype(np.uint8), (num_mask_bytes,))
+        for shard in _read_all(paths, size):
+            file.write(shard.masks.tobytes())
+    with atomic_write(folder / IMAGES, "wb") as file:
+        _write_header(file, np.dtype(np.uint8), (num_patches, size, size, 4))
+        for shard in _read_all(paths, size):
+            with shard.path.open("rb") as pixels:
+                pixels.seek(shard.pixels_at)
+                shutil.copyfileobj(pixels, file, 1 << 18)
+    manifest = {
+        "format": FORMAT_VERSION,
+        "key": key,
+        "settings": job.settings(),
+        "split": job.dataset.split,
+        "patches": num_patches,
+        "objects": num_objects,
+        "skipped": skipped,
+        "samples": [sample.name for sample in samples],
+        "frames": frames,
+    }
+    write_json(folder / MANIFEST, manifest)
+    shutil.rmtree(folder / _SHARDS)
+
+
+def _read_all(paths: Sequence[Path], size: int) -> Iterator[Shard]:
+    return (read_shard(path, size) for path in paths)
+
+
+def _write_header(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    """Begin a ``.npy`` file whose content follows in pieces: ``np.save`` would want all of it in memory."""
+    header = {"descr": dtype.descr if dtype.names else dtype.str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
+
+
+def _nothing_found(job: CutJob, skipped: Sequence[tuple[str, str]]) -> str:
+    dataset, count = job.dataset, len(job.dataset.samples)
+    where = f"{dataset.root} {dataset.split}".rstrip()
+    if len(skipped) == count:
+        return f"{where}: none of {count} images can be used; the first: {skipped[0][0]}: {skipped[0][1]}"
+    reason = f"{where}: no object in {count} images ({len(skipped)} skipped)"
+    if job.source.outlines:
+        fix = "lower --patches.min-area or choose another --objectness."
+        return f"{reason} with at least {job.options.min_area} pixels; {fix}"
+    return f"{reason}; choose another --objectness, or check which classes are named as foreground."
+
+
 def write_shards(
     job: CutJob, plans: Sequence[ShardPlan], folder: Path, *, workers: int, progress: bool | None
-) -> Iterator[Path]:
+) -> Generator[Path, None, None]:
     """Write shards and yield each file as it is finished, in no particular order.
 
     Closing the iterator, or an interrupt, cancels what has not begun; what has begun is finished and kept.
@@ -60,7 +181,7 @@ def write_shards(
             yield path
 
 
-def _in_processes(job: CutJob, plans: Sequence[ShardPlan], folder: Path, workers: int) -> Iterator[Path]:
+def _in_processes(job: CutJob, plans: Sequence[ShardPlan], folder: Path, workers: int) -> Generator[Path, None, None]:
     # Forking a process that runs torch's threads may deadlock; the fork server never started any.
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")

@@ -3,24 +3,21 @@
 import hashlib
 import json
 import logging
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.building import locked, write_shards
+from objdisc.building import IMAGES, MANIFEST, MASKS, ROWS, finish_shards, join_shards, locked
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches import PatchOptions
-from objdisc.run import atomic_write, write_json
-from objdisc.shards import FORMAT_VERSION, ROW, CutJob, Shard, ShardPlan, read_shard
+from objdisc.shards import FORMAT_VERSION, CutJob
 from objdisc.types import Patch, Region, RunLengthMask
 
-_MANIFEST, _IMAGES, _ROWS, _MASKS, _SHARDS = "manifest.json", "images.npy", "rows.npy", "masks.npy", "shards"
 _REPORTED = 10  # skipped images that are named one by one on the terminal; all are in the manifest
 
 log = logging.getLogger("objdisc")
@@ -45,9 +42,9 @@ class PatchStore:
     def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
         self.folder = folder
         self.key: str = manifest["key"]
-        self.images: NDArray[np.uint8] = np.load(folder / _IMAGES, mmap_mode="r", allow_pickle=False)
-        self._rows: NDArray[np.void] = np.load(folder / _ROWS, mmap_mode="r", allow_pickle=False)
-        self._masks: NDArray[np.uint8] = np.load(folder / _MASKS, mmap_mode="r", allow_pickle=False)
+        self.images: NDArray[np.uint8] = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
+        self._rows: NDArray[np.void] = np.load(folder / ROWS, mmap_mode="r", allow_pickle=False)
+        self._masks: NDArray[np.uint8] = np.load(folder / MASKS, mmap_mode="r", allow_pickle=False)
         self._mask_ends = np.cumsum(self._rows["mask_bytes"], dtype=np.int64)
         self._names: list[str] = manifest["samples"]
         sizes: dict[str, list[int]] = manifest["frames"]
@@ -101,8 +98,8 @@ class PatchStore:
         with locked(folder):
             store = _open_if(folder, key)
             if store is None:
-                shards = _finish_shards(job, plans, folder, workers=workers, strict=strict, progress=progress)
-                _assemble(job, shards, folder, key)
+                shards = finish_shards(job, plans, folder, workers=workers, strict=strict, progress=progress)
+                join_shards(job, shards, folder, key)
                 store = cls.open(folder)
         _report_skipped(store.skipped, len(dataset.samples), strict, folder)
         return store
@@ -115,7 +112,7 @@ class PatchStore:
             UsageError: The folder holds no finished store, or one of another version.
         """
         try:
-            manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             if manifest["format"] != FORMAT_VERSION:
                 raise ValueError(f"format {manifest['format']}, expected {FORMAT_VERSION}")
             return cls(folder, manifest)
@@ -186,101 +183,6 @@ def _open_if(folder: Path, key: str) -> PatchStore | None:
     return store if store.key == key else None
 
 
-def _finish_shards(
-    job: CutJob, plans: Sequence[ShardPlan], folder: Path, *, workers: int, strict: bool, progress: bool | None
-) -> list[Path]:
-    """Write the shards that an earlier, interrupted build has not; return all of them in the samples' order."""
-    shard_folder = folder / _SHARDS
-    shard_folder.mkdir(exist_ok=True)
-    wanted = {plan.file_name for plan in plans}
-    for leftover in [*folder.glob(".objdisc-*.tmp"), *shard_folder.iterdir()]:
-        if leftover.name not in wanted or not _is_whole(leftover, job.options.size):
-            leftover.unlink()
-    missing = [plan for plan in plans if not (shard_folder / plan.file_name).exists()]
-    if len(missing) < len(plans):
-        log.info(
-            "%s: %d of %d shards are there from an interrupted build", folder, len(plans) - len(missing), len(plans)
-        )
-    for path in write_shards(job, missing, shard_folder, workers=workers, progress=progress):
-        skipped = read_shard(path, job.options.size).skipped if strict else []
-        if skipped:
-            raise UnreadableImageError(Path(skipped[0][0]), skipped[0][1])
-    return [shard_folder / plan.file_name for plan in plans]
-
-
-def _is_whole(path: Path, size: int) -> bool:
-    try:
-        read_shard(path, size)
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def _assemble(job: CutJob, paths: Sequence[Path], folder: Path, key: str) -> None:
-    """Join the shards to one store, streaming, the manifest last; then drop them."""
-    size, samples = job.options.size, job.dataset.samples
-    frames: dict[str, list[int]] = {}
-    skipped: list[tuple[str, str]] = []
-    num_patches = num_objects = num_mask_bytes = 0
-    for shard in _read_all(paths, size):
-        frames |= {samples[index].name: [height, width] for index, height, width in shard.frames.tolist()}
-        skipped += shard.skipped
-        num_patches += len(shard.rows)
-        num_objects += int(np.count_nonzero(shard.rows["foreground"]))
-        num_mask_bytes += len(shard.masks)
-    if num_objects == 0:
-        raise UsageError(_nothing_found(job, skipped))
-    (folder / _MANIFEST).unlink(missing_ok=True)
-    with atomic_write(folder / _ROWS, "wb") as file:
-        _write_header(file, ROW, (num_patches,))
-        for shard in _read_all(paths, size):
-            file.write(shard.rows.tobytes())
-    with atomic_write(folder / _MASKS, "wb") as file:
-        _write_header(file, np.dtype(np.uint8), (num_mask_bytes,))
-        for shard in _read_all(paths, size):
-            file.write(shard.masks.tobytes())
-    with atomic_write(folder / _IMAGES, "wb") as file:
-        _write_header(file, np.dtype(np.uint8), (num_patches, size, size, 4))
-        for shard in _read_all(paths, size):
-            with shard.path.open("rb") as pixels:
-                pixels.seek(shard.pixels_at)
-                shutil.copyfileobj(pixels, file, 1 << 18)
-    manifest = {
-        "format": FORMAT_VERSION,
-        "key": key,
-        "settings": job.settings(),
-        "split": job.dataset.split,
-        "patches": num_patches,
-        "objects": num_objects,
-        "skipped": skipped,
-        "samples": [sample.name for sample in samples],
-        "frames": frames,
-    }
-    write_json(folder / _MANIFEST, manifest)
-    shutil.rmtree(folder / _SHARDS)
-
-
-def _read_all(paths: Sequence[Path], size: int) -> Iterator[Shard]:
-    return (read_shard(path, size) for path in paths)
-
-
-def _write_header(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-    """Begin a ``.npy`` file whose content follows in pieces: ``np.save`` would want all of it in memory."""
-    header = {"descr": dtype.descr if dtype.names else dtype.str, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
-
-
-def _nothing_found(job: CutJob, skipped: Sequence[tuple[str, str]]) -> str:
-    dataset, count = job.dataset, len(job.dataset.samples)
-    where = f"{dataset.root} {dataset.split}".rstrip()
-    if len(skipped) == count:
-        return f"{where}: none of {count} images can be used; the first: {skipped[0][0]}: {skipped[0][1]}"
-    reason = f"{where}: no object in {count} images ({len(skipped)} skipped)"
-    if job.source.outlines:
-        return f"{reason} with at least {job.options.min_area} pixels; lower --patches.min-area or choose another --objectness."
-    return f"{reason}; choose another --objectness, or check which classes are named as foreground."
-
-
 def _report_skipped(skipped: Sequence[tuple[Path, str]], total: int, strict: bool, folder: Path) -> None:
     if not skipped:
         return
@@ -288,4 +190,4 @@ def _report_skipped(skipped: Sequence[tuple[Path, str]], total: int, strict: boo
         raise UnreadableImageError(*skipped[0])
     for path, reason in skipped[:_REPORTED]:
         log.warning("skipped %s: %s", path, reason)
-    log.warning("%d of %d images skipped; all are listed in %s", len(skipped), total, folder / _MANIFEST)
+    log.warning("%d of %d images skipped; all are listed in %s", len(skipped), total, folder / MANIFEST)
