@@ -83,7 +83,10 @@ def _run(parser: ArgumentParser, tokens: Sequence[str], options: type, where: st
 
 
 class _HelpFormatter(DefaultHelpFormatter):
-    """Shows flags with dashes, as they are typed."""
+    """Shows flags with dashes, as they are typed, and components without their import paths."""
+
+    def _expand_help(self, action: Any) -> str:
+        return re.sub(r" \(type: [^()]*, known subclasses: [^()]*\)", "", super()._expand_help(action))
 
     def _format_action_invocation(self, action: Any) -> str:
         flags, space, rest = super()._format_action_invocation(action).partition(" ")

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,6 +62,13 @@ class Run:
             raise UsageError(f"{path}: not a run, it has no config.yaml; give a folder that train or discover wrote.")
         return run
 
+    def clear_answers(self) -> None:
+        """Remove the maps and pictures of an earlier run in this folder: mixed with newer ones, they would mislead."""
+        for folder in (self.cluster_ids, self.label_ids, self.color, self.overlays, self.retrieval):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.metrics, self.cluster_counts_csv, self.cluster_counts_json, self.clusters_csv, self.report):
+            file.unlink(missing_ok=True)
+
     @property
     def config(self) -> Path:
         """The resolved configuration."""
@@ -105,6 +113,11 @@ class Run:
     def clusters_csv(self) -> Path:
         """Which image and box went to which cluster: one line a patch."""
         return self.path / "clusters.csv"
+
+    @property
+    def cluster_ids(self) -> Path:
+        """Folder of cluster id maps."""
+        return self.path / "clusterIds"
 
     @property
     def label_ids(self) -> Path:

@@ -26,7 +26,7 @@ LAYERS = [
     {"training"},
     {"stitching", "evaluation", "retrieval"},
     {"report", "export"},
-    {"config", "inputs", "scoring", "pictures"},
+    {"config", "inputs", "frozen", "scoring", "pictures"},
     {"discover", "segment", "benchmark"},
     {"cli"},
 ]

@@ -1,0 +1,206 @@
+"""The main job: images and objectness in; clusters, maps, pictures and scores out. No class label reaches training."""
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from objdisc.config import dump
+from objdisc.datasets import ImageDataset
+from objdisc.errors import UsageError
+from objdisc.evaluation.counts import format_table, write_counts
+from objdisc.inputs import (
+    DiscoverOptions,
+    build_method,
+    build_store,
+    choose_objectness,
+    default_output_dir,
+    find_data,
+    open_splits,
+)
+from objdisc.methods.base import Method
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.pictures import write_cluster_list, write_maps, write_sheets
+from objdisc.report.gallery import ReportData, write_report
+from objdisc.retrieval import ClusterPatches
+from objdisc.run import Run, atomic_write, write_json
+from objdisc.scoring import Score, score, score_maps
+from objdisc.store import PatchStore
+from objdisc.training.trainer import Predictions, baseline, fit, predict
+from objdisc.types import Sample
+
+__all__ = ["DiscoverOptions", "Trained", "discover", "train"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A method that has been trained, and what it was trained on.
+
+    Attributes:
+        run: Its folder.
+        method: The method, with the weights of the last epoch.
+        source: Where its regions came from.
+        dataset: The split of the training.
+        store: That split's patches.
+        scored: The split to answer for; the same object as ``dataset`` where there is no other.
+    """
+
+    run: Run
+    method: Method
+    source: ObjectnessSource
+    dataset: ImageDataset
+    store: PatchStore
+    scored: ImageDataset
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a trained method says about the scored split, after it was written to the run.
+
+    Attributes:
+        store: The split's N patches.
+        predictions: Cluster probabilities and features of each.
+        score: Agreement with the classes, where labels lie beside the images.
+        mapped: Images that have maps.
+        shown: Patches on the retrieval sheets.
+        numbers: Content of ``metrics.json``.
+    """
+
+    store: PatchStore
+    predictions: Predictions
+    score: Score
+    mapped: Sequence[Sample]
+    shown: Sequence[ClusterPatches]
+    numbers: Mapping[str, Any]
+
+
+def discover(options: DiscoverOptions) -> Run:
+    """Train, and answer for the scored split: maps, pictures, numbers, and a report.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        UsageError: The settings do not fit the data, or the data is missing.
+        ObjdiscError: Something failed on the way.
+    """
+    started = time.monotonic()
+    trained = train(options)
+    if is_main_process():
+        answer = answer_for(trained, options, started)
+        write_report(trained.run, _report_data(options, trained, answer))
+        announce(trained.run, answer)
+    return trained.run
+
+
+def train(options: DiscoverOptions) -> Trained:
+    """Cut the patches of the training split and train the method on them.
+
+    Raises:
+        UsageError: The settings do not fit the data, or the data is missing.
+        ObjdiscError: Something failed on the way.
+    """
+    path = find_data(options.path)
+    dataset, scored = open_splits(path, options)
+    source = choose_objectness(options.objectness, dataset)
+    run = Run.create(options.resume or options.output_dir or default_output_dir(path, options))
+    if run.config.is_file():
+        run.clear_answers()
+    with atomic_write(run.config) as file:
+        file.write(dump(options))
+    store = build_store(run, dataset, source, options)
+    num_objects = int(store.foreground.sum())
+    if num_objects < options.num_clusters:
+        raise UsageError(
+            f"{path}: {num_objects} object patches are too few for {options.num_clusters} clusters; "
+            "lower --num-clusters or --patches.min-area, or give more images."
+        )
+    method = build_method(options)
+    fit(method, store, run, options.training, resume=options.resume is not None)
+    return Trained(run, method, source, dataset, store, scored)
+
+
+def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> Answer:
+    """Cut the scored split's patches, cluster them, stitch, draw, and only then compare with the labels.
+
+    Args:
+        trained: The method and its data.
+        options: Of the run.
+        started: ``time.monotonic()`` at the start of the run.
+    """
+    run, scored, training = trained.run, trained.scored, options.training
+    store = trained.store if scored is trained.dataset else build_store(run, scored, trained.source, options)
+    predictions = predict(trained.method, store, training)
+    rivals = None
+    if options.baseline:
+        rivals = baseline(trained.method, trained.store, store, training, options.num_clusters)
+    result = score(scored, store, predictions, rivals)
+    names, mapping = result.cluster_names, result.cluster_to_label
+    mapped = write_maps(run, scored, store, predictions, mapping, names, max_overlays=options.overlays)
+    write_cluster_list(run, scored, store, predictions)
+    shown = write_sheets(run, store, predictions, names, training.seed)
+    numbers = {
+        "split": scored.split,
+        "train_split": trained.dataset.split,
+        "seed": training.seed,
+        "supervision": trained.method.encoder.supervision,
+        **result.numbers,
+        **(score_maps(run, scored, mapped) if result.clusters else {}),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    if result.clusters is not None:
+        write_counts(run.cluster_counts_csv, run.cluster_counts_json, result.clusters, result.baseline)
+    write_json(run.metrics, numbers)
+    return Answer(store, predictions, result, mapped, shown, numbers)
+
+
+def announce(run: Run, answer: Answer) -> None:
+    """Print the table and where to look; nothing else goes to stdout."""
+    numbers, clusters = answer.numbers, answer.score.clusters
+    if clusters is not None:
+        same = " (the split it was trained on)" if numbers["split"] == numbers["train_split"] else ""
+        print(f"Split {numbers['split'] or 'all'}{same}. Encoder weights carry: {numbers['supervision']}.\n")
+        print(format_table(clusters, answer.score.baseline), end="\n\n")
+    if "foreground_accuracy" in numbers:
+        right, floor = numbers["foreground_accuracy"], numbers["foreground_accuracy_floor"]
+        print(f"Foreground or background: {right:.3f} right (floor {floor:.3f})\n")
+    for what, path in (("report", run.report), ("overlays", run.overlays), ("numbers", run.metrics)):
+        if path.exists():
+            print(f"{what}: {path}")
+
+
+def is_main_process() -> bool:
+    """Whether this is the only process, or the first of several that torchrun started."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _report_data(options: DiscoverOptions, trained: Trained, answer: Answer) -> ReportData:
+    store, overlays = answer.store, trained.run.overlays
+    rows = {int(row) for cluster in answer.shown for row in (*cluster.confident, *cluster.random)}
+    return ReportData(
+        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        config=dump(options),
+        seed=options.training.seed,
+        seconds=answer.numbers["seconds"],
+        data_path=trained.dataset.root,
+        trained_on=_in_words(trained.dataset, trained.store),
+        scored_on=_in_words(trained.scored, store),
+        supervision=trained.method.encoder.supervision,
+        objectness=type(trained.source).__name__.lower(),
+        metrics=answer.numbers,
+        clusters=answer.shown,
+        images=store.images,
+        confidence=answer.predictions.probabilities.max(axis=1),
+        patch_names={row: store.patch(row).sample for row in rows},
+        cluster_names=answer.score.cluster_names,
+        frames=[(sample.name, path) for sample in answer.mapped if (path := overlays / f"{sample.name}.jpg").is_file()],
+        skipped=store.skipped,
+    )
+
+
+def _in_words(dataset: ImageDataset, store: PatchStore) -> str:
+    return f"{dataset.split or 'all'}, {len(store.frames)} images, {int(store.foreground.sum())} object patches"

@@ -1,0 +1,91 @@
+"""A finished run as a frozen bundle: its settings and its method, loaded without executing anything of it."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from objdisc.config import load
+from objdisc.errors import UsageError
+from objdisc.inputs import DiscoverOptions, build_method
+from objdisc.methods.base import Method
+from objdisc.run import Run
+from objdisc.transforms import to_network_input
+
+
+@dataclass(frozen=True)
+class FrozenRun:
+    """What a finished run knows.
+
+    Attributes:
+        run: Its folder.
+        options: Its settings.
+        method: Its method with the weights of the last epoch, in evaluation mode.
+    """
+
+    run: Run
+    options: DiscoverOptions
+    method: Method
+
+
+def open_frozen(path: Path) -> FrozenRun:
+    """Load a finished run.
+
+    Raises:
+        UsageError: The folder is no run, the run is not finished, or its weights do not fit its settings.
+    """
+    run = Run.open(path)
+    if not run.weights.is_file():
+        raise UsageError(f"{run.weights}: missing, the run is not finished; go on with: objdisc train --resume {path}")
+    options = load(DiscoverOptions, run.config)
+    method = build_method(options, weights="none")
+    try:
+        missing = method.load_state_dict(load_file(run.weights), strict=False).missing_keys
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise UsageError(f"{run.weights}: cannot be loaded ({' '.join(str(error).split())}); train again.") from error
+    if missing:
+        raise UsageError(f"{run.weights}: lacks {missing[0]}, which the method of {run.config} has; train again.")
+    return FrozenRun(run, options, method.eval())
+
+
+def weights_name(run: Run) -> str:
+    """Identify a run's weights, for caches of what they computed."""
+    return hashlib.blake2b(run.weights.read_bytes(), digest_size=16).hexdigest()
+
+
+def foreground_scorer(
+    frozen: FrozenRun, device: torch.device
+) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None:
+    """Make the run's foreground head a function of patches; None if its method learned none.
+
+    Args:
+        frozen: The run.
+        device: Where the network runs.
+
+    Returns:
+        A function from ``(n, S, S, 4)`` uint8 patches to ``(n,)`` probabilities.
+    """
+    method = frozen.method.to(device)
+    encoder = method.encoder
+    side = frozen.options.patches.size
+    if _probability(method, torch.zeros((1, 3, side, side), device=device)) is None:
+        return None
+
+    def scorer(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+        images = to_network_input(torch.from_numpy(patches).to(device), "keep", encoder.mean, encoder.std)
+        probability = _probability(method, images)
+        assert probability is not None  # asked for above
+        return probability.float().cpu().numpy()
+
+    return scorer
+
+
+@torch.no_grad()
+def _probability(method: Method, images: torch.Tensor) -> torch.Tensor | None:
+    return method.foreground_probability(images)

@@ -1,0 +1,163 @@
+"""What a run starts from: its options, and the data, regions, patches and method that they name."""
+
+import logging
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from objdisc.datasets import ImageDataset, available_splits, open_dataset
+from objdisc.datasets.toycity import generate_toy_city
+from objdisc.errors import UsageError
+from objdisc.methods.base import Method
+from objdisc.models.encoder import build_encoder
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.objectness.instances import Instances
+from objdisc.objectness.whole import Whole
+from objdisc.objectness.windows import Windows
+from objdisc.options import Component, component, flat, positional
+from objdisc.patches import PatchOptions
+from objdisc.run import Run
+from objdisc.store import PatchStore
+from objdisc.training.trainer import TrainerOptions
+
+log = logging.getLogger("objdisc")
+
+TOY_CITY = Path("runs/cache/toycity")
+
+
+@dataclass(frozen=True)
+class DiscoverOptions:
+    """Find object categories in a folder of images, without class labels, and show how good they are.
+
+    Where ground truth lies beside the images, it is read after the training, to score: no weight, epoch, threshold or
+    number of clusters depends on it.
+
+    Attributes:
+        path: Folder in Cityscapes layout, or any folder of images. Without one: $CITYSCAPES_DATASET, and without that
+            a generated toy city.
+        train_split: Split to train on; train where there is one.
+        split: Split to answer for: scored, mapped and drawn; val where there is one, else the split of the training.
+        foreground: Classes that count as objects, by name, with commas between; the eight moving classes in
+            Cityscapes layout. All that training sees of it is object or not.
+        num_clusters: K, the number of categories to find.
+        objectness: Where objects may be, by name; auto: instance masks, or whole images, or windows, whichever the
+            data has.
+        method: The clustering method, by name.
+        encoder: nin, googlenet, or any model of timm or segmentation-models-pytorch.
+        weights: Start of the encoder: none, imagenet, or a file.
+        baseline: Train the paper's baseline too, k-means on the same encoder, and print it beside the method.
+        strict: Stop at the first unreadable image instead of skipping it.
+        output_dir: Folder of the run; runs/DATASET_METHOD_kK_sSEED if none is given.
+        resume: Run to go on with, exactly where it stopped, with its own settings.
+        overlays: Draw at most this many frames.
+        patches: How patches are cut.
+        training: How the method is trained.
+    """
+
+    path: Path | None = positional(default=None)
+    train_split: str | None = None
+    split: str | None = None
+    foreground: tuple[str, ...] | None = None
+    num_clusters: int = 8
+    objectness: Component | None = component(ObjectnessSource, "objdisc.objectness")
+    method: Component = component(
+        Method,
+        "objdisc.methods",
+        default=Component("objdisc.methods.kmeans_memory.KMeansMemory"),
+        given=("encoder", "num_clusters", "seed"),
+    )
+    encoder: str = "tf_efficientnet_lite0"
+    weights: str = "imagenet"
+    baseline: bool = False
+    strict: bool = False
+    output_dir: Path | None = None
+    resume: Path | None = None
+    overlays: int = 50
+    patches: PatchOptions = field(default_factory=PatchOptions)
+    training: TrainerOptions = flat(TrainerOptions)
+
+    def __post_init__(self) -> None:
+        """Check what needs no data.
+
+        Raises:
+            UsageError: K is below 2.
+        """
+        if self.num_clusters < 2:
+            raise UsageError(f"--num-clusters {self.num_clusters}: at least 2 are needed to tell anything apart.")
+
+
+def find_data(path: Path | None) -> Path:
+    """Return the folder to work on: the one that was given, $CITYSCAPES_DATASET, or the generated toy city."""
+    if path is not None:
+        return path
+    if named := os.environ.get("CITYSCAPES_DATASET"):
+        log.info("no folder given: taking $CITYSCAPES_DATASET, %s", named)
+        return Path(named)
+    log.info("no folder given: taking the generated toy city, %s", TOY_CITY)
+    return generate_toy_city(TOY_CITY)
+
+
+def open_splits(path: Path, options: DiscoverOptions) -> tuple[ImageDataset, ImageDataset]:
+    """Open the split to train on and the split to answer for; the same object twice where they are the same.
+
+    Raises:
+        UsageError: A split is missing or empty.
+    """
+    splits = available_splits(path)
+    first = "train" if "train" in splits or not splits else splits[0]
+    train_split = options.train_split or first
+    split = options.split or ("val" if "val" in splits else train_split)
+    dataset = open_dataset(path, train_split, options.foreground)
+    if split == train_split or not splits:
+        log.warning("trained and scored on the same split, %s", dataset.split or "the whole folder")
+        return dataset, dataset
+    return dataset, open_dataset(path, split, options.foreground)
+
+
+def choose_objectness(named: Component | None, dataset: ImageDataset) -> ObjectnessSource:
+    """Build the source that was named, or take the first that the data can serve, and say which."""
+    if named is not None:
+        return named.build(ObjectnessSource)
+    has_masks = any(dataset.mask_paths(sample) for sample in dataset.samples)
+    source: ObjectnessSource
+    if has_masks:
+        source = Instances()
+    elif dataset.has_ground_truth or dataset.is_foreground(dataset.samples[0]) is not None:
+        source = Whole()
+    else:
+        source = Windows()
+    log.info("objectness: %s (choose with --objectness)", type(source).__name__.lower())
+    return source
+
+
+def build_store(run: Run, dataset: ImageDataset, source: ObjectnessSource, options: DiscoverOptions) -> PatchStore:
+    """Cut a split's patches into the run's folder, or take them from there."""
+    return PatchStore.build(
+        dataset,
+        source,
+        options.patches,
+        run.patches / (dataset.split or "all"),
+        seed=options.training.seed,
+        workers=options.training.workers,
+        strict=options.strict,
+    )
+
+
+def build_method(options: DiscoverOptions, weights: str | None = None) -> Method:
+    """Build the method with its encoder; the seed alone decides what is random in it.
+
+    Args:
+        options: Names and arguments.
+        weights: Other weights to start from than the options name.
+    """
+    torch.manual_seed(options.training.seed)
+    encoder = build_encoder(options.encoder, options.weights if weights is None else weights)
+    return options.method.build(Method, encoder=encoder, num_clusters=options.num_clusters, seed=options.training.seed)
+
+
+def default_output_dir(path: Path, options: DiscoverOptions) -> Path:
+    """Return ``runs/<dataset>_<method>_k<K>_s<seed>``."""
+    method = options.method.class_path.split(".")[-2]
+    return Path("runs") / f"{path.resolve().name}_{method}_k{options.num_clusters}_s{options.training.seed}"

@@ -1,0 +1,125 @@
+"""What a run shows of one split: maps and overlays frame by frame, the list of patches, and sheets of every cluster."""
+
+import csv
+from collections.abc import Mapping
+
+import numpy as np
+
+from objdisc.datasets.base import ImageDataset
+from objdisc.export.cityscapes import write_cluster_ids, write_color, write_label_ids
+from objdisc.report.overlay import draw
+from objdisc.report.palette import cluster_colors
+from objdisc.retrieval import ClusterPatches, rank, sheet
+from objdisc.run import Run, atomic_write, write_image
+from objdisc.stitching import label_map, stitch
+from objdisc.store import PatchStore
+from objdisc.training.trainer import Predictions
+from objdisc.types import Sample
+
+
+def write_maps(
+    run: Run,
+    dataset: ImageDataset,
+    store: PatchStore,
+    predictions: Predictions,
+    cluster_to_label: Mapping[int, int] | None = None,
+    cluster_names: Mapping[int, str] | None = None,
+    *,
+    max_overlays: int = 50,
+) -> tuple[Sample, ...]:
+    """Stitch and write every frame; one frame is in memory at a time.
+
+    An image that is one region as a whole (``--objectness whole``) gets no map: its cluster stands in ``clusters.csv``.
+
+    Args:
+        run: Folder to write to.
+        dataset: The split.
+        store: Its N patches.
+        predictions: What the method says about them.
+        cluster_to_label: Label ids for ``labelIds/``; None: no such maps. ``color/`` then shows clusters, and
+            also where the data set names no colours.
+        cluster_names: Class names for the legends.
+        max_overlays: Overlays are drawn for this many frames, spread evenly over the split.
+
+    Returns:
+        The samples that have maps.
+    """
+    num_clusters = predictions.probabilities.shape[1]
+    palette = cluster_colors(num_clusters)
+    cluster_palette = {cluster: (int(r), int(g), int(b)) for cluster, (r, g, b) in enumerate(palette)}
+    rows_of = _rows_with_outlines(store)
+    mapped = [sample for sample in dataset.samples if sample.name in rows_of]
+    drawn = set(np.linspace(0, len(mapped) - 1, min(max_overlays, len(mapped)), dtype=int).tolist())
+    for number, sample in enumerate(mapped):
+        rows = rows_of[sample.name]
+        patches = [store.patch(row) for row in rows]
+        segmentation = stitch(store.frames[sample.name], patches, predictions.probabilities[rows], sample.name)
+        write_cluster_ids(run.cluster_ids, segmentation, num_clusters)
+        label_ids = None if cluster_to_label is None else label_map(segmentation, cluster_to_label)
+        if label_ids is not None:
+            write_label_ids(run.label_ids, sample.name, label_ids)
+        if label_ids is not None and dataset.class_colors:
+            write_color(run.color, sample.name, label_ids, dataset.class_colors)
+        else:
+            write_color(run.color, sample.name, segmentation.clusters, cluster_palette)
+        if number in drawn:
+            picture = draw(dataset.read_image(sample), segmentation, palette, cluster_names)
+            write_image(run.overlays / f"{sample.name}.jpg", picture)
+    return tuple(mapped)
+
+
+def write_cluster_list(run: Run, dataset: ImageDataset, store: PatchStore, predictions: Predictions) -> None:
+    """Write ``clusters.csv``: which image and box went to which cluster, one line an object patch.
+
+    Args:
+        run: Folder to write to.
+        dataset: The split.
+        store: Its N patches.
+        predictions: What the method says about them.
+    """
+    clusters, confidence = predictions.probabilities.argmax(axis=1), predictions.probabilities.max(axis=1)
+    paths = {sample.name: sample.image_path for sample in dataset.samples}
+    with atomic_write(run.clusters_csv) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["image", "sample", "x", "y", "width", "height", "area", "cluster", "confidence", "objectness"])
+        for row in np.flatnonzero(store.foreground):
+            patch = store.patch(int(row))
+            region = patch.region
+            place = [str(paths[patch.sample]), patch.sample, *region.box, region.area]
+            writer.writerow([*place, int(clusters[row]), f"{confidence[row]:.4f}", f"{region.score:.4f}"])
+
+
+def _rows_with_outlines(store: PatchStore) -> dict[str, list[int]]:
+    """Map each readable image to its object rows; an image that is a single region as a whole is left out."""
+    rows: dict[str, list[int]] = {name: [] for name in store.frames}
+    for row, patch in enumerate(store.patches):
+        if patch.region.mask is None and patch.region.box == (0, 0, patch.frame[1], patch.frame[0]):
+            rows.pop(patch.sample, None)
+        elif patch.region.foreground and patch.sample in rows:
+            rows[patch.sample].append(row)
+    return rows
+
+
+def write_sheets(
+    run: Run, store: PatchStore, predictions: Predictions, cluster_names: Mapping[int, str] | None = None, seed: int = 0
+) -> list[ClusterPatches]:
+    """Write one retrieval sheet a cluster: its most confident patches, and random ones so that nobody is fooled.
+
+    Args:
+        run: Folder to write to.
+        store: N patches.
+        predictions: What the method says about them.
+        cluster_names: Class names for the titles.
+        seed: Of the random patches.
+
+    Returns:
+        The rows that were shown, for the report.
+    """
+    names = cluster_names or {}
+    confidence = predictions.probabilities.max(axis=1)
+    shown = rank(predictions.probabilities, store.foreground, seed=seed)
+    for cluster, (red, green, blue) in zip(shown, cluster_colors(len(shown)).tolist(), strict=True):
+        name = names.get(cluster.cluster)
+        picture = sheet(cluster, store.images, confidence, name=name, color=(red, green, blue))
+        write_image(run.retrieval / f"cluster_{cluster.cluster:03d}.jpg", picture)
+    return shown
