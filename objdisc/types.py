@@ -78,19 +78,13 @@ class Batch:
         views: One tensor per view, each ``(B, C, H, W)`` float32, normalised as the encoder asks.
         index: ``(B,)`` int64 rows of the data set.
         foreground: ``(B,)`` bool, False for background windows.
+        context: ``views[0]`` with the surroundings of the object left in; the same tensor if views keep them too.
     """
 
     views: tuple[Tensor, ...]
     index: Tensor
     foreground: Tensor
-
-    def to(self, device: str) -> "Batch":
-        """Return the batch on another device."""
-        return Batch(
-            tuple(view.to(device, non_blocking=True) for view in self.views),
-            self.index.to(device, non_blocking=True),
-            self.foreground.to(device, non_blocking=True),
-        )
+    context: Tensor
 
 
 @dataclass(frozen=True, slots=True)

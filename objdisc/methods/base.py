@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from enum import Enum
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from torch import Tensor, nn
 
@@ -55,7 +55,7 @@ class Method(nn.Module, ABC):
         num_clusters: K, at least 2.
     """
 
-    views: ClassVar[Views] = Views.SINGLE
+    views: Views = Views.SINGLE
 
     def __init__(self, encoder: Encoder, num_clusters: int) -> None:
         super().__init__()
@@ -82,6 +82,10 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def embed(self, images: Tensor) -> Tensor:
         """Return the ``(B, D)`` float32 embedding that retrieval and neighbours use."""
+
+    def occupancy(self) -> Tensor | None:
+        """Return the share ``(K,)`` of the epoch's samples in each cluster; None if the method does not count them."""
+        return None
 
     def foreground_probability(self, images: Tensor) -> Tensor | None:
         """Return the ``(B,)`` probability that a patch holds an object; None if the method learns no such head."""

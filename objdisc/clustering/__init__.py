@@ -1,0 +1,1 @@
+"""Clustering and projections that run on plain feature tensors."""

@@ -1,0 +1,70 @@
+"""What methods share that learn objects against background: the encoder's features and a foreground head on them."""
+
+from typing import Literal, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from objdisc.methods.base import Method
+from objdisc.models.encoder import Encoder
+from objdisc.types import Batch
+
+Freeze = Literal["encoder", "batchnorm", "nothing"]
+
+
+class ForegroundMethod(Method):
+    """A method with a linear head on the encoder's features that tells objects from background (paper, section 3.1).
+
+    The head sees objects in their surroundings (``Batch.context``) even where clusters are formed without them:
+    otherwise a blanked background would give the answer away.
+
+    Args:
+        encoder: Maps images to features.
+        num_clusters: K, at least 2.
+        freeze: What of a pretrained encoder stays as it is: the whole ``encoder``, its ``batchnorm`` statistics, or
+            ``nothing``. An encoder with random weights always learns.
+    """
+
+    def __init__(self, encoder: Encoder, num_clusters: int, freeze: Freeze) -> None:
+        super().__init__(encoder, num_clusters)
+        self.freeze: Freeze = freeze if encoder.pretrained else "nothing"
+        self.head = nn.Linear(encoder.num_features, 1)
+        if self.freeze == "encoder":
+            encoder.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch modes, but leave what is frozen in evaluation mode."""
+        super().train(mode)
+        if self.freeze == "encoder":
+            self.encoder.eval()
+        elif self.freeze == "batchnorm":
+            for module in self.encoder.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the encoder's features ``(B, F)`` float32."""
+        if self.freeze == "encoder":
+            with torch.no_grad():
+                return self.encoder(images).float()
+        features: Tensor = self.encoder(images).float()
+        return features
+
+    def foreground_terms(self, features: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy and accuracy of the head.
+
+        Args:
+            features: ``(B, F)`` of ``batch.context``.
+            batch: What they were computed from.
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            logits = self.head(features)[:, 0]
+            loss = F.binary_cross_entropy_with_logits(logits, batch.foreground.float())
+            accuracy = ((logits > 0) == batch.foreground).float().mean()
+        return {"foreground": loss, "foreground_accuracy": accuracy}
+
+    def foreground_probability(self, images: Tensor) -> Tensor:
+        """Return the probability ``(B,)`` float32 that a patch, background kept, holds an object."""
+        return torch.sigmoid(self.head(self.features(images))[:, 0].float())

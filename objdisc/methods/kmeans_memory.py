@@ -1,0 +1,280 @@
+"""k-means memory (Hickson et al. 2018): cluster centres as weights, learned together with the embedding."""
+
+import logging
+from typing import Literal
+
+import numpy as np
+import torch
+from sklearn.cluster import AgglomerativeClustering
+from sklearn.metrics import adjusted_rand_score
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from objdisc.clustering.discriminant import view_discriminant
+from objdisc.clustering.kmeans import centroids_of, kmeans, kmeans_plus_plus
+from objdisc.errors import UsageError
+from objdisc.losses.kmeans_memory import (
+    Counts,
+    agreement_loss,
+    balance_loss,
+    balanced_targets,
+    cluster_counts,
+    kmeans_loss,
+    squared_distances,
+)
+from objdisc.methods.base import Encode, Views
+from objdisc.methods.foreground import ForegroundMethod, Freeze
+from objdisc.models.encoder import Encoder
+from objdisc.types import Batch
+
+logger = logging.getLogger(__name__)
+
+_DIMENSIONS = (8, 10, 12, 14, 16, 20, 24)
+
+
+class KMeansMemory(ForegroundMethod):
+    """Foreground samples pull memory units and are pulled by them; a head tells foreground from background.
+
+    The paper's objective is equation 5 plus the foreground cross-entropy. Five switches go beyond it, each with the
+    value that gives the paper back: ``projection`` (``relu``), ``init`` (``random``), ``normalize`` (False), ``prior``
+    (``uniform``) and ``agreement_weight`` (0).
+
+    Args:
+        encoder: Maps images to features.
+        num_clusters: K, at least 2.
+        embedding_dim: Length of the embedding that is clustered.
+        projection: ``discriminant`` starts the embedding layer from the directions that tell objects apart but not
+            augmented views of one object; ``linear`` from random weights; ``relu`` adds the rectifier that the
+            paper's fully connected layer has.
+        normalize: Whether features and embeddings have unit length, so that shrinking all to 0 is no solution.
+        init: Memories start from ``ward`` (means of Ward's clusters of the first encoded foreground samples),
+            ``kmeans``, ``kmeans++`` seeds, or ``random`` weights.
+        init_samples: Foreground samples that initialisation looks at, at most.
+        init_views: Augmented views of each that ``discriminant`` compares.
+        prior: Share that each cluster is expected to hold: ``uniform`` (paper), or ``initial``, the shares of the
+            clusters found by ``init``.
+        counts: How equation 4 counts: ``soft``, ``ste`` or ``hard`` (literal, without gradient).
+        kmeans_weight: Of equation 1.
+        count_weight: alpha_c, of equation 3.
+        l2_weight: alpha_r, of the squared weights.
+        l2_on: Whether L_2 sums over the ``memories`` or over ``all`` weights.
+        agreement_weight: Of the cross-entropy between a view's assignment and the other view's balanced target; what
+            an encoder needs that learns from scratch. 0 trains on one view.
+        temperature: Of the softmax over similarities.
+        epsilon: Entropy of the balanced targets.
+        queue_size: Latest foreground embeddings that targets are balanced over.
+        foreground_weight: Of the foreground cross-entropy.
+        freeze: What of a pretrained encoder stays as it is.
+        seed: Of initialisation.
+    """
+
+    memories: nn.Parameter
+    queue: Tensor
+    queue_filled: Tensor
+    cluster_prior: Tensor
+    wins: Tensor
+    initialised: Tensor
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        num_clusters: int,
+        *,
+        embedding_dim: int = 32,
+        projection: Literal["discriminant", "linear", "relu"] = "discriminant",
+        normalize: bool = True,
+        init: Literal["ward", "kmeans", "kmeans++", "random"] = "ward",
+        init_samples: int = 5000,
+        init_views: int = 8,
+        prior: Literal["uniform", "initial"] = "initial",
+        counts: Counts = "ste",
+        kmeans_weight: float = 1.0,
+        count_weight: float = 1.0,
+        l2_weight: float = 0.0,
+        l2_on: Literal["memories", "all"] = "memories",
+        agreement_weight: float = 0.0,
+        temperature: float = 0.1,
+        epsilon: float = 0.05,
+        queue_size: int = 1024,
+        foreground_weight: float = 1.0,
+        freeze: Freeze = "encoder",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(encoder, num_clusters, freeze)
+        if num_clusters < 2:
+            raise UsageError(f"--num-clusters {num_clusters}: at least 2 are needed to tell anything apart")
+        self.projection, self.normalize, self.init, self.prior = projection, normalize, init, prior
+        self.init_samples, self.init_views, self.seed = init_samples, init_views, seed
+        self.counts: Counts = counts
+        self.kmeans_weight, self.count_weight, self.agreement_weight = kmeans_weight, count_weight, agreement_weight
+        self.l2_weight, self.l2_on, self.foreground_weight = l2_weight, l2_on, foreground_weight
+        self.temperature, self.epsilon = temperature, epsilon
+        self.views = Views.AUGMENTED_PAIR if agreement_weight else Views.SINGLE
+        self.embedding = nn.Linear(encoder.num_features, embedding_dim)
+        self.memories = nn.Parameter(F.normalize(torch.randn(num_clusters, embedding_dim), dim=1))
+        self.register_buffer("queue", torch.zeros(queue_size, embedding_dim))
+        self.register_buffer("queue_filled", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("cluster_prior", torch.full((num_clusters,), 1 / num_clusters))
+        self.register_buffer("wins", torch.ones(num_clusters))
+        self.register_buffer("initialised", torch.zeros((), dtype=torch.bool))
+
+    def project(self, features: Tensor) -> Tensor:
+        """Embedding ``(B, D)`` float32 of encoder features ``(B, F)``."""
+        with torch.autocast(features.device.type, enabled=False):
+            if self.normalize:
+                features = F.normalize(features, dim=1)
+            embeddings = self.embedding(features)
+            if self.projection == "relu":
+                embeddings = embeddings.relu()
+            return F.normalize(embeddings, dim=1) if self.normalize else embeddings
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the ``(B, D)`` float32 embedding of images."""
+        return self.project(self.features(images))
+
+    def begin_epoch(self, epoch: int, encode: Encode) -> None:
+        """Start memories from the data before the first epoch; later re-seed those that won nothing."""
+        if not self.initialised:
+            self._initialise(encode)
+            self.initialised.fill_(True)
+        else:
+            self._reseed()
+        self.wins.zero_()
+
+    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Equation 5 with the foreground cross-entropy, and agreement between the two views."""
+        objects = [view[batch.foreground] for view in batch.views]
+        if batch.context is batch.views[0]:
+            features = self.features(torch.cat([batch.context, *objects[1:]]))
+            context = features[: len(batch.foreground)]
+            features = torch.cat([context[batch.foreground], features[len(batch.foreground) :]])
+        else:
+            features = self.features(torch.cat([batch.context, *objects]))
+            context, features = features[: len(batch.foreground)], features[len(batch.foreground) :]
+        terms = self.foreground_terms(context, batch)
+        with torch.autocast(features.device.type, enabled=False):
+            embeddings = self.project(features)
+            distances = squared_distances(embeddings, self.memories)
+            counted = cluster_counts(distances, self.counts, self.temperature)
+            terms |= {
+                "kmeans": kmeans_loss(distances),
+                "count": balance_loss(counted, self.cluster_prior),
+                "l2": self._squared_weights(),
+                "agreement": self._agreement(embeddings, distances),
+            }
+            loss = (
+                self.kmeans_weight * terms["kmeans"]
+                + self.count_weight * terms["count"]
+                + self.l2_weight * terms["l2"]
+                + self.foreground_weight * terms["foreground"]
+                + self.agreement_weight * terms["agreement"]
+            )
+        with torch.no_grad():
+            self.wins += cluster_counts(distances, "hard")
+            self._enqueue(embeddings[: len(objects[0])])
+        return {name: term.detach() for name, term in terms.items()} | {"loss": loss}
+
+    def occupancy(self) -> Tensor:
+        """Share ``(K,)`` of this epoch's foreground samples that each memory unit won."""
+        return self.wins / self.wins.sum().clamp_min(1)
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Softmax over negative squared distances, ``(B, K, 1, 1)``."""
+        distances = squared_distances(self.embed(images), self.memories)
+        scale = self.temperature * (1.0 if self.normalize else float(distances.mean()))
+        return torch.softmax(-0.5 * distances / scale, dim=1)[:, :, None, None]
+
+    def _squared_weights(self) -> Tensor:
+        if self.l2_on == "memories":
+            return self.memories.square().sum()
+        return torch.stack([parameter.square().sum() for parameter in self.parameters()]).sum()
+
+    def _agreement(self, embeddings: Tensor, distances: Tensor) -> Tensor:
+        """Each view predicts the other's balanced assignment.
+
+        Args:
+            embeddings: ``(2n, D)`` of the first, then the second views.
+            distances: ``(2n, K)``, likewise.
+        """
+        if self.agreement_weight == 0 or len(embeddings) == 0:
+            return distances.sum() * 0
+        s1, s2 = (-0.5 * distances).chunk(2)  # for unit vectors, the inner product but for a constant
+        with torch.no_grad():
+            past = -0.5 * squared_distances(self.queue[: int(self.queue_filled)], self.memories)
+            t1 = balanced_targets(torch.cat([s1, past]), self.cluster_prior, self.epsilon)[: len(s1)]
+            t2 = balanced_targets(torch.cat([s2, past]), self.cluster_prior, self.epsilon)[: len(s2)]
+        return 0.5 * (agreement_loss(s1, t2, self.temperature) + agreement_loss(s2, t1, self.temperature))
+
+    def _enqueue(self, embeddings: Tensor) -> None:
+        kept = torch.cat([embeddings, self.queue])[: len(self.queue)]
+        self.queue.copy_(kept)
+        self.queue_filled.add_(len(embeddings)).clamp_(max=len(self.queue))
+
+    @torch.no_grad()
+    def _initialise(self, encode: Encode) -> None:
+        rows = encode.foreground.nonzero()[:, 0]
+        if len(rows) < self.num_clusters:
+            raise UsageError(f"--num-clusters {self.num_clusters}: there are only {len(rows)} foreground patches")
+        generator = torch.Generator().manual_seed(self.seed)
+        rows = rows[torch.randperm(len(rows), generator=generator)[: self.init_samples].sort().values]
+        features = encode(self.encoder, rows)
+        if self.projection == "discriminant":
+            views = torch.stack([encode(self.encoder, rows, view=view) for view in range(self.init_views)])
+            self._initialise_discriminant(features, views, generator)
+        elif self.init != "random":
+            self.memories.copy_(self._cluster(self.project(features), generator))
+        if self.prior == "initial":
+            assignments = squared_distances(self.project(features), self.memories).argmin(1)
+            shares = torch.bincount(assignments, minlength=self.num_clusters).float() / len(rows)
+            self.cluster_prior.copy_(shares)
+
+    def _initialise_discriminant(self, features: Tensor, views: Tensor, generator: torch.Generator) -> None:
+        """Choose, without labels, how many discriminant directions to cluster: those whose clusters views change least.
+
+        Args:
+            features: ``(n, F)`` of the patches.
+            views: ``(V, n, F)`` of their augmented views.
+            generator: Of the clustering's draws.
+        """
+        unit = F.normalize(views, dim=2) if self.normalize else views
+        weight, bias = view_discriminant(unit, self.embedding.out_features)
+        best = -1.0
+        for dim in [d for d in _DIMENSIONS if d < len(weight)] + [len(weight)]:
+            kept = (torch.arange(len(weight), device=weight.device) < dim).float()
+            self.embedding.weight.copy_(weight * kept[:, None])
+            self.embedding.bias.copy_(bias * kept)
+            points = self.project(features)
+            memories = self._cluster(points, generator)
+            assignments = squared_distances(points, memories).argmin(1).cpu()
+            seen = [squared_distances(self.project(view), memories).argmin(1).cpu() for view in views]
+            stability = float(np.mean([adjusted_rand_score(assignments, other) for other in seen]))
+            logger.info("%d directions: the clusters of %.3f of the views agree (adjusted Rand)", dim, stability)
+            if stability > best:
+                best, chosen = stability, (self.embedding.weight.clone(), self.embedding.bias.clone(), memories)
+        self.embedding.weight.copy_(chosen[0])
+        self.embedding.bias.copy_(chosen[1])
+        self.memories.copy_(chosen[2])
+
+    def _cluster(self, points: Tensor, generator: torch.Generator) -> Tensor:
+        """Centroids ``(K, D)`` of the first embeddings ``(n, D)``."""
+        if self.init == "random":
+            return self.memories.detach().clone()
+        if self.init == "kmeans++":
+            return kmeans_plus_plus(points, self.num_clusters, generator)
+        if self.init == "kmeans":
+            return kmeans(points, self.num_clusters, seed=self.seed)[0]
+        ward = AgglomerativeClustering(self.num_clusters, linkage="ward").fit_predict(points.cpu().numpy())
+        assignments = torch.from_numpy(ward).to(points.device)
+        return centroids_of(points, assignments, torch.zeros_like(self.memories))
+
+    @torch.no_grad()
+    def _reseed(self) -> None:
+        """Move memories that won nothing to the embeddings that are farthest from any memory."""
+        dead = (self.wins == 0).nonzero()[:, 0]
+        filled = int(self.queue_filled)
+        if len(dead) == 0 or filled == 0:
+            return
+        for unit in dead.tolist():
+            distances = squared_distances(self.queue[:filled], self.memories).min(dim=1).values
+            self.memories[unit] = self.queue[int(distances.argmax())]
+        logger.warning("memory units %s won no sample in the last epoch and were re-seeded", dead.tolist())

@@ -1,0 +1,51 @@
+"""Training state on disk: one file an epoch, written whole or not at all, read without executing code."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from objdisc.errors import UsageError
+from objdisc.run import Run, atomic_write
+
+
+def save_checkpoint(run: Run, state: Mapping[str, Any]) -> None:
+    """Replace the run's checkpoint.
+
+    Args:
+        run: Folder of the run.
+        state: Tensors, numbers, strings and containers of them.
+    """
+    run.checkpoints.mkdir(parents=True, exist_ok=True)
+    with atomic_write(_last(run), "wb") as file:
+        torch.save(dict(state), file)
+
+
+def load_checkpoint(run: Run) -> dict[str, Any] | None:
+    """Read the run's checkpoint on the CPU; None if it has none yet.
+
+    Raises:
+        UsageError: The file is damaged, or holds more than plain data.
+    """
+    if not _last(run).is_file():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(_last(run), map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise UsageError(f"{_last(run)}: not a checkpoint that can be read; delete it to train from the start") from error
+    return state
+
+
+def save_weights(run: Run, method: nn.Module) -> None:
+    """Write all parameters and buffers as ``weights.safetensors``."""
+    state: dict[str, Tensor] = {name: value.cpu().contiguous() for name, value in method.state_dict().items()}
+    with atomic_write(run.weights, "wb") as file:
+        file.write(save(state))
+
+
+def _last(run: Run) -> Path:
+    return run.checkpoints / "last.pt"

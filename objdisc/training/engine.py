@@ -1,0 +1,52 @@
+"""The machine under a training: device, precision and processes, by Hugging Face Accelerate."""
+
+import logging
+from typing import Literal
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+from objdisc.errors import UsageError
+
+logger = logging.getLogger(__name__)
+
+
+def make_accelerator(
+    device: str, precision: Literal["auto", "bf16", "fp32"] = "auto", accumulation: int = 1
+) -> Accelerator:
+    """Set up device, precision and processes; says what ``auto`` took.
+
+    Args:
+        device: auto, cpu, cuda or mps.
+        precision: bf16, fp32, or auto.
+        accumulation: Batches that one optimiser step sums over.
+
+    Raises:
+        UsageError: The device is not there.
+    """
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device != "auto" and not available.get(device, False):
+        there = ", ".join(name for name, present in available.items() if present)
+        raise UsageError(f"--device {device}: not available here; there is {there} (or auto)")
+    mixed = precision if precision != "auto" else "bf16" if _has_bf16(device) else "fp32"
+    # one process may train several methods in turn; Accelerate keeps the first setting until told to forget it
+    AcceleratorState._reset_state()
+    accelerator = Accelerator(
+        cpu=device == "cpu",
+        mixed_precision="bf16" if mixed == "bf16" else "no",
+        gradient_accumulation_steps=accumulation,
+    )
+    if device == "auto" and accelerator.is_main_process:
+        logger.info("device: %s, %s (choose with --device, --precision)", accelerator.device.type, mixed)
+    return accelerator
+
+
+def _has_bf16(device: str) -> bool:
+    """Whether the processor multiplies bf16 in hardware."""
+    if device in {"auto", "cuda"} and torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    if device == "mps":
+        return False
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,0 +1,114 @@
+"""Running a module over patches in their order: features for a method's clustering, predictions for everybody."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from objdisc.methods.base import Method
+from objdisc.store import PatchStore
+from objdisc.training.engine import make_accelerator
+from objdisc.training.loader import PatchViews, make_loader
+from objdisc.training.options import TrainerOptions
+from objdisc.transforms import Background, to_network_input
+
+_BATCH = 256
+_ENCODING_EPOCH = 2**31  # views for encoding share no seed with views of any epoch
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a method says about N patches.
+
+    Attributes:
+        probabilities: ``(N, K)`` float32 cluster probabilities.
+        features: ``(N, D)`` float32 embeddings.
+        foreground: ``(N,)`` float32 probability of being an object; None if the method learns no such head.
+    """
+
+    probabilities: NDArray[np.float32]
+    features: NDArray[np.float32]
+    foreground: NDArray[np.float32] | None
+
+
+class StoreEncoder:
+    """Encodes rows of a patch store; ranks share the work. See ``methods.base.Encode``.
+
+    Args:
+        store: Patches.
+        method: Whose encoder says how images are normalised.
+        accelerator: Device, precision, processes.
+        options: Of the training: backgrounds, augmentation, seed, workers.
+    """
+
+    def __init__(self, store: PatchStore, method: Method, accelerator: Accelerator, options: TrainerOptions) -> None:
+        self.foreground = torch.from_numpy(store.foreground)
+        self._mean, self._std = method.encoder.mean, method.encoder.std
+        self._accelerator, self._options = accelerator, options
+        self._plain = PatchViews(store, None, 1, options.seed)
+        self._augmented = PatchViews(store, options.augmentation, 1, options.seed)
+
+    @torch.no_grad()
+    def __call__(self, module: nn.Module, rows: Tensor, view: int | None = None) -> Tensor:
+        """Encode ``rows`` with ``module`` in evaluation mode: ``(n, D)`` float32 on the training device."""
+        was_training = module.training
+        module.eval()
+        encoded = self._encode(module, rows, view)
+        module.train(was_training)
+        return encoded
+
+    def _encode(self, module: Callable[[Tensor], Tensor], rows: Tensor, view: int | None) -> Tensor:
+        rank, world = self._accelerator.process_index, self._accelerator.num_processes
+        share = -(-len(rows) // world)
+        mine = rows.repeat(2)[rank * share : (rank + 1) * share]  # wraps around, so that all shares are equal
+        views = self._plain if view is None else self._augmented
+        batches = [[(_ENCODING_EPOCH + (view or 0), int(row)) for row in chunk] for chunk in mine.split(_BATCH)]
+        parts = [
+            self._forward(module, patches, self._options.background)
+            for patches, _, _ in make_loader(views, batches, workers=0)
+        ]
+        gathered: Tensor = self._accelerator.gather(torch.cat(parts))
+        return gathered[: len(rows)]
+
+    def _forward(self, module: Callable[[Tensor], Tensor], patches: Tensor, background: Background) -> Tensor:
+        images = to_network_input(patches[0].to(self._accelerator.device), background, self._mean, self._std)
+        with self._accelerator.autocast():
+            return module(images).float()
+
+
+@torch.no_grad()
+def predict(method: Method, store: PatchStore, options: TrainerOptions) -> Predictions:
+    """Cluster probabilities, embeddings and foreground probabilities of every patch of a store.
+
+    Clusters are predicted with backgrounds as in training, foreground with backgrounds kept.
+
+    Args:
+        method: Trained.
+        store: N patches.
+        options: Device, precision, backgrounds and workers.
+    """
+    accelerator = make_accelerator(options.device, options.precision)
+    method.to(accelerator.device).eval()
+    views = PatchViews(store, None, 1, options.seed)
+    rows = torch.arange(len(store))
+    probabilities, features, foreground = [], [], []
+    loader = make_loader(views, [[(0, int(row)) for row in chunk] for chunk in rows.split(_BATCH)], options.workers)
+    for patches, _, _ in loader:
+        raw = patches[0].to(accelerator.device)
+        images = to_network_input(raw, options.background, method.encoder.mean, method.encoder.std)
+        with accelerator.autocast():
+            probabilities.append(method.predict(images)[:, :, 0, 0].float().cpu())
+            features.append(method.embed(images).float().cpu())
+            context = to_network_input(raw, "keep", method.encoder.mean, method.encoder.std)
+            likely = method.foreground_probability(context)
+            if likely is not None:
+                foreground.append(likely.float().cpu())
+    return Predictions(
+        torch.cat(probabilities).numpy(),
+        torch.cat(features).numpy(),
+        torch.cat(foreground).numpy() if foreground else None,
+    )

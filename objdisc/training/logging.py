@@ -1,0 +1,100 @@
+"""What training logs: JSON lines always, TensorBoard where it is installed, a progress bar on a terminal."""
+
+import json
+import sys
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from objdisc.run import Run, atomic_write, read_metrics_log
+
+try:
+    from torch.utils.tensorboard import SummaryWriter
+except ImportError:
+    SummaryWriter = None  # type: ignore[assignment, misc]
+
+
+class TrainingLog:
+    """Records of one training, on the main process only.
+
+    Args:
+        run: Folder of the run.
+        enabled: Whether this process writes.
+        total_steps: Optimiser steps of the whole training.
+        resume_step: Steps that are done; later lines of an earlier, killed process are dropped.
+    """
+
+    def __init__(self, run: Run, enabled: bool, total_steps: int, resume_step: int = 0) -> None:
+        self._enabled = enabled
+        self._path = run.metrics_log
+        self._bar = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not (enabled and sys.stderr.isatty()),
+        )
+        self._task = self._bar.add_task("", total=total_steps, completed=resume_step)
+        self._board = None
+        if enabled:
+            kept = [line for line in read_metrics_log(self._path) if resume_step and line["step"] <= resume_step]
+            with atomic_write(self._path) as file:
+                file.writelines(json.dumps(line) + "\n" for line in kept)
+            if SummaryWriter is not None:
+                self._board = SummaryWriter(str(run.path / "tensorboard"), purge_step=resume_step)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+        if self._board is not None:
+            self._board.close()
+
+    def step(self, loss: float) -> None:
+        """Move the bar on."""
+        self._bar.update(self._task, advance=1, description=f"loss {loss:.3f}")
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Append one JSON line; its numbers go to TensorBoard as well.
+
+        Args:
+            record: Holds ``step``; tensors are written as numbers or lists.
+        """
+        if not self._enabled:
+            return
+        plain = {name: value.tolist() if isinstance(value, Tensor) else value for name, value in record.items()}
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(plain) + "\n")
+        if self._board is not None:
+            for name, value in plain.items():
+                if isinstance(value, (int, float)) and name != "step":
+                    self._board.add_scalar(name, value, plain["step"])
+
+
+class MeanTerms:
+    """Means of named loss terms since the last reset, summed on their device."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._steps = 0
+
+    def update(self, terms: Mapping[str, Tensor]) -> None:
+        """Add one step's terms."""
+        self._steps += 1
+        for name, term in terms.items():
+            self._sums[name] = self._sums.get(name, torch.zeros((), device=term.device)) + term.detach().float()
+
+    def means(self) -> dict[str, float]:
+        """Return the means, and start anew."""
+        means = {name: float(value) / max(self._steps, 1) for name, value in self._sums.items()}
+        self._sums, self._steps = {}, 0
+        return means

@@ -1,0 +1,69 @@
+"""How a method is trained, spelled as the flags of torchvision's reference scripts."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from objdisc.errors import UsageError
+from objdisc.transforms import Augmentation, Background
+
+
+@dataclass(frozen=True)
+class TrainerOptions:
+    """How a method is trained.
+
+    Attributes:
+        epochs: Passes over the foreground patches; 0 only initialises the method.
+        batch_size: Patches of a global batch, foreground and background together.
+        lr: Learning rate at its highest.
+        encoder_lr_scale: Factor on the learning rate of the encoder.
+        optimizer: adamw, sgd, or rmsprop (the k-means memory paper's).
+        momentum: Of sgd and rmsprop.
+        eps: Denominator's constant of adamw and rmsprop; the paper's rmsprop takes 1.0.
+        weight_decay: Decoupled for adamw; biases and normalisation layers are left out.
+        schedule: cosine (after a linear warm-up) or constant.
+        warmup: Share of all steps that the learning rate rises in.
+        clip_norm: Largest norm of the gradient; 0 never clips.
+        accumulation: Batches that one step sums over.
+        background: What clustering sees around an object: keep, dim, or blank.
+        background_share: Share of background patches in a batch.
+        augmentation: How strongly the views of a patch differ.
+        precision: bf16, fp32, or auto (bf16 where the processor has units for it).
+        device: auto, cpu, cuda, or mps.
+        workers: Processes that load data; 0 loads in the main one.
+        seed: Of everything random.
+    """
+
+    epochs: int = 5
+    batch_size: int = 128
+    lr: float = 1e-3
+    encoder_lr_scale: float = 0.1
+    optimizer: Literal["adamw", "sgd", "rmsprop"] = "adamw"
+    momentum: float = 0.9
+    eps: float = 1e-8
+    weight_decay: float = 1e-4
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: float = 0.1
+    clip_norm: float = 1.0
+    accumulation: int = 1
+    background: Background = "blank"
+    background_share: float = 0.5
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    device: str = "auto"
+    workers: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            UsageError: A value that no training can use.
+        """
+        if self.epochs < 0 or self.batch_size < 2 or self.accumulation < 1 or self.workers < 0 or self.seed < 0:
+            raise UsageError(
+                "training: --epochs, --workers and --seed must be at least 0, --batch-size 2, --accumulation 1"
+            )
+        if not 0 <= self.background_share < 1:
+            raise UsageError(f"--background-share {self.background_share}: must be at least 0 and below 1")
+        if self.lr <= 0 or self.warmup < 0 or self.warmup > 1:
+            raise UsageError("training: --lr must be above 0, --warmup between 0 and 1")

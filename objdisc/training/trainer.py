@@ -1,0 +1,232 @@
+"""The loop that trains every method; it knows none of them by name."""
+
+import logging
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor, nn
+from torch.optim import SGD, AdamW, Optimizer, RMSprop
+from torch.optim.lr_scheduler import LambdaLR
+
+from objdisc.errors import ObjdiscError, UsageError
+from objdisc.methods.base import Method, Views
+from objdisc.run import Run
+from objdisc.store import PatchStore
+from objdisc.training.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from objdisc.training.engine import make_accelerator
+from objdisc.training.inference import Predictions, StoreEncoder, predict
+from objdisc.training.loader import EpochBatches, PatchViews, RawBatch, make_loader
+from objdisc.training.logging import MeanTerms, TrainingLog
+from objdisc.training.options import TrainerOptions
+from objdisc.transforms import to_network_input
+from objdisc.types import Batch
+
+__all__ = ["Predictions", "TrainerOptions", "fit", "predict"]
+
+logger = logging.getLogger(__name__)
+
+COLLAPSED_SHARE = 0.95
+"""A cluster that holds more than this share of the foreground raises the alarm."""
+
+
+def fit(method: Method, store: PatchStore, run: Run, options: TrainerOptions, *, resume: bool = False) -> None:
+    """Train a method in place, and leave its weights, log and checkpoint in the run.
+
+    A checkpoint is written after each epoch. Every random choice is seeded by run, epoch and sample, so a training
+    that was killed and resumed ends with the weights of one that never stopped, bit for bit on the CPU.
+
+    Args:
+        method: Method on any device.
+        store: Patches of the training split.
+        run: Where results go; only the main process writes.
+        options: How to train.
+        resume: Whether to go on from the run's checkpoint, if it has one.
+
+    Raises:
+        UsageError: There are too few foreground patches.
+        ObjdiscError: The loss is not finite.
+    """
+    accelerator = make_accelerator(options.device, options.precision, options.accumulation)
+    set_seed(options.seed)
+    num_foreground = int(store.foreground.sum())
+    if num_foreground < method.num_clusters:
+        raise UsageError(f"{num_foreground} foreground patches are too few for {method.num_clusters} clusters")
+    method.setup(len(store))
+    _Training(method, store, run, options, accelerator, resume).run_epochs()
+
+
+class _Training:
+    """State of one training: what the loop would otherwise hand from function to function."""
+
+    def __init__(
+        self,
+        method: Method,
+        store: PatchStore,
+        run: Run,
+        options: TrainerOptions,
+        accelerator: Accelerator,
+        resume: bool,
+    ) -> None:
+        self.method, self.run, self.options, self.accelerator = method, run, options, accelerator
+        self.encode = StoreEncoder(store, method, accelerator, options)
+        self.batches = EpochBatches(
+            store.foreground,
+            options.batch_size,
+            options.background_share,
+            options.seed,
+            accelerator.process_index,
+            accelerator.num_processes,
+        )
+        num_views = 1 if method.views is Views.SINGLE else 2
+        views = PatchViews(store, options.augmentation, num_views, options.seed)
+        self.loader = make_loader(views, self.batches, options.workers)
+        method.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.steps_per_epoch = math.ceil(len(self.batches) / options.accumulation)
+        optimizer = make_optimizer(method, options)
+        scheduler = make_scheduler(optimizer, options, self.steps_per_epoch * options.epochs)
+        self.epoch = self.step = 0
+        checkpoint = load_checkpoint(run) if resume else None
+        if checkpoint is not None:
+            method.load_state_dict(checkpoint["method"])
+            optimizer.load_state_dict(checkpoint["optimizer"])
+            scheduler.load_state_dict(checkpoint["scheduler"])
+            self.epoch, self.step = checkpoint["epoch"], checkpoint["step"]
+            logger.info("going on after epoch %d", self.epoch)
+        # a scheduler that Accelerate prepares would step once for every process
+        self.model, self.optimizer = accelerator.prepare(method, optimizer)
+        self.scheduler = scheduler
+
+    def run_epochs(self) -> None:
+        total = self.steps_per_epoch * self.options.epochs
+        with TrainingLog(self.run, self.accelerator.is_main_process, total, self.step) as log:
+            if self.options.epochs == 0:
+                self.method.begin_epoch(0, self.encode)
+            while self.epoch < self.options.epochs:
+                record = self._train_epoch(log)
+                self.epoch += 1
+                log.write({"epoch": self.epoch, "step": self.step} | record)
+                self._warn_of_collapse()
+                self._save_checkpoint()
+        self.method.finish(self.encode)
+        if self.accelerator.is_main_process:
+            save_weights(self.run, self.method)
+        self.accelerator.wait_for_everyone()
+
+    def _train_epoch(self, log: TrainingLog) -> dict[str, Any]:
+        set_seed(self.options.seed + self.epoch)
+        self.batches.epoch = self.epoch
+        self.method.begin_epoch(self.epoch, self.encode)
+        self.model.train()
+        terms, waited, started = MeanTerms(), 0.0, time.monotonic()
+        for batch, seconds in self._timed_batches():
+            waited += seconds
+            with self.accelerator.accumulate(self.model):
+                losses = self.model(batch)
+                self._check_finite(losses)
+                self.accelerator.backward(losses["loss"])
+                if self.accelerator.sync_gradients and self.options.clip_norm:
+                    self.accelerator.clip_grad_norm_(self.model.parameters(), self.options.clip_norm)
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+            terms.update(losses)
+            if self.accelerator.sync_gradients:
+                self.scheduler.step()
+                self.step += 1
+                log.step(float(losses["loss"].detach()))
+        record: dict[str, Any] = self._mean_over_ranks(terms.means())
+        record |= {"lr": self.scheduler.get_last_lr()[-1], "seconds": time.monotonic() - started}
+        record["data_wait"] = waited / max(record["seconds"], 1e-9)
+        occupancy = self.method.occupancy()
+        return record if occupancy is None else record | {"occupancy": occupancy}
+
+    def _timed_batches(self) -> Iterator[tuple[Batch, float]]:
+        """Yield batches on the device, each with the seconds that the loop waited for it."""
+        iterator = iter(self.loader)
+        while True:
+            started = time.monotonic()
+            raw = next(iterator, None)
+            waited = time.monotonic() - started
+            if raw is None:
+                return
+            yield self._to_batch(raw), waited
+
+    def _to_batch(self, raw: RawBatch) -> Batch:
+        device, encoder = self.accelerator.device, self.method.encoder
+        patches = raw.views.to(device, non_blocking=True)
+        background = self.options.background
+        views = tuple(to_network_input(view, background, encoder.mean, encoder.std) for view in patches)
+        context = views[0]
+        if background != "keep":
+            context = to_network_input(patches[0], "keep", encoder.mean, encoder.std)
+        return Batch(views, raw.index.to(device), raw.foreground.to(device), context)
+
+    def _check_finite(self, losses: dict[str, Tensor]) -> None:
+        broken = [name for name, term in losses.items() if not bool(torch.isfinite(term).all())]
+        if broken:
+            raise ObjdiscError(
+                f"{self.run.path}: epoch {self.epoch + 1}, step {self.step + 1}: {', '.join(sorted(broken))} "
+                f"is not finite; lower --lr or use --precision fp32"
+            )
+
+    def _mean_over_ranks(self, means: dict[str, float]) -> dict[str, float]:
+        values = torch.tensor(list(means.values()), device=self.accelerator.device)
+        return dict(zip(means, self.accelerator.reduce(values, "mean").tolist(), strict=True))
+
+    def _warn_of_collapse(self) -> None:
+        occupancy = self.method.occupancy()
+        if occupancy is not None and float(occupancy.max()) > COLLAPSED_SHARE and self.accelerator.is_main_process:
+            logger.warning(
+                "epoch %d: cluster %d holds %.0f %% of the foreground: the clustering has collapsed",
+                self.epoch,
+                int(occupancy.argmax()),
+                100 * float(occupancy.max()),
+            )
+
+    def _save_checkpoint(self) -> None:
+        if self.accelerator.is_main_process:
+            state = {"epoch": self.epoch, "step": self.step, "method": self.method.state_dict()}
+            optimizer, scheduler = self.optimizer.optimizer.state_dict(), self.scheduler.state_dict()
+            save_checkpoint(self.run, state | {"optimizer": optimizer, "scheduler": scheduler})
+        self.accelerator.wait_for_everyone()
+
+
+def make_optimizer(method: nn.Module, options: TrainerOptions) -> Optimizer:
+    """Build the optimiser with groups for encoder and rest, with and without weight decay.
+
+    Args:
+        method: Its parameters that require gradients are trained.
+        options: Which optimiser, and its numbers.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in method.named_parameters():
+        if parameter.requires_grad:
+            lr = options.lr * (options.encoder_lr_scale if name.startswith("encoder.") else 1)
+            decay = options.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((lr, decay), []).append(parameter)
+    listed: list[dict[str, Any]] = [
+        {"params": parameters, "lr": lr, "weight_decay": decay} for (lr, decay), parameters in groups.items()
+    ]
+    if options.optimizer == "sgd":
+        return SGD(listed, momentum=options.momentum)
+    if options.optimizer == "rmsprop":
+        return RMSprop(listed, alpha=0.9, momentum=options.momentum, eps=options.eps)
+    return AdamW(listed, eps=options.eps)
+
+
+def make_scheduler(optimizer: Optimizer, options: TrainerOptions, total_steps: int) -> LambdaLR:
+    """Build the learning rate's schedule, one step of it for each optimiser step."""
+    warmup = max(round(options.warmup * total_steps), 1)
+
+    def factor(step: int) -> float:
+        if options.schedule == "constant":
+            return 1.0
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total_steps - warmup, 1)))
+
+    return LambdaLR(optimizer, factor)

@@ -1,0 +1,88 @@
+"""Views of patches: seeded photometric and crop augmentation, and backgrounds kept, dimmed or blanked."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import albumentations as A
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Background = Literal["keep", "dim", "blank"]
+
+_KEPT_SHARE = {"keep": 1.0, "dim": 0.25, "blank": 0.0}
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How strongly a view may differ from its patch; every field is the field's standard meaning.
+
+    Attributes:
+        crop_scale: Smallest share of the patch's area that a random resized crop keeps; 1 crops nothing.
+        flip: Probability of a horizontal flip.
+        jitter: Range of brightness, contrast and saturation factors, 1 - jitter to 1 + jitter.
+        grey: Probability of dropping colour.
+    """
+
+    crop_scale: float = 0.5
+    flip: float = 0.5
+    jitter: float = 0.4
+    grey: float = 0.2
+
+
+class Augmenter:
+    """Draws views of patches; the same seed gives the same view, on any machine and in any worker.
+
+    Args:
+        augmentation: What may change.
+        size: Side of patches in pixels.
+    """
+
+    def __init__(self, augmentation: Augmentation, size: int) -> None:
+        strength = augmentation.jitter
+        factors = (1 - strength, 1 + strength)
+        self._compose = A.Compose(
+            [
+                A.RandomResizedCrop((size, size), scale=(augmentation.crop_scale, 1.0), ratio=(3 / 4, 4 / 3)),
+                A.HorizontalFlip(p=augmentation.flip),
+                A.ColorJitter(factors, factors, factors, hue=0, p=0.8 if strength else 0),
+                A.ToGray(p=augmentation.grey),
+            ]
+        )
+
+    def __call__(self, patch: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+        """Draw one view.
+
+        Args:
+            patch: ``(S, S, 4)``, RGB and the region's mask.
+            seed: Of every random choice.
+
+        Returns:
+            ``(S, S, 4)``, colour changed in RGB only, geometry in all four channels.
+        """
+        self._compose.set_random_seed(seed)
+        view = self._compose(image=np.ascontiguousarray(patch[..., :3]), mask=np.ascontiguousarray(patch[..., 3]))
+        return np.concatenate([view["image"], view["mask"][..., None]], axis=2)
+
+
+def to_network_input(
+    patches: Tensor, background: Background, mean: tuple[float, ...], std: tuple[float, ...]
+) -> Tensor:
+    """Normalise patches on their device, with what lies outside the region faded towards the mean colour.
+
+    Args:
+        patches: ``(B, S, S, 4)`` uint8, RGB and mask.
+        background: ``keep``; ``dim`` leaves a quarter of the contrast; ``blank`` leaves none.
+        mean: Per channel, of images in [0, 1].
+        std: Per channel.
+
+    Returns:
+        ``(B, 3, S, S)`` float32 in channels_last memory format.
+    """
+    pixels = patches.float() / 255  # (B, S, S, 4)
+    rgb, mask = pixels[..., :3], pixels[..., 3:]
+    normal = (rgb - torch.tensor(mean, device=patches.device)) / torch.tensor(std, device=patches.device)
+    kept = _KEPT_SHARE[background]
+    # permuting a contiguous (B, S, S, 3) tensor is what channels_last means
+    return (normal * (kept + (1 - kept) * mask)).permute(0, 3, 1, 2)
