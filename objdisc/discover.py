@@ -5,7 +5,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from objdisc.errors import UsageError
 from objdisc.evaluation.counts import format_table, write_counts
 from objdisc.inputs import (
     DiscoverOptions,
+    baseline_of,
     build_method,
     build_store,
     choose_objectness,
@@ -30,7 +31,7 @@ from objdisc.retrieval import ClusterPatches
 from objdisc.run import Run, atomic_write, write_json
 from objdisc.scoring import Score, score, score_maps
 from objdisc.store import PatchStore
-from objdisc.training.trainer import Predictions, baseline, fit, predict
+from objdisc.training.trainer import Predictions, fit, predict
 from objdisc.types import Sample
 
 __all__ = ["DiscoverOptions", "Trained", "discover", "train"]
@@ -43,6 +44,7 @@ class Trained:
     Attributes:
         run: Its folder.
         method: The method, with the weights of the last epoch.
+        baseline: The paper's baseline, trained on the same patches; None if it was not asked for.
         source: Where its regions came from.
         dataset: The split of the training.
         store: That split's patches.
@@ -51,6 +53,7 @@ class Trained:
 
     run: Run
     method: Method
+    baseline: Method | None
     source: ObjectnessSource
     dataset: ImageDataset
     store: PatchStore
@@ -107,11 +110,12 @@ def train(options: DiscoverOptions) -> Trained:
     path = find_data(options.path)
     dataset, scored = open_splits(path, options)
     source = choose_objectness(options.objectness, dataset)
+    source.check(dataset)
+    _check_scored(source, scored)
+    method = build_method(options)
     run = Run.create(options.resume or options.output_dir or default_output_dir(path, options))
-    if run.config.is_file():
-        run.clear_answers()
-    with atomic_write(run.config) as file:
-        file.write(dump(options))
+    if is_main_process():
+        _begin(run, options)
     store = build_store(run, dataset, source, options)
     num_objects = int(store.foreground.sum())
     if num_objects < options.num_clusters:
@@ -119,9 +123,28 @@ def train(options: DiscoverOptions) -> Trained:
             f"{path}: {num_objects} object patches are too few for {options.num_clusters} clusters; "
             "lower --num-clusters or --patches.min-area, or give more images."
         )
-    method = build_method(options)
-    fit(method, store, run, options.training, resume=options.resume is not None)
-    return Trained(run, method, source, dataset, store, scored)
+    resume = options.resume is not None
+    fit(method, store, run, options.training, resume=resume)
+    rival = build_method(replace(options, method=baseline_of(options.method))) if options.baseline else None
+    if rival is not None:
+        fit(rival, store, Run.create(run.path / "baseline"), options.training, resume=resume)
+    return Trained(run, method, rival, source, dataset, store, scored)
+
+
+def _check_scored(source: ObjectnessSource, scored: ImageDataset) -> None:
+    """Ask now, not after hours of training, whether the split to answer for has what the source reads."""
+    try:
+        source.check(scored)
+    except UsageError as error:
+        raise UsageError(f"split {scored.split!r}: {str(error).rstrip('.')}; or choose another --split.") from error
+
+
+def _begin(run: Run, options: DiscoverOptions) -> None:
+    if run.config.is_file():
+        run.clear_answers()
+    # Without --resume: the file is there to make the same run again, from its start
+    with atomic_write(run.config) as file:
+        file.write(dump(replace(options, resume=None)))
 
 
 def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> Answer:
@@ -135,9 +158,7 @@ def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> An
     run, scored, training = trained.run, trained.scored, options.training
     store = trained.store if scored is trained.dataset else build_store(run, scored, trained.source, options)
     predictions = predict(trained.method, store, training)
-    rivals = None
-    if options.baseline:
-        rivals = baseline(trained.method, trained.store, store, training, options.num_clusters)
+    rivals = None if trained.baseline is None else predict(trained.baseline, store, training)
     result = score(scored, store, predictions, rivals)
     names, mapping = result.cluster_names, result.cluster_to_label
     mapped = write_maps(run, scored, store, predictions, mapping, names, max_overlays=options.overlays)

@@ -16,6 +16,7 @@ from objdisc.errors import UsageError
 from objdisc.inputs import DiscoverOptions, build_method
 from objdisc.methods.base import Method
 from objdisc.run import Run
+from objdisc.training.engine import make_accelerator
 from objdisc.transforms import to_network_input
 
 
@@ -59,33 +60,32 @@ def weights_name(run: Run) -> str:
     return hashlib.blake2b(run.weights.read_bytes(), digest_size=16).hexdigest()
 
 
-def foreground_scorer(
-    frozen: FrozenRun, device: torch.device
-) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None:
+def foreground_scorer(frozen: FrozenRun, device: str) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None:
     """Make the run's foreground head a function of patches; None if its method learned none.
 
     Args:
         frozen: The run.
-        device: Where the network runs.
+        device: Where the network runs: auto, cpu, cuda or mps.
 
     Returns:
         A function from ``(n, S, S, 4)`` uint8 patches to ``(n,)`` probabilities.
     """
-    method = frozen.method.to(device)
-    encoder = method.encoder
-    side = frozen.options.patches.size
-    if _probability(method, torch.zeros((1, 3, side, side), device=device)) is None:
+    accelerator = make_accelerator(device, frozen.options.training.precision)
+    method = frozen.method.to(accelerator.device)
+    encoder, side = method.encoder, frozen.options.patches.size
+
+    @torch.no_grad()
+    def probability(patches: NDArray[np.uint8]) -> torch.Tensor | None:
+        raw = torch.from_numpy(patches).to(accelerator.device)
+        with accelerator.autocast():
+            return method.foreground_probability(to_network_input(raw, "keep", encoder.mean, encoder.std))
+
+    if probability(np.zeros((1, side, side, 4), np.uint8)) is None:
         return None
 
     def scorer(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
-        images = to_network_input(torch.from_numpy(patches).to(device), "keep", encoder.mean, encoder.std)
-        probability = _probability(method, images)
-        assert probability is not None  # asked for above
-        return probability.float().cpu().numpy()
+        likely = probability(patches)
+        assert likely is not None  # asked above
+        return np.asarray(likely.float().cpu().numpy())
 
     return scorer
-
-
-@torch.no_grad()
-def _probability(method: Method, images: torch.Tensor) -> torch.Tensor | None:
-    return method.foreground_probability(images)

@@ -157,6 +157,12 @@ def build_method(options: DiscoverOptions, weights: str | None = None) -> Method
     return options.method.build(Method, encoder=encoder, num_clusters=options.num_clusters, seed=options.training.seed)
 
 
+def baseline_of(method: Component) -> Component:
+    """Return the paper's baseline with the same part of the encoder frozen: it differs in the objective alone."""
+    shared = {name: value for name, value in method.init_args.items() if name == "freeze"}
+    return Component("objdisc.methods.kmeans_baseline.KMeansBaseline", shared)
+
+
 def default_output_dir(path: Path, options: DiscoverOptions) -> Path:
     """Return ``runs/<dataset>_<method>_k<K>_s<seed>``."""
     method = options.method.class_path.split(".")[-2]

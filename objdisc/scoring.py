@@ -51,7 +51,7 @@ def score(
     dataset: ImageDataset,
     store: PatchStore,
     predictions: Predictions,
-    baseline_clusters: NDArray[np.int64] | None = None,
+    rivals: Predictions | None = None,
 ) -> Score:
     """Compare clusters with classes; without ground truth, only what needs none is said.
 
@@ -59,7 +59,7 @@ def score(
         dataset: The split that the store was cut from.
         store: N patches.
         predictions: What the method says about them.
-        baseline_clusters: ``(N,)`` clusters of the baseline.
+        rivals: What the baseline says about them.
     """
     num_clusters = predictions.probabilities.shape[1]
     clusters = predictions.probabilities.argmax(axis=1).astype(np.int64)
@@ -72,21 +72,28 @@ def score(
         "cluster_sizes": sizes.tolist(),
         "effective_clusters": effective_clusters(sizes),
     }
-    if predictions.foreground is not None and not store.foreground.all():
-        numbers |= foreground_accuracy(predictions.foreground, store.foreground)
+    numbers |= _foreground_numbers(predictions, store)
     labels = _labels(dataset, store)
     if labels is None:
         return Score(numbers)
     found = cluster_metrics(labels, clusters, num_clusters, dataset.class_names)
     numbers |= found.to_json()
     baseline = None
-    if baseline_clusters is not None:
-        baseline = cluster_metrics(labels, baseline_clusters, num_clusters, dataset.class_names)
-        numbers["baseline"] = baseline.to_json()
+    if rivals is not None:
+        rival_clusters = rivals.probabilities.argmax(axis=1).astype(np.int64)
+        baseline = cluster_metrics(labels, rival_clusters, num_clusters, dataset.class_names)
+        numbers["baseline"] = baseline.to_json() | _foreground_numbers(rivals, store)
     mapping = label_mapping(count_classes(labels, clusters, num_clusters))
     numbers["cluster_to_label"] = {str(cluster): label for cluster, label in mapping.items()}
     names = {cluster: dataset.class_names.get(label, f"class {label}") for cluster, label in mapping.items()}
     return Score(numbers, found, baseline, mapping, names)
+
+
+def _foreground_numbers(predictions: Predictions, store: PatchStore) -> dict[str, float]:
+    """Score the foreground head; empty without a head, or without background to tell objects from."""
+    if predictions.foreground is None or store.foreground.all():
+        return {}
+    return foreground_accuracy(predictions.foreground, store.foreground)
 
 
 def score_maps(run: Run, dataset: ImageDataset, mapped: Sequence[Sample]) -> dict[str, Any]:

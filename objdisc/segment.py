@@ -16,7 +16,7 @@ from objdisc.pictures import write_cluster_list, write_maps
 from objdisc.run import Run, read_json, write_json
 from objdisc.scoring import score, score_maps
 from objdisc.store import PatchStore
-from objdisc.training.trainer import Predictions, predict, select_device
+from objdisc.training.trainer import Predictions, predict
 
 log = logging.getLogger("objdisc")
 
@@ -144,7 +144,7 @@ def choose_source(named: Component | None, dataset: ImageDataset, frozen: Frozen
     """Build the source of regions; windows are kept by the run's foreground head, if it learned one."""
     source = choose_objectness(named, dataset)
     if isinstance(source, Windows):
-        source.scorer = foreground_scorer(frozen, select_device(device))
+        source.scorer = foreground_scorer(frozen, device)
         source.scorer_name = weights_name(frozen.run)
         source.scorer_size = frozen.options.patches.size
     return source

@@ -155,6 +155,7 @@ def test_resuming_a_finished_run_changes_no_weight(finished: Run, tmp_path: Path
     shutil.copytree(finished.path, tmp_path / "run")
     assert objdisc("discover", "--resume", tmp_path / "run", "--no-baseline") == 0
     assert weights_of(tmp_path / "run") == weights_of(finished.path)
+    assert "resume: null" in (tmp_path / "run/config.yaml").read_text(encoding="utf-8")
 
 
 def permute_classes(source: Path, target: Path) -> None:
@@ -222,6 +223,16 @@ def test_folder_without_labels_gets_everything_but_the_evaluation(
     assert not run.label_ids.exists()
     assert len(list(run.overlays.rglob("*.jpg"))) == len(pictures_of(run.cluster_ids)) == 3
     assert "numbers: " in out
+
+
+def test_a_split_that_the_source_cannot_serve_is_found_before_the_training(
+    toy_city: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(toy_city, tmp_path / "city")
+    shutil.rmtree(tmp_path / "city/gtFine/val")
+    assert objdisc("discover", tmp_path / "city", *SETTINGS, "--output-dir", tmp_path / "run") == 2
+    assert "error: split 'val': " in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_strict_stops_at_the_unreadable_image(

@@ -1,0 +1,162 @@
+"""Speed and memory of this machine's runs, as ratios within one run: absolute rates differ from machine to machine."""
+
+import copy
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from objdisc.datasets import ImageDataset
+from objdisc.discover import train
+from objdisc.errors import UsageError
+from objdisc.inputs import DiscoverOptions, choose_objectness, find_data, open_splits
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.options import Component, component, positional
+from objdisc.patches import PatchOptions
+from objdisc.run import read_metrics_log, write_json
+from objdisc.store import PatchStore
+from objdisc.training.trainer import TrainerOptions
+
+_REPEATS = 3  # the fastest counts: what else the machine does only ever slows
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """Measure patch building, data waiting in training, and peak memory; prints ratios.
+
+    Attributes:
+        path: Data set to measure on; $CITYSCAPES_DATASET, else the generated toy city, if none is given.
+        images: At most so many images are read.
+        epochs: Epochs that are trained to measure data waiting.
+        batch_size: Patches in a step.
+        workers: Processes that load data while training.
+        device: Where the network runs: auto, cpu, or a device as PyTorch names it.
+        encoder: As in discover.
+        weights: As in discover.
+        objectness: As in discover.
+        output: JSON file for the numbers; they are printed in any case.
+        patches: How patches are cut.
+    """
+
+    path: Path | None = positional(default=None)
+    images: int = 200
+    epochs: int = 2
+    batch_size: int = 64
+    workers: int = 2
+    device: str = "auto"
+    encoder: str = "tf_efficientnet_lite0"
+    weights: str = "imagenet"
+    objectness: Component | None = component(ObjectnessSource, "objdisc.objectness")
+    output: Path | None = None
+    patches: PatchOptions = field(default_factory=PatchOptions)
+
+
+def benchmark(options: BenchmarkOptions) -> dict[str, float]:
+    """Measure, print and return the numbers.
+
+    Raises:
+        UsageError: The data is missing or too small to measure on.
+    """
+    path = find_data(options.path)
+    dataset, _ = open_splits(path, DiscoverOptions())
+    source = choose_objectness(options.objectness, dataset)
+    some = first_images(dataset, options.images)
+    if len(some.samples) < 2:
+        raise UsageError(f"{path}: one image is too few to measure on; give a folder of more.")
+    numbers = {
+        **building(some, source, options.patches),
+        **memory(some, source, options.patches),
+        **waiting(path, options),
+    }
+    for name, value in numbers.items():
+        print(f"{name:28} {value:10.3f}")
+    if options.output is not None:
+        write_json(options.output, numbers)
+    return numbers
+
+
+def first_images(dataset: ImageDataset, count: int) -> ImageDataset:
+    """Return the data set with its first images only."""
+    part = copy.copy(dataset)
+    part.samples = dataset.samples[:count]
+    return part
+
+
+def building(dataset: ImageDataset, source: ObjectnessSource, patches: PatchOptions) -> dict[str, float]:
+    """Compare the rate of building patches with that of decoding the same images and masks, in one process each."""
+
+    def decode() -> None:
+        for sample in dataset.samples:
+            dataset.read_image(sample)
+            dataset.read_instances(sample)
+
+    def build() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            PatchStore.build(dataset, source, patches, Path(folder), workers=0, progress=False)
+
+    decoded, built = (len(dataset.samples) / _fastest(job) for job in (decode, build))
+    return {
+        "decoded_images_per_second": decoded,
+        "built_images_per_second": built,
+        "building_to_decoding": built / decoded,
+    }
+
+
+def memory(dataset: ImageDataset, source: ObjectnessSource, patches: PatchOptions) -> dict[str, float]:
+    """Compare the peak memory of building patches from half the images and from all of them."""
+    half = first_images(dataset, len(dataset.samples) // 2)
+    small, large = (_in_fresh_process(_peak_of_build, part, source, patches) for part in (half, dataset))
+    return {"peak_mebibytes": large, "peak_when_images_double": large / small}
+
+
+def waiting(path: Path, options: BenchmarkOptions) -> dict[str, float]:
+    """Train for a few epochs and read from the log which share of a step was spent waiting for data."""
+    with tempfile.TemporaryDirectory() as folder:
+        trained = train(
+            replace(
+                DiscoverOptions(),
+                path=path,
+                objectness=options.objectness,
+                encoder=options.encoder,
+                weights=options.weights,
+                output_dir=Path(folder),
+                patches=options.patches,
+                training=TrainerOptions(
+                    epochs=options.epochs,
+                    batch_size=options.batch_size,
+                    workers=options.workers,
+                    device=options.device,
+                ),
+            )
+        )
+        shares = [record["data_wait"] for record in read_metrics_log(trained.run.metrics_log) if "data_wait" in record]
+    # The first epoch starts the workers
+    return {"data_waiting_share": shares[-1]} if shares else {}
+
+
+def _fastest(job: Callable[[], None]) -> float:
+    times = []
+    for _ in range(_REPEATS):
+        started = time.perf_counter()
+        job()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def _peak_of_build(dataset: ImageDataset, source: ObjectnessSource, patches: PatchOptions) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        PatchStore.build(dataset, source, patches, Path(folder), workers=0, progress=False)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)  # macOS counts bytes, Linux kibibytes
+
+
+def _in_fresh_process(job: Callable[..., float], *arguments: Any) -> float:
+    """Run a job where nothing else has raised the peak yet."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(job, *arguments).result()

@@ -1,0 +1,46 @@
+"""The benchmark measures what it names, and says it as ratios."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from objdisc.benchmark import building, first_images, memory
+from objdisc.cli import main
+from objdisc.datasets import open_dataset
+from objdisc.objectness.instances import Instances
+from objdisc.patches import PatchOptions
+
+
+def test_building_is_compared_with_decoding_the_same_images(toy_city: Path) -> None:
+    numbers = building(open_dataset(toy_city, "val"), Instances(), PatchOptions(size=32))
+    ratio = numbers["built_images_per_second"] / numbers["decoded_images_per_second"]
+    assert numbers["building_to_decoding"] == pytest.approx(ratio)
+    assert 0 < ratio < 1.5
+
+
+def test_first_images_leaves_the_data_set_alone(toy_city: Path) -> None:
+    dataset = open_dataset(toy_city, "train")
+    assert first_images(dataset, 5).samples == dataset.samples[:5]
+    assert len(dataset.samples) == 12
+
+
+@pytest.mark.slow
+def test_peak_memory_is_that_of_a_fresh_process(toy_city: Path) -> None:
+    numbers = memory(open_dataset(toy_city, "train"), Instances(), PatchOptions(size=32))
+    assert 50 < numbers["peak_mebibytes"] < 3000
+    assert numbers["peak_when_images_double"] < 1.1
+
+
+@pytest.mark.slow
+def test_command_prints_and_writes_the_same_numbers(
+    toy_city: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "numbers.json"
+    arguments = ["--encoder", "nin", "--weights", "none", "--patches.size", "32", "--workers", "0", "--device", "cpu"]
+    assert main(["benchmark", str(toy_city), *arguments, "--output", str(file)]) == 0
+    numbers = json.loads(file.read_text(encoding="utf-8"))
+    printed = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert printed == {name: f"{value:.3f}" for name, value in numbers.items()}
+    assert {"building_to_decoding", "peak_mebibytes", "peak_when_images_double"} <= set(numbers)
+    assert 0 <= numbers["data_waiting_share"] < 1
