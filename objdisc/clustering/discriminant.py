@@ -9,6 +9,7 @@ def view_discriminant(views: Tensor, dim: int, shrinkage: float = 0.1) -> tuple[
 
     Needs no label. Directions are ordered by the ratio of the scatter between the samples' mean views to the scatter
     within the views of a sample, and scaled to unit variance between samples, so that k-means weighs them alike.
+    Directions in which the samples do not differ (N samples span at most N - 1) are zero: scaled up, they are noise.
 
     Args:
         views: ``(V, N, D)`` floating features, V >= 2 views of N samples.
@@ -17,7 +18,7 @@ def view_discriminant(views: Tensor, dim: int, shrinkage: float = 0.1) -> tuple[
 
     Returns:
         Projection ``(dim, D)`` and offset ``(dim,)``, both float32: ``x @ projection.T + offset`` has mean 0 and
-        variance 1 over the mean views.
+        variance 1 over the mean views, 0 in the directions that are zero.
     """
     views = views.double()
     means = views.mean(0)  # (N, D)
@@ -31,10 +32,11 @@ def view_discriminant(views: Tensor, dim: int, shrinkage: float = 0.1) -> tuple[
     factor = torch.linalg.cholesky(within)
     half = torch.linalg.solve_triangular(factor, between, upper=False)
     reduced = torch.linalg.solve_triangular(factor, half.T, upper=False)
-    _, vectors = torch.linalg.eigh((reduced + reduced.T) / 2)  # ascending
+    ratios, vectors = torch.linalg.eigh((reduced + reduced.T) / 2)  # ascending
     directions = torch.linalg.solve_triangular(factor.T, vectors[:, -dim:].flip(1), upper=True)  # (D, dim)
     # an eigenvector's sign is arbitrary and may differ between machines
     directions = directions * directions.gather(0, directions.abs().argmax(0, keepdim=True)).sign()
     spread = ((means - center) @ directions).std(0, correction=0).clamp_min(1e-12)
-    projection = (directions / spread).T
+    kept = ratios[-dim:].flip(0) > 1e-9 * ratios[-1].clamp_min(1e-9)
+    projection = (directions / spread * kept).T
     return projection.float(), (-projection @ center).float()

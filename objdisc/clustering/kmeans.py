@@ -17,7 +17,7 @@ def nearest(points: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
         ``(N,)`` int64 assignments and ``(N,)`` float32 squared distances.
     """
     assignments, distances = [], []
-    for chunk in points.split(_CHUNK):
+    for chunk in torch.split(points, _CHUNK):
         squared = torch.cdist(chunk, centroids, compute_mode="donot_use_mm_for_euclid_dist").square()
         best = squared.min(dim=1)
         assignments.append(best.indices)

@@ -17,14 +17,15 @@ def squared_distances(embeddings: Tensor, memories: Tensor) -> Tensor:
     """Squared Euclidean distance of every embedding to every memory unit.
 
     Args:
-        embeddings: ``(N, D)``, any floating dtype; computed in float32.
+        embeddings: ``(N, D)``, any floating dtype; computed in float32, under autocast too.
         memories: ``(K, D)``.
 
     Returns:
         ``(N, K)`` float32, >= 0.
     """
-    x, w = embeddings.float(), memories.float()
-    return (x.square().sum(1, keepdim=True) - 2 * x @ w.T + w.square().sum(1)).clamp_min(0)  # (N, K)
+    with torch.autocast(embeddings.device.type, enabled=False):
+        x, w = embeddings.float(), memories.float()
+        return (x.square().sum(1, keepdim=True) - 2 * x @ w.T + w.square().sum(1)).clamp_min(0)  # (N, K)
 
 
 def kmeans_loss(distances: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from enum import Enum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import Tensor, nn
 
@@ -56,19 +56,21 @@ class Method(nn.Module, ABC):
     """
 
     views: Views = Views.SINGLE
+    counters: ClassVar[tuple[str, ...]] = ()
+    """Buffers that count the epoch's samples of one process; the trainer sums them over processes."""
 
     def __init__(self, encoder: Encoder, num_clusters: int) -> None:
         super().__init__()
         self.encoder = encoder
         self.num_clusters = num_clusters
 
-    def setup(self, num_samples: int) -> None:  # noqa: B027 - a method without per-sample state has nothing to do
+    def setup(self, num_samples: int) -> None:
         """Allocate every buffer that depends on the size of the data set, before any checkpoint is loaded."""
 
-    def begin_epoch(self, epoch: int, encode: Encode) -> None:  # noqa: B027 - not every method re-clusters
+    def begin_epoch(self, epoch: int, encode: Encode) -> None:
         """Re-cluster, mine neighbours or merge, before the epoch's first batch."""
 
-    def finish(self, encode: Encode) -> None:  # noqa: B027 - most methods are done after the last step
+    def finish(self, encode: Encode) -> None:
         """Do what is left after the last epoch."""
 
     @abstractmethod

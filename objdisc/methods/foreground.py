@@ -48,8 +48,9 @@ class ForegroundMethod(Method):
         """Return the encoder's features ``(B, F)`` float32."""
         if self.freeze == "encoder":
             with torch.no_grad():
-                return self.encoder(images).float()
-        features: Tensor = self.encoder(images).float()
+                features: Tensor = self.encoder(images).float()
+        else:
+            features = self.encoder(images).float()
         return features
 
     def foreground_terms(self, features: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -67,4 +68,6 @@ class ForegroundMethod(Method):
 
     def foreground_probability(self, images: Tensor) -> Tensor:
         """Return the probability ``(B,)`` float32 that a patch, background kept, holds an object."""
-        return torch.sigmoid(self.head(self.features(images))[:, 0].float())
+        features = self.features(images)
+        with torch.autocast(images.device.type, enabled=False):
+            return torch.sigmoid(self.head(features)[:, 0])

@@ -49,9 +49,9 @@ class KMeansBaseline(ForegroundMethod):
         self.centroids.copy_(kmeans(features, self.num_clusters, seed=self.seed, restarts=self.restarts)[0])
 
     def predict(self, images: Tensor) -> Tensor:
-        """Softmax over negative squared distances relative to their mean, ``(B, K, 1, 1)``."""
+        """Softmax over negative squared distances relative to their mean over the clusters, ``(B, K, 1, 1)``."""
         distances = squared_distances(self.embed(images), self.centroids)
-        scale = 0.1 * distances.mean().clamp_min(1e-8)
+        scale = 0.1 * distances.mean(dim=1, keepdim=True).clamp_min(1e-8)
         return torch.softmax(-distances / scale, dim=1)[:, :, None, None]
 
     def embed(self, images: Tensor) -> Tensor:

@@ -68,6 +68,8 @@ class KMeansMemory(ForegroundMethod):
         seed: Of initialisation.
     """
 
+    counters = ("wins",)
+
     memories: nn.Parameter
     queue: Tensor
     queue_filled: Tensor
@@ -103,6 +105,11 @@ class KMeansMemory(ForegroundMethod):
         super().__init__(encoder, num_clusters, freeze)
         if num_clusters < 2:
             raise UsageError(f"--num-clusters {num_clusters}: at least 2 are needed to tell anything apart")
+        if projection == "discriminant" and embedding_dim > encoder.num_features:
+            raise UsageError(
+                f"embedding_dim {embedding_dim}: the encoder has {encoder.num_features} features, and the discriminant "
+                "projection no more directions than that; lower it, or take projection linear"
+            )
         self.projection, self.normalize, self.init, self.prior = projection, normalize, init, prior
         self.init_samples, self.init_views, self.seed = init_samples, init_views, seed
         self.counts: Counts = counts
@@ -179,10 +186,11 @@ class KMeansMemory(ForegroundMethod):
         return self.wins / self.wins.sum().clamp_min(1)
 
     def predict(self, images: Tensor) -> Tensor:
-        """Softmax over negative squared distances, ``(B, K, 1, 1)``."""
+        """Softmax over negative squared distances ``(B, K, 1, 1)``, relative to their mean if nothing is normalised."""
         distances = squared_distances(self.embed(images), self.memories)
-        scale = self.temperature * (1.0 if self.normalize else float(distances.mean()))
-        return torch.softmax(-0.5 * distances / scale, dim=1)[:, :, None, None]
+        if not self.normalize:
+            distances = distances / distances.mean(dim=1, keepdim=True).clamp_min(1e-8)
+        return torch.softmax(-0.5 * distances / self.temperature, dim=1)[:, :, None, None]
 
     def _squared_weights(self) -> Tensor:
         if self.l2_on == "memories":
@@ -225,8 +233,9 @@ class KMeansMemory(ForegroundMethod):
             self.memories.copy_(self._cluster(self.project(features), generator))
         if self.prior == "initial":
             assignments = squared_distances(self.project(features), self.memories).argmin(1)
-            shares = torch.bincount(assignments, minlength=self.num_clusters).float() / len(rows)
-            self.cluster_prior.copy_(shares)
+            # a cluster that is expected to stay empty would make the balance term infinite for one sample in it
+            counts = torch.bincount(assignments, minlength=self.num_clusters).float().clamp_min(1)
+            self.cluster_prior.copy_(counts / counts.sum())
 
     def _initialise_discriminant(self, features: Tensor, views: Tensor, generator: torch.Generator) -> None:
         """Choose, without labels, how many discriminant directions to cluster: those whose clusters views change least.

@@ -1,15 +1,16 @@
 """Encoders by name, and where their weights come from: a file, an installed package, or a download."""
 
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
 from safetensors.torch import load_file
 from segmentation_models_pytorch import encoders as smp_encoders
 from torch import Tensor, nn
-from torchvision.models import GoogLeNet, GoogLeNet_Weights, googlenet
+from torchvision.models import GoogLeNet_Weights, googlenet
 
 from objdisc.errors import UsageError
 from objdisc.models.nin import NetworkInNetwork
@@ -107,12 +108,16 @@ def _architecture(name: str) -> Encoder:
     if name == "googlenet":
         inception = googlenet(weights=None, aux_logits=False, init_weights=False)
         inception.fc = nn.Identity()
-        return Encoder(inception, 1024, _IMAGENET_MEAN, _IMAGENET_STD)
+        # torchvision's ImageNet weights want inputs in [-1, 1]: with them it sets transform_input, which turns the
+        # usual normalisation into this one
+        return Encoder(inception, 1024, _HALF, _HALF)
     if timm.is_model(name):
-        body = timm.create_model(name, pretrained=False, num_classes=0)
+        body: Any = timm.create_model(name, pretrained=False, num_classes=0)
         config = body.pretrained_cfg
-        return Encoder(body, body.num_features, tuple(config["mean"]), tuple(config["std"]))
-    if name in smp_encoders.encoders:
+        # some models widen their features after pooling
+        num_features: int = getattr(body, "head_hidden_size", None) or body.num_features
+        return Encoder(body, num_features, tuple(config["mean"]), tuple(config["std"]))
+    if name in smp_encoders.encoders or (name.startswith("tu-") and timm.is_model(name.removeprefix("tu-"))):
         pyramid = smp_encoders.get_encoder(name, weights=None)
         return Encoder(_PooledPyramid(pyramid), pyramid.out_channels[-1], _IMAGENET_MEAN, _IMAGENET_STD)
     raise UsageError(
@@ -146,7 +151,7 @@ def _packaged_weights() -> Path | None:
 
 def _downloaded_weights(name: str) -> Mapping[str, Tensor]:
     if name == "googlenet":
-        net: GoogLeNet = googlenet(weights=GoogLeNet_Weights.IMAGENET1K_V1)
+        net: nn.Module = googlenet(weights=GoogLeNet_Weights.IMAGENET1K_V1)
         return net.state_dict()
     if timm.is_model(name):
         state: Mapping[str, Tensor] = timm.create_model(name, pretrained=True, num_classes=0).state_dict()
@@ -156,17 +161,19 @@ def _downloaded_weights(name: str) -> Mapping[str, Tensor]:
 
 
 def _load_file(body: nn.Module, path: Path) -> None:
+    state: object
     try:
-        read: Callable[[], Mapping[str, Tensor]] = (
-            (lambda: load_file(path))
-            if path.suffix == ".safetensors"
-            else (lambda: torch.load(path, map_location="cpu", weights_only=True))
-        )
-        state = read()
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickles and safetensors fail in many ways, all of them the file's fault
         raise UsageError(f"--weights {path}: not a weights file that can be read without executing code") from error
-    own_names = set(body.state_dict())
-    (_load_by_name if own_names & set(state) else _load_in_order)(body, state, path)
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise UsageError(f"--weights {path}: not a mapping of names to tensors; save the network's state_dict alone")
+    # safetensors keeps no order, so that only names say which tensor is which
+    by_name = path.suffix == ".safetensors" or bool(set(body.state_dict()) & set(state))
+    (_load_by_name if by_name else _load_in_order)(body, state, path)
 
 
 def _load_by_name(body: nn.Module, state: Mapping[str, Tensor], source: Path) -> None:
@@ -174,7 +181,9 @@ def _load_by_name(body: nn.Module, state: Mapping[str, Tensor], source: Path) ->
     own = body.state_dict()
     missing = [key for key in own if key not in state or state[key].shape != own[key].shape]
     if missing:
-        raise UsageError(f"--weights {source}: {len(missing)} tensors are missing or differ in shape, first {missing[0]}")
+        raise UsageError(
+            f"--weights {source}: {len(missing)} tensors are missing or differ in shape, first {missing[0]}"
+        )
     body.load_state_dict({key: state[key] for key in own})
 
 

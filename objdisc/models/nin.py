@@ -1,12 +1,14 @@
 """Network in Network (Lin, Chen, Yan, ICLR 2014), with batch norm in place of dropout."""
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 
 def _block(channels: tuple[int, int, int, int], kernel: int) -> nn.Sequential:
     """One mlpconv block: a spatial convolution, then two 1x1 convolutions."""
     layers: list[nn.Module] = []
-    for index, (inputs, outputs) in enumerate(zip(channels[:-1], channels[1:], strict=True)):
+    for index, (inputs, outputs) in enumerate(pairwise(channels)):
         size = kernel if index == 0 else 1
         layers += [nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
     return nn.Sequential(*layers)

@@ -3,7 +3,7 @@
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors.torch import save
@@ -11,6 +11,13 @@ from torch import Tensor, nn
 
 from objdisc.errors import UsageError
 from objdisc.run import Run, atomic_write
+
+
+class Stateful(Protocol):
+    """What can be put back into an earlier state."""
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> object:
+        """Take a state over."""
 
 
 def save_checkpoint(run: Run, state: Mapping[str, Any]) -> None:
@@ -35,9 +42,41 @@ def load_checkpoint(run: Run) -> dict[str, Any] | None:
         return None
     try:
         state: dict[str, Any] = torch.load(_last(run), map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise UsageError(f"{_last(run)}: not a checkpoint that can be read; delete it to train from the start") from error
+    except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        raise UsageError(
+            f"{_last(run)}: not a checkpoint that can be read; delete it to train from the start"
+        ) from error
     return state
+
+
+def restore(run: Run, state: Mapping[str, Any], parts: Mapping[str, Stateful]) -> tuple[int, int]:
+    """Put a checkpoint's state into what is being trained.
+
+    Args:
+        run: Where the checkpoint lies, for the message.
+        state: Of ``load_checkpoint``.
+        parts: Method, optimiser and scheduler, by their names in the checkpoint.
+
+    Returns:
+        Epochs and steps that are done.
+
+    Raises:
+        UsageError: The checkpoint belongs to another training.
+    """
+    try:
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        return int(state["epoch"]), int(state["step"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UsageError(
+            f"{_last(run)}: of a training with other settings; resume with those, or delete it to train from the start"
+        ) from error
+
+
+def discard_results(run: Run) -> None:
+    """Remove checkpoint and weights of an earlier training: a resume must not go on from them."""
+    _last(run).unlink(missing_ok=True)
+    run.weights.unlink(missing_ok=True)
 
 
 def save_weights(run: Run, method: nn.Module) -> None:

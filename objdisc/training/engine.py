@@ -6,21 +6,19 @@ from typing import Literal
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs
 
 from objdisc.errors import UsageError
 
 logger = logging.getLogger(__name__)
 
 
-def make_accelerator(
-    device: str, precision: Literal["auto", "bf16", "fp32"] = "auto", accumulation: int = 1
-) -> Accelerator:
+def make_accelerator(device: str, precision: Literal["auto", "bf16", "fp32"] = "auto") -> Accelerator:
     """Set up device, precision and processes; says what ``auto`` took.
 
     Args:
         device: auto, cpu, cuda or mps.
         precision: bf16, fp32, or auto.
-        accumulation: Batches that one optimiser step sums over.
 
     Raises:
         UsageError: The device is not there.
@@ -35,7 +33,8 @@ def make_accelerator(
     accelerator = Accelerator(
         cpu=device == "cpu",
         mixed_precision="bf16" if mixed == "bf16" else "no",
-        gradient_accumulation_steps=accumulation,
+        # the trainer shares buffers itself, once an epoch: what counts one process's samples must not be overwritten
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
     if device == "auto" and accelerator.is_main_process:
         logger.info("device: %s, %s (choose with --device, --precision)", accelerator.device.type, mixed)
@@ -45,7 +44,7 @@ def make_accelerator(
 def _has_bf16(device: str) -> bool:
     """Whether the processor multiplies bf16 in hardware."""
     if device in {"auto", "cuda"} and torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     if device == "mps":
         return False
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}

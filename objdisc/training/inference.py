@@ -64,9 +64,10 @@ class StoreEncoder:
     def _encode(self, module: Callable[[Tensor], Tensor], rows: Tensor, view: int | None) -> Tensor:
         rank, world = self._accelerator.process_index, self._accelerator.num_processes
         share = -(-len(rows) // world)
-        mine = rows.repeat(2)[rank * share : (rank + 1) * share]  # wraps around, so that all shares are equal
+        # wraps around, so that all shares are equal
+        mine = rows[torch.arange(rank * share, (rank + 1) * share) % max(len(rows), 1)]
         views = self._plain if view is None else self._augmented
-        batches = [[(_ENCODING_EPOCH + (view or 0), int(row)) for row in chunk] for chunk in mine.split(_BATCH)]
+        batches = [[(_ENCODING_EPOCH + (view or 0), int(row)) for row in chunk] for chunk in torch.split(mine, _BATCH)]
         parts = [
             self._forward(module, patches, self._options.background)
             for patches, _, _ in make_loader(views, batches, workers=0)
@@ -94,10 +95,9 @@ def predict(method: Method, store: PatchStore, options: TrainerOptions) -> Predi
     accelerator = make_accelerator(options.device, options.precision)
     method.to(accelerator.device).eval()
     views = PatchViews(store, None, 1, options.seed)
-    rows = torch.arange(len(store))
+    chunks = torch.split(torch.arange(len(store)), _BATCH)
     probabilities, features, foreground = [], [], []
-    loader = make_loader(views, [[(0, int(row)) for row in chunk] for chunk in rows.split(_BATCH)], options.workers)
-    for patches, _, _ in loader:
+    for patches, _, _ in make_loader(views, [[(0, int(row)) for row in chunk] for chunk in chunks], options.workers):
         raw = patches[0].to(accelerator.device)
         images = to_network_input(raw, options.background, method.encoder.mean, method.encoder.std)
         with accelerator.autocast():

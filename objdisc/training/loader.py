@@ -19,12 +19,12 @@ class RawBatch(NamedTuple):
 
     Attributes:
         views: ``(V, B, S, S, 4)`` uint8.
-        index: ``(B,)`` int64 rows of the store.
+        rows: ``(B,)`` int64 rows of the store.
         foreground: ``(B,)`` bool.
     """
 
     views: Tensor
-    index: Tensor
+    rows: Tensor
     foreground: Tensor
 
 
@@ -124,7 +124,9 @@ def collate(items: list[tuple[NDArray[np.uint8], int, bool]]) -> RawBatch:
     return RawBatch(stacked, torch.tensor(rows), torch.tensor(foreground))
 
 
-def make_loader(views: PatchViews, batches: EpochBatches | list[list[tuple[int, int]]], workers: int) -> DataLoader:  # type: ignore[type-arg]
+def make_loader(
+    views: PatchViews, batches: EpochBatches | list[list[tuple[int, int]]], workers: int
+) -> DataLoader[tuple[NDArray[np.uint8], int, bool]]:
     """Build a loader whose worker processes live as long as it does.
 
     Args:
@@ -134,7 +136,7 @@ def make_loader(views: PatchViews, batches: EpochBatches | list[list[tuple[int, 
     """
     return DataLoader(
         views,
-        batch_sampler=batches,  # type: ignore[arg-type]
+        batch_sampler=batches,
         collate_fn=collate,
         num_workers=workers,
         persistent_workers=workers > 0,

@@ -4,11 +4,12 @@ import logging
 import math
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import broadcast, set_seed
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer, RMSprop
 from torch.optim.lr_scheduler import LambdaLR
@@ -17,7 +18,14 @@ from objdisc.errors import ObjdiscError, UsageError
 from objdisc.methods.base import Method, Views
 from objdisc.run import Run
 from objdisc.store import PatchStore
-from objdisc.training.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from objdisc.training.checkpoint import (
+    Stateful,
+    discard_results,
+    load_checkpoint,
+    restore,
+    save_checkpoint,
+    save_weights,
+)
 from objdisc.training.engine import make_accelerator
 from objdisc.training.inference import Predictions, StoreEncoder, predict
 from objdisc.training.loader import EpochBatches, PatchViews, RawBatch, make_loader
@@ -48,10 +56,10 @@ def fit(method: Method, store: PatchStore, run: Run, options: TrainerOptions, *,
         resume: Whether to go on from the run's checkpoint, if it has one.
 
     Raises:
-        UsageError: There are too few foreground patches.
+        UsageError: There are too few foreground patches, or the checkpoint is damaged or of another training.
         ObjdiscError: The loss is not finite.
     """
-    accelerator = make_accelerator(options.device, options.precision, options.accumulation)
+    accelerator = make_accelerator(options.device, options.precision)
     set_seed(options.seed)
     num_foreground = int(store.foreground.sum())
     if num_foreground < method.num_clusters:
@@ -92,11 +100,11 @@ class _Training:
         self.epoch = self.step = 0
         checkpoint = load_checkpoint(run) if resume else None
         if checkpoint is not None:
-            method.load_state_dict(checkpoint["method"])
-            optimizer.load_state_dict(checkpoint["optimizer"])
-            scheduler.load_state_dict(checkpoint["scheduler"])
-            self.epoch, self.step = checkpoint["epoch"], checkpoint["step"]
+            parts: dict[str, Stateful] = {"method": method, "optimizer": optimizer, "scheduler": scheduler}
+            self.epoch, self.step = restore(run, checkpoint, parts)
             logger.info("going on after epoch %d", self.epoch)
+        elif accelerator.is_main_process:
+            discard_results(run)
         # a scheduler that Accelerate prepares would step once for every process
         self.model, self.optimizer = accelerator.prepare(method, optimizer)
         self.scheduler = scheduler
@@ -105,13 +113,14 @@ class _Training:
         total = self.steps_per_epoch * self.options.epochs
         with TrainingLog(self.run, self.accelerator.is_main_process, total, self.step) as log:
             if self.options.epochs == 0:
-                self.method.begin_epoch(0, self.encode)
+                self._begin_epoch()
             while self.epoch < self.options.epochs:
                 record = self._train_epoch(log)
                 self.epoch += 1
                 log.write({"epoch": self.epoch, "step": self.step} | record)
                 self._warn_of_collapse()
                 self._save_checkpoint()
+        self._share_state()
         self.method.finish(self.encode)
         if self.accelerator.is_main_process:
             save_weights(self.run, self.method)
@@ -119,30 +128,63 @@ class _Training:
 
     def _train_epoch(self, log: TrainingLog) -> dict[str, Any]:
         set_seed(self.options.seed + self.epoch)
-        self.batches.epoch = self.epoch
-        self.method.begin_epoch(self.epoch, self.encode)
+        self._begin_epoch()
         self.model.train()
         terms, waited, started = MeanTerms(), 0.0, time.monotonic()
-        for batch, seconds in self._timed_batches():
+        for number, (batch, seconds) in enumerate(self._timed_batches(), start=1):
             waited += seconds
-            with self.accelerator.accumulate(self.model):
+            summed, last = self._accumulation(number)
+            with nullcontext() if last else self.accelerator.no_sync(self.model):
                 losses = self.model(batch)
                 self._check_finite(losses)
-                self.accelerator.backward(losses["loss"])
-                if self.accelerator.sync_gradients and self.options.clip_norm:
-                    self.accelerator.clip_grad_norm_(self.model.parameters(), self.options.clip_norm)
-                self.optimizer.step()
-                self.optimizer.zero_grad()
+                self.accelerator.backward(losses["loss"] / summed)
             terms.update(losses)
-            if self.accelerator.sync_gradients:
-                self.scheduler.step()
-                self.step += 1
+            if last:
+                self._optimizer_step()
                 log.step(float(losses["loss"].detach()))
+        self._sum_counters()
         record: dict[str, Any] = self._mean_over_ranks(terms.means())
         record |= {"lr": self.scheduler.get_last_lr()[-1], "seconds": time.monotonic() - started}
         record["data_wait"] = waited / max(record["seconds"], 1e-9)
         occupancy = self.method.occupancy()
         return record if occupancy is None else record | {"occupancy": occupancy}
+
+    def _begin_epoch(self) -> None:
+        self.batches.epoch = self.epoch
+        self._share_state()
+        self.method.begin_epoch(self.epoch, self.encode)
+        self._share_state()
+
+    def _share_state(self) -> None:
+        """Give all processes the main one's weights and buffers, which batches or unordered sums may have parted."""
+        if self.accelerator.num_processes > 1:
+            with torch.no_grad():
+                for tensor in self.method.state_dict().values():
+                    tensor.copy_(broadcast(tensor.contiguous()))  # gloo takes no channels_last
+
+    def _sum_counters(self) -> None:
+        """Add up over processes what each has counted of its share of the epoch."""
+        for name in self.method.counters:
+            counter = self.method.get_buffer(name)
+            counter.copy_(self.accelerator.reduce(counter, "sum"))
+
+    def _accumulation(self, number: int) -> tuple[int, bool]:
+        """Return how many batches the step sums over that batch ``number`` (from 1) goes into, and if it is the last.
+
+        An epoch's last step may have fewer: gradients that were left over would be lost to a checkpoint.
+        """
+        wanted = self.options.accumulation
+        start = (number - 1) // wanted * wanted
+        summed = min(wanted, len(self.batches) - start)
+        return summed, number == start + summed
+
+    def _optimizer_step(self) -> None:
+        if self.options.clip_norm:
+            self.accelerator.clip_grad_norm_(self.model.parameters(), self.options.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.scheduler.step()
+        self.step += 1
 
     def _timed_batches(self) -> Iterator[tuple[Batch, float]]:
         """Yield batches on the device, each with the seconds that the loop waited for it."""
@@ -163,7 +205,7 @@ class _Training:
         context = views[0]
         if background != "keep":
             context = to_network_input(patches[0], "keep", encoder.mean, encoder.std)
-        return Batch(views, raw.index.to(device), raw.foreground.to(device), context)
+        return Batch(views, raw.rows.to(device), raw.foreground.to(device), context)
 
     def _check_finite(self, losses: dict[str, Tensor]) -> None:
         broken = [name for name, term in losses.items() if not bool(torch.isfinite(term).all())]
