@@ -1,0 +1,91 @@
+"""k-means against scikit-learn, and on the sets that break naive ones."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import KMeans
+from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
+from torch import Tensor
+
+from objdisc.clustering.kmeans import centroids_of, kmeans, kmeans_plus_plus, nearest
+
+
+def blobs(centers: int = 5, spread: float = 1.0) -> tuple[Tensor, Tensor]:
+    points, labels = make_blobs(400, n_features=6, centers=centers, cluster_std=spread, random_state=0)
+    return torch.from_numpy(points).float(), torch.from_numpy(labels)
+
+
+@pytest.mark.parametrize("spread", [1.0, 6.0])
+def test_inertia_is_that_of_scikit_learn(spread: float) -> None:
+    points, _ = blobs(spread=spread)
+    centroids, assignments = kmeans(points, 5)
+    inertia = float((points - centroids[assignments]).square().sum())
+    oracle = KMeans(5, n_init=10, random_state=0).fit(points.numpy())
+    assert inertia == pytest.approx(oracle.inertia_, rel=0.01 if spread > 1 else 1e-4)
+
+
+def test_blobs_are_found() -> None:
+    points, labels = blobs()
+    assert adjusted_rand_score(labels, kmeans(points, 5)[1]) == 1
+
+
+def test_the_answer_is_a_fixed_point_of_lloyds_iteration() -> None:
+    points, _ = blobs(spread=3)
+    centroids, assignments = kmeans(points, 4)
+    for cluster in range(4):
+        torch.testing.assert_close(centroids[cluster], points[assignments == cluster].mean(0), rtol=1e-4, atol=1e-4)
+    naive = np.linalg.norm(points.numpy()[:, None] - centroids.numpy(), axis=2).argmin(axis=1)
+    np.testing.assert_array_equal(assignments, naive)
+
+
+def test_the_seed_decides_everything() -> None:
+    points, _ = blobs(spread=6)
+    first, again, other = (kmeans(points, 7, seed=seed, restarts=1)[0] for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_identical_points_share_one_cluster_and_nothing_breaks() -> None:
+    points = torch.full((10, 3), 2.0)
+    centroids, assignments = kmeans(points, 3)
+    assert len(set(assignments.tolist())) == 1
+    assert torch.equal(centroids, torch.full((3, 3), 2.0))
+
+
+def test_as_many_clusters_as_points_give_each_its_own() -> None:
+    points = torch.randn(6, 2, generator=torch.Generator().manual_seed(0))
+    centroids, assignments = kmeans(points, 6)
+    assert sorted(assignments.tolist()) == list(range(6))
+    torch.testing.assert_close(centroids[assignments], points)
+
+
+def test_a_cluster_without_points_keeps_its_centroid() -> None:
+    points = torch.tensor([[0.0, 0.0], [2.0, 0.0]])
+    previous = torch.tensor([[1.0, 1.0], [9.0, 9.0]])
+    means = centroids_of(points, torch.tensor([0, 0]), previous)
+    assert means.tolist() == [[1.0, 0.0], [9.0, 9.0]]
+
+
+def test_seeds_are_distinct_points_where_there_are_enough() -> None:
+    points, _ = blobs()
+    seeds = kmeans_plus_plus(points, 8, torch.Generator().manual_seed(0))
+    assert len({tuple(seed) for seed in seeds.tolist()}) == 8
+    assert all((points == seed).all(dim=1).any() for seed in seeds)
+
+
+def test_seeds_are_drawn_by_squared_distance() -> None:
+    """From either seed, the far point is at 10 and the two near ones at most at 1: chance 100 / 101 at least."""
+    points = torch.tensor([[0.0], [1.0], [10.0]])
+    drawn = [kmeans_plus_plus(points, 2, torch.Generator().manual_seed(seed)) for seed in range(300)]
+    with_far_point = np.mean([bool((seeds == 10).any()) for seeds in drawn])
+    assert with_far_point > 0.97
+
+
+def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    points, _ = blobs()
+    whole = nearest(points, points[:5])
+    monkeypatch.setattr("objdisc.clustering.kmeans._CHUNK", 7)
+    chunked = nearest(points, points[:5])
+    assert torch.equal(whole[0], chunked[0])
+    assert torch.equal(whole[1], chunked[1])

@@ -1,0 +1,76 @@
+"""Views and network inputs against direct formulas."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from objdisc.transforms import Augmentation, Augmenter, Background, to_network_input
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@pytest.fixture
+def patch() -> NDArray[np.uint8]:
+    """32 pixels square; the region is the left half, drawn in greens."""
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 4), dtype=np.uint8)
+    pixels[..., 3] = 0
+    pixels[:, :16, 3] = 255
+    return pixels
+
+
+def test_the_same_seed_gives_the_same_view_in_any_augmenter(patch: NDArray[np.uint8]) -> None:
+    first, second = Augmenter(Augmentation(), 32), Augmenter(Augmentation(), 32)
+    expected = first(patch, 7)
+    second(patch, 1)
+    np.testing.assert_array_equal(second(patch, 7), expected)
+    assert len({first(patch, seed).tobytes() for seed in range(10)}) == 10
+
+
+def test_views_keep_size_and_type_and_move_the_mask_with_the_image() -> None:
+    """A picture that is its own mask: crops and flips must keep them equal but for interpolation."""
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:20, 4:15] = 255
+    augmenter = Augmenter(Augmentation(jitter=0, grey=0), 32)
+    for seed in range(20):
+        view = augmenter(np.repeat(mask[..., None], 4, axis=2), seed)
+        assert view.shape == (32, 32, 4)
+        assert view.dtype == np.uint8
+        assert np.mean((view[..., 0] > 127) != (view[..., 3] > 127)) < 0.05
+
+
+def test_nothing_to_augment_gives_the_patch_back(patch: NDArray[np.uint8]) -> None:
+    still = Augmenter(Augmentation(crop_scale=1.0, flip=0, jitter=0, grey=0), 32)
+    assert any(np.array_equal(still(patch, seed), patch) for seed in range(10))
+
+
+def test_colour_changes_leave_the_mask_alone(patch: NDArray[np.uint8]) -> None:
+    augmenter = Augmenter(Augmentation(crop_scale=1.0, flip=0, jitter=0, grey=1), 32)
+    view = next(v for seed in range(20) if np.array_equal((v := augmenter(patch, seed))[..., 3], patch[..., 3]))
+    np.testing.assert_array_equal(view[..., 0], view[..., 1])
+    np.testing.assert_array_equal(view[..., 1], view[..., 2])
+
+
+@pytest.mark.parametrize(("background", "left"), [("keep", 1.0), ("dim", 0.25), ("blank", 0.0)])
+def test_backgrounds_fade_towards_the_mean_colour(
+    patch: NDArray[np.uint8], background: Background, left: float
+) -> None:
+    images = to_network_input(torch.from_numpy(patch)[None], background, MEAN, STD)
+    normal = ((patch[..., :3] / 255 - np.array(MEAN)) / np.array(STD)).transpose(2, 0, 1)
+    np.testing.assert_allclose(images[0, :, :, :16], normal[:, :, :16], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(images[0, :, :, 16:], left * normal[:, :, 16:], rtol=1e-5, atol=1e-6)
+
+
+def test_a_blank_background_is_exactly_zero_and_tells_nothing(patch: NDArray[np.uint8]) -> None:
+    other = patch.copy()
+    other[:, 16:, :3] = 255 - other[:, 16:, :3]
+    images = to_network_input(torch.from_numpy(np.stack([patch, other])), "blank", MEAN, STD)
+    assert not images[:, :, :, 16:].any()
+    assert torch.equal(images[0], images[1])
+
+
+def test_network_inputs_are_float32_and_channels_last(patch: NDArray[np.uint8]) -> None:
+    images = to_network_input(torch.from_numpy(np.stack([patch, patch])), "keep", MEAN, STD)
+    assert images.dtype == torch.float32
+    assert images.shape == (2, 3, 32, 32)
+    assert images.is_contiguous(memory_format=torch.channels_last)
