@@ -126,18 +126,19 @@ def number_instances(ids: NDArray[np.integer], class_ids: frozenset[int]) -> NDA
     Returns:
         ``(H, W)`` int32: 0, and 1, 2, ... in raster order of each instance's first pixel.
     """
-    flat = ids.ravel()
-    # Ids come in runs: sorting the run heads instead of all pixels is some eighty times faster on a full frame.
-    heads = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
-    run_ids = flat[heads]
-    is_instance = run_ids >= _INSTANCE_BASE
-    found, first, inverse = np.unique(run_ids[is_instance], return_index=True, return_inverse=True)
-    kept = [index for index in np.argsort(first).tolist() if int(found[index]) // _INSTANCE_BASE in class_ids]
-    numbers = np.zeros(len(found), np.int32)
-    numbers[kept] = np.arange(1, len(kept) + 1)
-    run_numbers = np.zeros(len(heads), np.int32)
-    run_numbers[is_instance] = numbers[inverse]
-    return np.repeat(run_numbers, np.diff(heads, append=flat.size)).reshape(ids.shape)
+    numbers = np.zeros(ids.shape, np.int32)
+    # Only where instances are, and of each run its first pixel alone: most of a frame need not be looked at.
+    x, y, width, height = cv2.boundingRect((ids >= _INSTANCE_BASE).view(np.uint8))
+    if width:
+        part = np.ascontiguousarray(ids[y : y + height, x : x + width])
+        flat = part.ravel()
+        heads = flat[np.append(True, flat[1:] != flat[:-1])]
+        found = dict.fromkeys(heads[heads >= _INSTANCE_BASE].tolist())  # by first appearance
+        kept = [instance for instance in found if instance // _INSTANCE_BASE in class_ids]
+        table = np.zeros(int(heads.max()) + 1, np.int32)
+        table[kept] = np.arange(1, len(kept) + 1)
+        numbers[y : y + height, x : x + width] = table[part]
+    return numbers
 
 
 def find_cityscapes_root(path: Path) -> Path | None:

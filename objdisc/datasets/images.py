@@ -163,7 +163,8 @@ def _is_cut_jpeg(data: NDArray[np.uint8]) -> bool:
     if data[:2].tobytes() != _JPEG_START:
         return False
     content = data.tobytes()
-    return content.rfind(_JPEG_END) < content.rfind(_JPEG_SCAN)
+    end = content.rfind(_JPEG_END)
+    return end < 0 or content.find(_JPEG_SCAN, end) >= 0
 
 
 def _without_tiff_alpha(path: Path, decoded: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -28,16 +28,28 @@ def cut(image: NDArray[np.uint8], window: Window, region: Region | None, size: i
     left, top, right, bottom = max(x, 0), max(y, 0), min(x + side, width), min(y + side, height)
     if left >= right or top >= bottom:
         return np.zeros((size, size, 4), dtype=np.uint8)
-    part = cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_RGB2RGBA)  # alpha 255
-    if region is not None and region.mask is not None:
-        part[..., 3] = _mask_inside(region.mask, region.box, (left, top, right, bottom))
+    mask = None if region is None else region.mask
+    if mask is None and (right - left, bottom - top) == (side, side):
+        return cv2.cvtColor(_resize(image[top:bottom, left:right], size), cv2.COLOR_RGB2RGBA).astype(
+            np.uint8, copy=False
+        )
+    part = cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_RGB2RGBA).astype(np.uint8, copy=False)  # alpha 255
+    if region is not None and mask is not None:
+        cv2.insertChannel(_mask_inside(mask, region.box, (left, top, right, bottom)), part, 3)
     if part.shape[:2] != (side, side):
         borders = (top - y, y + side - bottom, left - x, x + side - right)
-        part = cv2.copyMakeBorder(part, *borders, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
-    if side != size:
-        shrink = side > size
-        part = cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
-    return part.astype(np.uint8, copy=False)
+        part = cv2.copyMakeBorder(part, *borders, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0)).astype(np.uint8, copy=False)
+    return _resize(part, size)
+
+
+def _resize(part: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Bring a square to the patch size."""
+    side = part.shape[0]
+    if side == size:
+        return part
+    shrink = side > size
+    resized = cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
+    return resized.astype(np.uint8, copy=False)
 
 
 def _mask_inside(mask: RunLengthMask, box: Box, edges: tuple[int, int, int, int]) -> NDArray[np.uint8]:

@@ -77,6 +77,16 @@ def test_an_instance_map_gives_the_region_of_each_number(numbers: int) -> None:
         assert regions_from_map(instances) == expected
 
 
+def test_the_masks_kept_of_an_instance_map_are_those_that_decoding_gives() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        instances = np.kron(rng.integers(0, 90, size=(12, 12), dtype=np.int32), np.ones((3, 2), np.int32))
+        for region in regions_from_map(instances):
+            assert region.mask is not None
+            kept = decode_box(region.mask["counts"], 36, region.box)
+            np.testing.assert_array_equal(kept, decode_crop(region.mask, region.box))
+
+
 def test_an_instance_in_two_parts_is_one_region() -> None:
     instances = np.zeros((10, 30), np.int32)
     instances[2:4, 3:5] = instances[6:9, 20:25] = 1
