@@ -1,0 +1,52 @@
+"""The foreground head: what it learns from, and that it cannot cheat."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional as F
+
+from objdisc.methods.kmeans_baseline import KMeansBaseline
+from objdisc.methods.kmeans_memory import KMeansMemory
+from objdisc.models.encoder import Encoder
+from objdisc.types import Batch
+
+if TYPE_CHECKING:
+    from tests.methods.conftest import World
+
+
+def test_terms_are_cross_entropy_and_accuracy_of_a_logistic_regression(pixels: Encoder, world: "World") -> None:
+    method = KMeansBaseline(pixels, 3)
+    batch = world.batch(torch.arange(40, 80))
+    terms = method.foreground_terms(batch.context.flatten(1), batch)
+    likely = method.foreground_probability(batch.context)
+    torch.testing.assert_close(terms["foreground"], F.binary_cross_entropy(likely, batch.foreground.float()))
+    assert terms["foreground_accuracy"].item() == float(((likely > 0.5) == batch.foreground).float().mean())
+
+
+def test_the_head_learns_from_objects_in_their_surroundings_not_from_blanked_ones(
+    pixels: Encoder, world: "World"
+) -> None:
+    """Views are blanked for objects only, which would give the answer away; context is the same for both."""
+    rows = torch.arange(40, 80)
+    whole = world.view(rows, 0)
+    blanked = whole * ~world.foreground[rows][:, None, None, None]
+    torch.manual_seed(0)
+    method = KMeansMemory(pixels, 3, embedding_dim=8).train()
+    seen = method(Batch((blanked,), rows, world.foreground[rows], whole))["foreground"]
+    logits = method.head(whole.flatten(1))[:, 0]
+    torch.testing.assert_close(
+        seen, F.binary_cross_entropy_with_logits(logits, world.foreground[rows].float()).detach()
+    )
+
+
+def test_one_pass_over_shared_views_equals_two_over_equal_ones(pixels: Encoder, world: "World") -> None:
+    """With backgrounds kept, context is the first view itself and is encoded once."""
+    rows = torch.arange(40, 80)
+    shared = world.batch(rows, num_views=2)
+    copied = Batch(shared.views, rows, shared.foreground, shared.context.clone())
+    losses = []
+    for batch in (shared, copied):
+        torch.manual_seed(0)
+        method = KMeansMemory(pixels, 3, embedding_dim=8, agreement_weight=1.0).train()
+        losses.append(method(batch)["loss"])
+    torch.testing.assert_close(losses[0], losses[1])
