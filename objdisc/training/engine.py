@@ -36,6 +36,8 @@ def make_accelerator(device: str, precision: Literal["auto", "bf16", "fp32"] = "
         # the trainer shares buffers itself, once an epoch: what counts one process's samples must not be overwritten
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
+    if not accelerator.is_main_process:
+        logging.getLogger("objdisc").setLevel(logging.ERROR)  # every process would say the same
     if device == "auto" and accelerator.is_main_process:
         logger.info("device: %s, %s (choose with --device, --precision)", accelerator.device.type, mixed)
     return accelerator

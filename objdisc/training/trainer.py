@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
@@ -106,7 +107,10 @@ class _Training:
         elif accelerator.is_main_process:
             discard_results(run)
         # a scheduler that Accelerate prepares would step once for every process
-        self.model, self.optimizer = accelerator.prepare(method, optimizer)
+        with warnings.catch_warnings():
+            # the name that newer versions of torch prefer is not in 2.9
+            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+            self.model, self.optimizer = accelerator.prepare(method, optimizer)
         self.scheduler = scheduler
 
     def run_epochs(self) -> None:

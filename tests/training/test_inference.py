@@ -1,0 +1,102 @@
+"""Encoding and predicting in the order of the store, whatever the batch or the number of processes."""
+
+from collections.abc import Callable
+from unittest.mock import MagicMock
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from objdisc.methods.kmeans_baseline import KMeansBaseline
+from objdisc.methods.kmeans_memory import KMeansMemory
+from objdisc.models.encoder import Encoder
+from objdisc.store import PatchStore
+from objdisc.training.engine import make_accelerator
+from objdisc.training.inference import StoreEncoder, predict
+from objdisc.training.options import TrainerOptions
+from objdisc.transforms import to_network_input
+
+OPTIONS = TrainerOptions(device="cpu", precision="fp32", workers=0)
+
+
+@pytest.fixture
+def method(make_encoder: Callable[[], Encoder]) -> KMeansMemory:
+    return KMeansMemory(make_encoder(), 4, embedding_dim=8)
+
+
+def encoder_of(store: PatchStore, method: KMeansMemory) -> StoreEncoder:
+    return StoreEncoder(store, method, make_accelerator("cpu", "fp32"), OPTIONS)
+
+
+def test_rows_are_encoded_in_the_order_asked_for(toy_store: PatchStore, method: KMeansMemory) -> None:
+    rows = torch.tensor([5, 0, 17, 5])
+    encoded = encoder_of(toy_store, method)(method.encoder, rows)
+    method.encoder.eval()
+    half = (0.5, 0.5, 0.5)
+    images = to_network_input(torch.from_numpy(toy_store.images[rows.numpy()]), "blank", half, half)
+    with torch.no_grad():
+        torch.testing.assert_close(encoded, method.encoder(images))
+
+
+def test_encoding_leaves_the_mode_and_the_statistics_as_they_were(toy_store: PatchStore, method: KMeansMemory) -> None:
+    method.encoder.train()
+    before = {name: value.clone() for name, value in method.encoder.state_dict().items()}
+    encoder_of(toy_store, method)(method.encoder, torch.arange(20))
+    assert method.encoder.training
+    assert all(torch.equal(value, before[name]) for name, value in method.encoder.state_dict().items())
+
+
+def test_the_same_view_number_gives_the_same_view(toy_store: PatchStore, method: KMeansMemory) -> None:
+    encode, rows = encoder_of(toy_store, method), torch.arange(6)
+    first, again, other, plain = (encode(method.encoder, rows, view=view) for view in (0, 0, 1, None))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first, plain)
+
+
+@pytest.mark.parametrize(("world", "count"), [(2, 7), (3, 7), (4, 1), (3, 1), (5, 2)])
+def test_shares_of_all_ranks_are_equal_and_join_to_the_rows(
+    toy_store: PatchStore, method: KMeansMemory, world: int, count: int
+) -> None:
+    """Gathering needs equal shares on every rank; what wraps around is cut off."""
+    rows = torch.randperm(len(toy_store), generator=torch.Generator().manual_seed(0))[:count]
+    shares: list[Tensor] = []
+    for rank in range(world):
+        encode = encoder_of(toy_store, method)
+        stand_in = MagicMock(wraps=make_accelerator("cpu", "fp32"))
+        stand_in.process_index, stand_in.num_processes, stand_in.device = rank, world, torch.device("cpu")
+        stand_in.gather.side_effect = shares.append
+        encode._accelerator = stand_in
+        with pytest.raises(TypeError):  # the stand-in has no other ranks to gather from
+            encode(method.encoder, rows)
+    assert len({len(share) for share in shares}) == 1
+    expected = encoder_of(toy_store, method)(method.encoder, rows)
+    torch.testing.assert_close(torch.cat(shares)[:count], expected)
+
+
+def test_predictions_are_those_of_the_method_on_each_patch(toy_store: PatchStore, method: KMeansMemory) -> None:
+    predictions = predict(method, toy_store, OPTIONS)
+    assert predictions.probabilities.shape == (len(toy_store), 4)
+    assert predictions.features.shape == (len(toy_store), 8)
+    half = (0.5, 0.5, 0.5)
+    patches = torch.from_numpy(np.array(toy_store.images[7:8]))
+    with torch.no_grad():
+        blank, kept = (to_network_input(patches, background, half, half) for background in ("blank", "keep"))
+        np.testing.assert_allclose(predictions.probabilities[7], method.predict(blank)[0, :, 0, 0], rtol=1e-4)
+        np.testing.assert_allclose(predictions.features[7], method.embed(blank)[0], rtol=1e-4, atol=1e-6)
+        assert predictions.foreground is not None
+        likely = method.foreground_probability(kept)
+        np.testing.assert_allclose(predictions.foreground[7:8], likely, rtol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_predictions_do_not_depend_on_how_patches_are_batched(
+    toy_store: PatchStore, make_encoder: Callable[[], Encoder], monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    options = TrainerOptions(device="cpu", precision="bf16" if precision == "bf16" else "fp32", workers=0)
+    method = KMeansBaseline(make_encoder(), 3)
+    nn.init.normal_(method.centroids)
+    whole = predict(method, toy_store, options).probabilities
+    monkeypatch.setattr("objdisc.training.inference._BATCH", 5)
+    np.testing.assert_allclose(predict(method, toy_store, options).probabilities, whole, rtol=1e-3, atol=1e-5)

@@ -1,0 +1,124 @@
+"""Batches: which rows, which views, the same for any number of workers and processes."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from objdisc.store import PatchStore
+from objdisc.training.loader import EpochBatches, PatchViews, RawBatch, make_loader, view_seed
+from objdisc.transforms import Augmentation
+
+
+def mixed(foreground: int, background: int) -> NDArray[np.bool_]:
+    flags = np.arange(foreground + background) < foreground
+    return np.random.default_rng(0).permutation(flags)
+
+
+def rows_of(batches: EpochBatches) -> list[list[int]]:
+    return [[row for _, row in batch] for batch in batches]
+
+
+@pytest.mark.parametrize(("foreground", "background"), [(100, 100), (100, 7), (7, 100), (30, 0), (5, 3)])
+def test_a_row_comes_at_most_once_an_epoch_and_few_objects_are_left_out(foreground: int, background: int) -> None:
+    flags = mixed(foreground, background)
+    batches = EpochBatches(flags, 16, 0.5, seed=0)
+    listed = rows_of(batches)
+    rows = [row for batch in listed for row in batch]
+    assert len(rows) == len(set(rows))
+    assert len(listed) == len(batches) >= 1
+    objects = [int(flags[batch].sum()) for batch in listed]
+    assert len(set(objects)) == 1
+    assert foreground - sum(objects) < max(objects)
+    assert max(len(batch) for batch in listed) <= 16
+
+
+def test_batches_hold_the_share_of_background_that_was_asked_for() -> None:
+    flags = mixed(400, 400)
+    for share, expected in ((0.5, 16), (0.25, 8), (0.0, 0)):
+        for batch in rows_of(EpochBatches(flags, 32, share, seed=0)):
+            assert len(batch) == 32
+            assert int((~flags[batch]).sum()) == expected
+
+
+def test_a_shortage_of_background_is_spread_over_the_epoch() -> None:
+    flags = mixed(160, 20)
+    listed = rows_of(EpochBatches(flags, 32, 0.5, seed=0))
+    shares = {int((~flags[batch]).sum()) for batch in listed}
+    assert shares == {2}
+    assert {len(batch) for batch in listed} == {32}
+
+
+def test_epochs_differ_and_repeat_by_seed() -> None:
+    flags = mixed(100, 100)
+    batches, again = EpochBatches(flags, 16, 0.5, seed=3), EpochBatches(flags, 16, 0.5, seed=3)
+    first = list(batches)
+    batches.epoch = again.epoch = 1
+    assert rows_of(batches) != [[row for _, row in batch] for batch in first]
+    assert list(batches) == list(again)
+    assert {epoch for batch in batches for epoch, _ in batch} == {1}
+    assert list(EpochBatches(flags, 16, 0.5, seed=4)) != first
+
+
+@pytest.mark.parametrize("world", [2, 3, 4])
+def test_ranks_partition_the_batch_of_one_process(world: int) -> None:
+    flags = mixed(100, 100)
+    whole = rows_of(EpochBatches(flags, 24, 0.5, seed=0))
+    shares = [rows_of(EpochBatches(flags, 24, 0.5, seed=0, rank=rank, world=world)) for rank in range(world)]
+    for number, batch in enumerate(whole):
+        parts = [share[number] for share in shares]
+        assert sorted(row for part in parts for row in part) == sorted(batch)
+        assert len({len(part) for part in parts}) == 1
+        assert len({int(flags[part].sum()) for part in parts}) == 1
+
+
+def test_two_half_batches_hold_the_rows_of_one() -> None:
+    flags = mixed(64, 64)
+    whole, halves = rows_of(EpochBatches(flags, 32, 0.5, seed=0)), rows_of(EpochBatches(flags, 16, 0.5, seed=0))
+    joined = [sorted(halves[2 * number] + halves[2 * number + 1]) for number in range(len(whole))]
+    assert joined == [sorted(batch) for batch in whole]
+
+
+def loaded(store: PatchStore, workers: int, num_views: int = 2) -> list[RawBatch]:
+    views = PatchViews(store, Augmentation(), num_views, seed=5)
+    return list(make_loader(views, EpochBatches(store.foreground, 16, 0.5, seed=5), workers))
+
+
+def test_batches_do_not_depend_on_the_number_of_workers(toy_store: PatchStore) -> None:
+    alone, by_two = loaded(toy_store, workers=0), loaded(toy_store, workers=2)
+    assert len(alone) == len(by_two) > 1
+    assert all(torch.equal(a, b) for one, two in zip(alone, by_two, strict=True) for a, b in zip(one, two, strict=True))
+
+
+def test_batches_say_what_they_hold(toy_store: PatchStore) -> None:
+    for views, rows, foreground in loaded(toy_store, workers=0):
+        assert views.shape == (2, len(rows), 32, 32, 4)
+        assert views.dtype == torch.uint8
+        np.testing.assert_array_equal(foreground, toy_store.foreground[rows.numpy()])
+
+
+def test_the_views_of_an_object_differ_and_those_of_background_do_not(toy_store: PatchStore) -> None:
+    views, rows, _ = loaded(toy_store, workers=0)[0]
+    for number, row in enumerate(rows.tolist()):
+        assert torch.equal(views[0, number], views[1, number]) != toy_store.foreground[row]
+
+
+def test_a_view_depends_on_seed_epoch_and_row_alone(toy_store: PatchStore) -> None:
+    views = PatchViews(toy_store, Augmentation(), 2, seed=1)
+    row = int(np.flatnonzero(toy_store.foreground)[0])
+    first = views[0, row][0]
+    views[3, 1]
+    np.testing.assert_array_equal(PatchViews(toy_store, Augmentation(), 2, seed=1)[0, row][0], first)
+    assert not np.array_equal(views[1, row][0], first)
+    assert not np.array_equal(PatchViews(toy_store, Augmentation(), 2, seed=2)[0, row][0], first)
+
+
+def test_without_augmentation_a_view_is_the_patch(toy_store: PatchStore) -> None:
+    view, row, foreground = PatchViews(toy_store, None, 1, seed=0)[0, 4]
+    np.testing.assert_array_equal(view[0], toy_store.images[4])
+    assert (row, foreground) == (4, bool(toy_store.foreground[4]))
+
+
+def test_seeds_of_neighbouring_parts_do_not_collide() -> None:
+    seeds = {view_seed(0, epoch, row, view) for epoch in range(10) for row in range(200) for view in range(2)}
+    assert len(seeds) == 4000
