@@ -11,6 +11,10 @@ from torch import Tensor
 
 Background = Literal["keep", "dim", "blank"]
 
+Illumination = Literal["keep", "normalize"]
+
+_CONTRAST = 0.225  # standard deviation of brightness that natural images have, in [0, 1]
+_LEAST_CONTRAST = 0.02
 _KEPT_SHARE = {"keep": 1.0, "dim": 0.25, "blank": 0.0}
 
 
@@ -67,7 +71,11 @@ class Augmenter:
 
 
 def to_network_input(
-    patches: Tensor, background: Background, mean: tuple[float, ...], std: tuple[float, ...]
+    patches: Tensor,
+    background: Background,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    illumination: Illumination = "keep",
 ) -> Tensor:
     """Normalise patches on their device, with what lies outside the region faded towards the mean colour.
 
@@ -76,13 +84,32 @@ def to_network_input(
         background: ``keep``; ``dim`` leaves a quarter of the contrast; ``blank`` leaves none.
         mean: Per channel, of images in [0, 1].
         std: Per channel.
+        illumination: ``keep``, or ``normalize`` to give every region the same mean brightness and contrast, so that
+            objects in shade and in sun differ by shape, colour and texture alone.
 
     Returns:
         ``(B, 3, S, S)`` float32 in channels_last memory format.
     """
     pixels = patches.float() / 255  # (B, S, S, 4)
     rgb, mask = pixels[..., :3], pixels[..., 3:]
-    normal = (rgb - torch.tensor(mean, device=patches.device)) / torch.tensor(std, device=patches.device)
+    center, scale = torch.tensor(mean, device=patches.device), torch.tensor(std, device=patches.device)
+    if illumination == "normalize":
+        rgb = _normalize_illumination(rgb, mask) + center
     kept = _KEPT_SHARE[background]
     # permuting a contiguous (B, S, S, 3) tensor is what channels_last means
-    return (normal * (kept + (1 - kept) * mask)).permute(0, 3, 1, 2)
+    return ((rgb - center) / scale * (kept + (1 - kept) * mask)).permute(0, 3, 1, 2)
+
+
+def _normalize_illumination(rgb: Tensor, mask: Tensor) -> Tensor:
+    """Shift and scale each patch so that brightness has mean 0 and a fixed deviation over the region.
+
+    Args:
+        rgb: ``(B, S, S, 3)`` in [0, 1].
+        mask: ``(B, S, S, 1)`` in [0, 1].
+    """
+    brightness = rgb.mean(dim=3, keepdim=True)
+    pixels = mask.sum(dim=(1, 2), keepdim=True).clamp_min(1)
+    center = (brightness * mask).sum(dim=(1, 2), keepdim=True) / pixels
+    variance = ((brightness - center).square() * mask).sum(dim=(1, 2), keepdim=True) / pixels
+    # a region of one flat colour has no contrast to stretch
+    return (rgb - center) / variance.sqrt().clamp_min(_LEAST_CONTRAST) * _CONTRAST

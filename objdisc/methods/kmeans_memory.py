@@ -45,7 +45,8 @@ class KMeansMemory(ForegroundMethod):
         embedding_dim: Length of the embedding that is clustered.
         projection: ``discriminant`` starts the embedding layer from the directions that tell objects apart but not
             augmented views of one object; ``linear`` from random weights; ``relu`` adds the rectifier that the
-            paper's fully connected layer has.
+            paper's fully connected layer has; ``batchnorm`` adds batch normalisation, without which the embeddings
+            of an encoder that learns from scratch start, and stay, in one place.
         normalize: Whether features and embeddings have unit length, so that shrinking all to 0 is no solution.
         init: Memories start from ``ward`` (means of Ward's clusters of the first encoded foreground samples),
             ``kmeans``, ``kmeans++`` seeds, or ``random`` weights.
@@ -83,7 +84,7 @@ class KMeansMemory(ForegroundMethod):
         num_clusters: int,
         *,
         embedding_dim: int = 32,
-        projection: Literal["discriminant", "linear", "relu"] = "discriminant",
+        projection: Literal["discriminant", "linear", "relu", "batchnorm"] = "discriminant",
         normalize: bool = True,
         init: Literal["ward", "kmeans", "kmeans++", "random"] = "ward",
         init_samples: int = 5000,
@@ -118,6 +119,7 @@ class KMeansMemory(ForegroundMethod):
         self.temperature, self.epsilon = temperature, epsilon
         self.views = Views.AUGMENTED_PAIR if agreement_weight else Views.SINGLE
         self.embedding = nn.Linear(encoder.num_features, embedding_dim)
+        self.activation = self._make_activation(embedding_dim)
         self.memories = nn.Parameter(F.normalize(torch.randn(num_clusters, embedding_dim), dim=1))
         self.register_buffer("queue", torch.zeros(queue_size, embedding_dim))
         self.register_buffer("queue_filled", torch.zeros((), dtype=torch.int64))
@@ -125,14 +127,20 @@ class KMeansMemory(ForegroundMethod):
         self.register_buffer("wins", torch.ones(num_clusters))
         self.register_buffer("initialised", torch.zeros((), dtype=torch.bool))
 
+    def _make_activation(self, embedding_dim: int) -> nn.Module:
+        if self.projection == "relu":
+            return nn.ReLU()
+        if self.projection == "batchnorm":
+            # features of unit length vary little at first: the usual eps of 1e-5 would flatten them
+            return nn.BatchNorm1d(embedding_dim, eps=1e-8, affine=False)
+        return nn.Identity()
+
     def project(self, features: Tensor) -> Tensor:
         """Embedding ``(B, D)`` float32 of encoder features ``(B, F)``."""
         with torch.autocast(features.device.type, enabled=False):
             if self.normalize:
                 features = F.normalize(features, dim=1)
-            embeddings = self.embedding(features)
-            if self.projection == "relu":
-                embeddings = embeddings.relu()
+            embeddings: Tensor = self.activation(self.embedding(features))
             return F.normalize(embeddings, dim=1) if self.normalize else embeddings
 
     def embed(self, images: Tensor) -> Tensor:

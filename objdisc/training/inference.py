@@ -14,7 +14,7 @@ from objdisc.store import PatchStore
 from objdisc.training.engine import make_accelerator
 from objdisc.training.loader import PatchViews, make_loader
 from objdisc.training.options import TrainerOptions
-from objdisc.transforms import Background, to_network_input
+from objdisc.transforms import to_network_input
 
 _BATCH = 256
 _ENCODING_EPOCH = 2**31  # views for encoding share no seed with views of any epoch
@@ -68,15 +68,13 @@ class StoreEncoder:
         mine = rows[torch.arange(rank * share, (rank + 1) * share) % max(len(rows), 1)]
         views = self._plain if view is None else self._augmented
         batches = [[(_ENCODING_EPOCH + (view or 0), int(row)) for row in chunk] for chunk in torch.split(mine, _BATCH)]
-        parts = [
-            self._forward(module, patches, self._options.background)
-            for patches, _, _ in make_loader(views, batches, workers=0)
-        ]
+        parts = [self._forward(module, patches) for patches, _, _ in make_loader(views, batches, workers=0)]
         gathered: Tensor = self._accelerator.gather(torch.cat(parts))
         return gathered[: len(rows)]
 
-    def _forward(self, module: Callable[[Tensor], Tensor], patches: Tensor, background: Background) -> Tensor:
-        images = to_network_input(patches[0].to(self._accelerator.device), background, self._mean, self._std)
+    def _forward(self, module: Callable[[Tensor], Tensor], patches: Tensor) -> Tensor:
+        raw, options = patches[0].to(self._accelerator.device), self._options
+        images = to_network_input(raw, options.background, self._mean, self._std, options.illumination)
         with self._accelerator.autocast():
             return module(images).float()
 
@@ -99,11 +97,12 @@ def predict(method: Method, store: PatchStore, options: TrainerOptions) -> Predi
     probabilities, features, foreground = [], [], []
     for patches, _, _ in make_loader(views, [[(0, int(row)) for row in chunk] for chunk in chunks], options.workers):
         raw = patches[0].to(accelerator.device)
-        images = to_network_input(raw, options.background, method.encoder.mean, method.encoder.std)
+        encoder = method.encoder
+        images = to_network_input(raw, options.background, encoder.mean, encoder.std, options.illumination)
         with accelerator.autocast():
             probabilities.append(method.predict(images)[:, :, 0, 0].float().cpu())
             features.append(method.embed(images).float().cpu())
-            context = to_network_input(raw, "keep", method.encoder.mean, method.encoder.std)
+            context = to_network_input(raw, "keep", encoder.mean, encoder.std)
             likely = method.foreground_probability(context)
             if likely is not None:
                 foreground.append(likely.float().cpu())

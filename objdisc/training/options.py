@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from objdisc.errors import UsageError
-from objdisc.transforms import Augmentation, Background
+from objdisc.transforms import Augmentation, Background, Illumination
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class TrainerOptions:
         clip_norm: Largest norm of the gradient; 0 never clips.
         accumulation: Batches that one step sums over.
         background: What clustering sees around an object: keep, dim, or blank.
+        illumination: Whether clustering sees objects as they are lit (keep), or all at the same mean brightness and
+            contrast (normalize).
         background_share: Share of background patches in a batch.
         augmentation: How strongly the views of a patch differ.
         precision: bf16, fp32, or auto (bf16 where the processor has units for it).
@@ -46,6 +48,7 @@ class TrainerOptions:
     clip_norm: float = 1.0
     accumulation: int = 1
     background: Background = "blank"
+    illumination: Illumination = "normalize"
     background_share: float = 0.5
     augmentation: Augmentation = field(default_factory=Augmentation)
     precision: Literal["auto", "bf16", "fp32"] = "auto"
