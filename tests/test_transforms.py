@@ -74,3 +74,27 @@ def test_network_inputs_are_float32_and_channels_last(patch: NDArray[np.uint8]) 
     assert images.dtype == torch.float32
     assert images.shape == (2, 3, 32, 32)
     assert images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_normalised_light_gives_every_region_the_same_brightness_and_contrast(patch: NDArray[np.uint8]) -> None:
+    images = to_network_input(torch.from_numpy(patch)[None], "blank", MEAN, STD, "normalize")
+    pixels = images[0].numpy() * np.array(STD)[:, None, None]
+    brightness = pixels[:, :, :16].mean(axis=0)
+    assert brightness.mean() == pytest.approx(0, abs=1e-5)
+    assert brightness.std() == pytest.approx(0.225, rel=1e-4)
+    assert not images[:, :, :, 16:].any()
+
+
+def test_an_object_in_shade_looks_like_the_same_in_the_sun(patch: NDArray[np.uint8]) -> None:
+    sunny, shady = patch.copy(), patch.copy()
+    sunny[..., :3] = sunny[..., :3] // 4 * 4
+    shady[..., :3] = sunny[..., :3] // 4 + 10
+    images = to_network_input(torch.from_numpy(np.stack([sunny, shady])), "blank", MEAN, STD, "normalize")
+    torch.testing.assert_close(images[0], images[1], rtol=1e-3, atol=1e-3)
+
+
+def test_a_flat_region_stays_flat_whatever_the_light() -> None:
+    flat = torch.full((1, 8, 8, 4), 200, dtype=torch.uint8)
+    assert float(to_network_input(flat, "keep", MEAN, STD, "normalize").abs().max()) < 1e-4
+    nothing = torch.zeros(1, 8, 8, 4, dtype=torch.uint8)
+    assert bool(torch.isfinite(to_network_input(nothing, "blank", MEAN, STD, "normalize")).all())

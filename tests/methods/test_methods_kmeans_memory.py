@@ -270,7 +270,7 @@ def test_agreement_asks_for_pairs_and_trains_the_embedding(pixels: Encoder, worl
 
 
 def test_a_batch_without_objects_trains_the_head_alone(pixels: Encoder, world: "World") -> None:
-    for switches in ({}, {"agreement_weight": 1.0}, PAPER | {"l2_weight": 0.0}):
+    for switches in ({}, {"agreement_weight": 1.0}, {"projection": "batchnorm"}, PAPER | {"l2_weight": 0.0}):
         method = method_of(pixels, **switches).train()
         method.begin_epoch(0, world)
         pairs = 2 if switches.get("agreement_weight") else 1
@@ -354,6 +354,18 @@ def test_predictions_under_autocast_are_those_of_float32_distances(pixels: Encod
     with torch.no_grad():
         assert torch.equal(inside, method.predict(world.images))
         assert torch.equal(likely, method.foreground_probability(world.images))
+
+
+def test_batch_normalised_embeddings_spread_over_all_directions(learner: Encoder, world: "World") -> None:
+    """An encoder with random weights gives nearly the same vector for everything."""
+    rows = objects(world)
+    spreads = {}
+    for projection in ("linear", "batchnorm"):
+        method = method_of(learner, projection=projection).train()
+        cosines = (embedding := method.embed(world.images[rows]).detach()) @ embedding.T
+        spreads[projection] = 1 - float(cosines.mean())
+    assert spreads["batchnorm"] > 0.9
+    assert spreads["linear"] < 0.5
 
 
 def test_normalised_embeddings_have_unit_length(pixels: Encoder, world: "World") -> None:

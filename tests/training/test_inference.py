@@ -34,7 +34,9 @@ def test_rows_are_encoded_in_the_order_asked_for(toy_store: PatchStore, method: 
     encoded = encoder_of(toy_store, method)(method.encoder, rows)
     method.encoder.eval()
     half = (0.5, 0.5, 0.5)
-    images = to_network_input(torch.from_numpy(toy_store.images[rows.numpy()]), "blank", half, half)
+    images = to_network_input(
+        torch.from_numpy(toy_store.images[rows.numpy()]), "blank", half, half, OPTIONS.illumination
+    )
     with torch.no_grad():
         torch.testing.assert_close(encoded, method.encoder(images))
 
@@ -82,7 +84,8 @@ def test_predictions_are_those_of_the_method_on_each_patch(toy_store: PatchStore
     half = (0.5, 0.5, 0.5)
     patches = torch.from_numpy(np.array(toy_store.images[7:8]))
     with torch.no_grad():
-        blank, kept = (to_network_input(patches, background, half, half) for background in ("blank", "keep"))
+        blank = to_network_input(patches, "blank", half, half, OPTIONS.illumination)
+        kept = to_network_input(patches, "keep", half, half)
         np.testing.assert_allclose(predictions.probabilities[7], method.predict(blank)[0, :, 0, 0], rtol=1e-4)
         np.testing.assert_allclose(predictions.features[7], method.embed(blank)[0], rtol=1e-4, atol=1e-6)
         assert predictions.foreground is not None
