@@ -54,7 +54,7 @@ class ForegroundMethod(Method):
         return features
 
     def foreground_terms(self, features: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy and accuracy of the head.
+        """Cross-entropy and accuracy of the head, both classes weighing the same however many samples they have.
 
         Args:
             features: ``(B, F)`` of ``batch.context``.
@@ -62,8 +62,12 @@ class ForegroundMethod(Method):
         """
         with torch.autocast(features.device.type, enabled=False):
             logits = self.head(features)[:, 0]
-            loss = F.binary_cross_entropy_with_logits(logits, batch.foreground.float())
-            accuracy = ((logits > 0) == batch.foreground).float().mean()
+            truth = batch.foreground.float()  # (B,)
+            share = truth.mean().clamp(1e-6, 1 - 1e-6)
+            weights = truth / share + (1 - truth) / (1 - share)
+            weights = weights / weights.mean()
+            loss = F.binary_cross_entropy_with_logits(logits, truth, weights)
+            accuracy = (((logits > 0) == batch.foreground) * weights).mean()
         return {"foreground": loss, "foreground_accuracy": accuracy}
 
     def foreground_probability(self, images: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Encoders by name, and where their weights come from: a file, an installed package, or a download."""
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ class Encoder(nn.Module):
         self.mean = mean
         self.std = std
         self.supervision = supervision
+        self._remembers = False
+        self._last: tuple[Tensor, Tensor] | None = None
 
     @property
     def pretrained(self) -> bool:
@@ -55,8 +58,21 @@ class Encoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map normalised ``(B, 3, H, W)`` images to ``(B, num_features)`` features."""
+        if self._last is not None and self._last[0] is images:
+            return self._last[1]
         features: Tensor = self.body(images)
+        if self._remembers:
+            self._last = (images, features)
         return features
+
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Within the block, encoding the very tensor that was encoded last costs nothing; for inference only."""
+        self._remembers = True
+        try:
+            yield
+        finally:
+            self._remembers, self._last = False, None
 
 
 class _PooledPyramid(nn.Module):

@@ -99,10 +99,11 @@ def predict(method: Method, store: PatchStore, options: TrainerOptions) -> Predi
         raw = patches[0].to(accelerator.device)
         encoder = method.encoder
         images = to_network_input(raw, options.background, encoder.mean, encoder.std, options.illumination)
-        with accelerator.autocast():
+        seen_alike = (options.background, options.illumination) == ("keep", "keep")
+        context = images if seen_alike else to_network_input(raw, "keep", encoder.mean, encoder.std)
+        with accelerator.autocast(), encoder.remembering():
             probabilities.append(method.predict(images)[:, :, 0, 0].float().cpu())
             features.append(method.embed(images).float().cpu())
-            context = to_network_input(raw, "keep", encoder.mean, encoder.std)
             likely = method.foreground_probability(context)
             if likely is not None:
                 foreground.append(likely.float().cpu())
