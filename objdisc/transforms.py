@@ -11,9 +11,7 @@ from torch import Tensor
 
 Background = Literal["keep", "dim", "blank"]
 
-Illumination = Literal["keep", "normalize"]
-
-_CONTRAST = 0.225  # standard deviation of brightness that natural images have, in [0, 1]
+_CONTRAST = 0.16  # standard deviation of an object's brightness that all are brought to, in [0, 1]
 _LEAST_CONTRAST = 0.02
 _KEPT_SHARE = {"keep": 1.0, "dim": 0.25, "blank": 0.0}
 
@@ -75,7 +73,7 @@ def to_network_input(
     background: Background,
     mean: tuple[float, ...],
     std: tuple[float, ...],
-    illumination: Illumination = "keep",
+    equalization: float = 0.0,
 ) -> Tensor:
     """Normalise patches on their device, with what lies outside the region faded towards the mean colour.
 
@@ -84,8 +82,8 @@ def to_network_input(
         background: ``keep``; ``dim`` leaves a quarter of the contrast; ``blank`` leaves none.
         mean: Per channel, of images in [0, 1].
         std: Per channel.
-        illumination: ``keep``, or ``normalize`` to give every region the same mean brightness and contrast, so that
-            objects in shade and in sun differ by shape, colour and texture alone.
+        equalization: How far every region is brought to the same mean brightness and contrast, so that objects in
+            shade and in sun differ by shape, colour and texture: 0 not at all, 1 wholly.
 
     Returns:
         ``(B, 3, S, S)`` float32 in channels_last memory format.
@@ -93,23 +91,25 @@ def to_network_input(
     pixels = patches.float() / 255  # (B, S, S, 4)
     rgb, mask = pixels[..., :3], pixels[..., 3:]
     center, scale = torch.tensor(mean, device=patches.device), torch.tensor(std, device=patches.device)
-    if illumination == "normalize":
-        rgb = _normalize_illumination(rgb, mask) + center
+    # one grey for all channels, where brightness changes: what is grey in shade must be grey in the sun
+    rgb = _equalize(rgb - center.mean(), mask, equalization) if equalization else rgb - center
     kept = _KEPT_SHARE[background]
     # permuting a contiguous (B, S, S, 3) tensor is what channels_last means
-    return ((rgb - center) / scale * (kept + (1 - kept) * mask)).permute(0, 3, 1, 2)
+    return (rgb / scale * (kept + (1 - kept) * mask)).permute(0, 3, 1, 2)
 
 
-def _normalize_illumination(rgb: Tensor, mask: Tensor) -> Tensor:
-    """Shift and scale each patch so that brightness has mean 0 and a fixed deviation over the region.
+def _equalize(rgb: Tensor, mask: Tensor, strength: float) -> Tensor:
+    """Bring the brightness of each region towards mean 0 and a common deviation.
 
     Args:
-        rgb: ``(B, S, S, 3)`` in [0, 1].
+        rgb: ``(B, S, S, 3)`` around 0, an intensity range of 1 wide.
         mask: ``(B, S, S, 1)`` in [0, 1].
+        strength: 0 to 1.
     """
     brightness = rgb.mean(dim=3, keepdim=True)
     pixels = mask.sum(dim=(1, 2), keepdim=True).clamp_min(1)
     center = (brightness * mask).sum(dim=(1, 2), keepdim=True) / pixels
     variance = ((brightness - center).square() * mask).sum(dim=(1, 2), keepdim=True) / pixels
     # a region of one flat colour has no contrast to stretch
-    return (rgb - center) / variance.sqrt().clamp_min(_LEAST_CONTRAST) * _CONTRAST
+    gain = (_CONTRAST / variance.sqrt().clamp_min(_LEAST_CONTRAST)) ** strength
+    return (rgb - strength * center) * gain

@@ -77,11 +77,11 @@ def test_network_inputs_are_float32_and_channels_last(patch: NDArray[np.uint8]) 
 
 
 def test_normalised_light_gives_every_region_the_same_brightness_and_contrast(patch: NDArray[np.uint8]) -> None:
-    images = to_network_input(torch.from_numpy(patch)[None], "blank", MEAN, STD, "normalize")
+    images = to_network_input(torch.from_numpy(patch)[None], "blank", MEAN, STD, 1.0)
     pixels = images[0].numpy() * np.array(STD)[:, None, None]
     brightness = pixels[:, :, :16].mean(axis=0)
     assert brightness.mean() == pytest.approx(0, abs=1e-5)
-    assert brightness.std() == pytest.approx(0.225, rel=1e-4)
+    assert brightness.std() == pytest.approx(0.16, rel=1e-4)
     assert not images[:, :, :, 16:].any()
 
 
@@ -89,12 +89,23 @@ def test_an_object_in_shade_looks_like_the_same_in_the_sun(patch: NDArray[np.uin
     sunny, shady = patch.copy(), patch.copy()
     sunny[..., :3] = sunny[..., :3] // 4 * 4
     shady[..., :3] = sunny[..., :3] // 4 + 10
-    images = to_network_input(torch.from_numpy(np.stack([sunny, shady])), "blank", MEAN, STD, "normalize")
+    images = to_network_input(torch.from_numpy(np.stack([sunny, shady])), "blank", MEAN, STD, 1.0)
     torch.testing.assert_close(images[0], images[1], rtol=1e-3, atol=1e-3)
+
+
+def test_partial_equalization_lies_between(patch: NDArray[np.uint8]) -> None:
+    def brightness(equalization: float) -> NDArray[np.float32]:
+        images = to_network_input(torch.from_numpy(patch)[None], "blank", (0.5,) * 3, (1.0,) * 3, equalization)
+        values: NDArray[np.float32] = images[0, :, :, :16].numpy().mean(axis=0)
+        return values
+
+    plain, half, full = brightness(0.0), brightness(0.5), brightness(1.0)
+    assert half.std() == pytest.approx(np.sqrt(plain.std() * full.std()), rel=1e-4)
+    assert half.mean() / half.std() == pytest.approx(plain.mean() / plain.std() / 2, rel=1e-3)
 
 
 def test_a_flat_region_stays_flat_whatever_the_light() -> None:
     flat = torch.full((1, 8, 8, 4), 200, dtype=torch.uint8)
-    assert float(to_network_input(flat, "keep", MEAN, STD, "normalize").abs().max()) < 1e-4
+    assert float(to_network_input(flat, "keep", MEAN, STD, 1.0).abs().max()) < 1e-4
     nothing = torch.zeros(1, 8, 8, 4, dtype=torch.uint8)
-    assert bool(torch.isfinite(to_network_input(nothing, "blank", MEAN, STD, "normalize")).all())
+    assert bool(torch.isfinite(to_network_input(nothing, "blank", MEAN, STD, 1.0)).all())

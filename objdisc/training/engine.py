@@ -1,6 +1,8 @@
 """The machine under a training: device, precision and processes, by Hugging Face Accelerate."""
 
+import ctypes
 import logging
+import sys
 from typing import Literal
 
 import torch
@@ -11,6 +13,9 @@ from accelerate.utils import DistributedDataParallelKwargs
 from objdisc.errors import UsageError
 
 logger = logging.getLogger(__name__)
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
+_NEVER = 2**31 - 1  # bytes
 
 
 def make_accelerator(device: str, precision: Literal["auto", "bf16", "fp32"] = "auto") -> Accelerator:
@@ -27,6 +32,7 @@ def make_accelerator(device: str, precision: Literal["auto", "bf16", "fp32"] = "
     if device != "auto" and not available.get(device, False):
         there = ", ".join(name for name, present in available.items() if present)
         raise UsageError(f"--device {device}: not available here; there is {there} (or auto)")
+    _keep_freed_memory()
     mixed = precision if precision != "auto" else "bf16" if _has_bf16(device) else "fp32"
     # one process may train several methods in turn; Accelerate keeps the first setting until told to forget it
     AcceleratorState._reset_state()
@@ -41,6 +47,22 @@ def make_accelerator(device: str, precision: Literal["auto", "bf16", "fp32"] = "
     if device == "auto" and accelerator.is_main_process:
         logger.info("device: %s, %s (choose with --device, --precision)", accelerator.device.type, mixed)
     return accelerator
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc reuse the memory of activations instead of giving it back to the system after every layer.
+
+    Every fresh page is a fault into the kernel. Measured on one core: half the time of EfficientNet-Lite0's forward
+    pass, a third of a Network in Network's training step.
+    """
+    if sys.platform != "linux":
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:  # another C library, such as musl
+        return
+    mallopt(_M_MMAP_MAX, 0)
+    mallopt(_M_TRIM_THRESHOLD, _NEVER)
 
 
 def _has_bf16(device: str) -> bool:

@@ -74,7 +74,7 @@ class StoreEncoder:
 
     def _forward(self, module: Callable[[Tensor], Tensor], patches: Tensor) -> Tensor:
         raw, options = patches[0].to(self._accelerator.device), self._options
-        images = to_network_input(raw, options.background, self._mean, self._std, options.illumination)
+        images = to_network_input(raw, options.background, self._mean, self._std, options.equalization)
         with self._accelerator.autocast():
             return module(images).float()
 
@@ -98,8 +98,8 @@ def predict(method: Method, store: PatchStore, options: TrainerOptions) -> Predi
     for patches, _, _ in make_loader(views, [[(0, int(row)) for row in chunk] for chunk in chunks], options.workers):
         raw = patches[0].to(accelerator.device)
         encoder = method.encoder
-        images = to_network_input(raw, options.background, encoder.mean, encoder.std, options.illumination)
-        seen_alike = (options.background, options.illumination) == ("keep", "keep")
+        images = to_network_input(raw, options.background, encoder.mean, encoder.std, options.equalization)
+        seen_alike = options.background == "keep" and options.equalization == 0
         context = images if seen_alike else to_network_input(raw, "keep", encoder.mean, encoder.std)
         with accelerator.autocast(), encoder.remembering():
             probabilities.append(method.predict(images)[:, :, 0, 0].float().cpu())

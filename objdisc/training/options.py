@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from objdisc.errors import UsageError
-from objdisc.transforms import Augmentation, Background, Illumination
+from objdisc.transforms import Augmentation, Background
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class TrainerOptions:
         clip_norm: Largest norm of the gradient; 0 never clips.
         accumulation: Batches that one step sums over.
         background: What clustering sees around an object: keep, dim, or blank.
-        illumination: Whether clustering sees objects as they are lit (keep), or all at the same mean brightness and
-            contrast (normalize).
+        equalization: How far clustering sees all objects at the same mean brightness and contrast, 0 (as they are
+            lit) to 1.
         background_share: Share of background patches in a batch.
         augmentation: How strongly the views of a patch differ.
         precision: bf16, fp32, or auto (bf16 where the processor has units for it).
@@ -48,7 +48,7 @@ class TrainerOptions:
     clip_norm: float = 1.0
     accumulation: int = 1
     background: Background = "blank"
-    illumination: Illumination = "normalize"
+    equalization: float = 0.7
     background_share: float = 0.5
     augmentation: Augmentation = field(default_factory=Augmentation)
     precision: Literal["auto", "bf16", "fp32"] = "auto"
@@ -66,6 +66,8 @@ class TrainerOptions:
             raise UsageError(
                 "training: --epochs, --workers and --seed must be at least 0, --batch-size 2, --accumulation 1"
             )
+        if not 0 <= self.equalization <= 1:
+            raise UsageError(f"--equalization {self.equalization}: must be between 0 and 1")
         if not 0 <= self.background_share < 1:
             raise UsageError(f"--background-share {self.background_share}: must be at least 0 and below 1")
         if self.lr <= 0 or self.warmup < 0 or self.warmup > 1:

@@ -204,10 +204,10 @@ class _Training:
     def _to_batch(self, raw: RawBatch) -> Batch:
         device, encoder = self.accelerator.device, self.method.encoder
         patches = raw.views.to(device, non_blocking=True)
-        background, illumination = self.options.background, self.options.illumination
-        views = tuple(to_network_input(view, background, encoder.mean, encoder.std, illumination) for view in patches)
+        background, equalization = self.options.background, self.options.equalization
+        views = tuple(to_network_input(view, background, encoder.mean, encoder.std, equalization) for view in patches)
         context = views[0]
-        if (background, illumination) != ("keep", "keep"):
+        if background != "keep" or equalization != 0:
             context = to_network_input(patches[0], "keep", encoder.mean, encoder.std)
         return Batch(views, raw.rows.to(device), raw.foreground.to(device), context)
 

@@ -35,7 +35,7 @@ def test_rows_are_encoded_in_the_order_asked_for(toy_store: PatchStore, method: 
     method.encoder.eval()
     half = (0.5, 0.5, 0.5)
     images = to_network_input(
-        torch.from_numpy(toy_store.images[rows.numpy()]), "blank", half, half, OPTIONS.illumination
+        torch.from_numpy(toy_store.images[rows.numpy()]), "blank", half, half, OPTIONS.equalization
     )
     with torch.no_grad():
         torch.testing.assert_close(encoded, method.encoder(images))
@@ -84,7 +84,7 @@ def test_predictions_are_those_of_the_method_on_each_patch(toy_store: PatchStore
     half = (0.5, 0.5, 0.5)
     patches = torch.from_numpy(np.array(toy_store.images[7:8]))
     with torch.no_grad():
-        blank = to_network_input(patches, "blank", half, half, OPTIONS.illumination)
+        blank = to_network_input(patches, "blank", half, half, OPTIONS.equalization)
         kept = to_network_input(patches, "keep", half, half)
         np.testing.assert_allclose(predictions.probabilities[7], method.predict(blank)[0, :, 0, 0], rtol=1e-4)
         np.testing.assert_allclose(predictions.features[7], method.embed(blank)[0], rtol=1e-4, atol=1e-6)
