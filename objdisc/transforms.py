@@ -27,7 +27,7 @@ class Augmentation:
         grey: Probability of dropping colour.
     """
 
-    crop_scale: float = 0.5
+    crop_scale: float = 0.8
     flip: float = 0.5
     jitter: float = 0.4
     grey: float = 0.2

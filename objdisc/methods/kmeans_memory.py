@@ -3,15 +3,13 @@
 import logging
 from typing import Literal
 
-import numpy as np
 import torch
 from sklearn.cluster import AgglomerativeClustering
-from sklearn.metrics import adjusted_rand_score
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from objdisc.clustering.discriminant import view_discriminant
-from objdisc.clustering.kmeans import centroids_of, kmeans, kmeans_plus_plus
+from objdisc.clustering.kmeans import centroids_of, kmeans, kmeans_plus_plus, nearest
+from objdisc.clustering.stability import discriminant_projections, most_stable
 from objdisc.errors import UsageError
 from objdisc.losses.kmeans_memory import (
     Counts,
@@ -28,8 +26,6 @@ from objdisc.models.encoder import Encoder
 from objdisc.types import Batch
 
 logger = logging.getLogger(__name__)
-
-_DIMENSIONS = (8, 10, 12, 14, 16, 20, 24)
 
 
 class KMeansMemory(ForegroundMethod):
@@ -48,8 +44,9 @@ class KMeansMemory(ForegroundMethod):
             paper's fully connected layer has; ``batchnorm`` adds batch normalisation, without which the embeddings
             of an encoder that learns from scratch start, and stay, in one place.
         normalize: Whether features and embeddings have unit length, so that shrinking all to 0 is no solution.
-        init: Memories start from ``ward`` (means of Ward's clusters of the first encoded foreground samples),
-            ``kmeans``, ``kmeans++`` seeds, or ``random`` weights.
+        init: Memories start as means of clusters of the first encoded foreground samples: Ward's (``ward``),
+            ``kmeans``, or the cells of ``kmeans++`` seeds; or as ``random`` weights.
+        init_trials: Random halves of the views that ``discriminant`` tries, and all of them, for stable clusters.
         init_samples: Foreground samples that initialisation looks at, at most.
         init_views: Augmented views of each that ``discriminant`` compares.
         prior: Share that each cluster is expected to hold: ``uniform`` (paper), or ``initial``, the shares of the
@@ -87,7 +84,8 @@ class KMeansMemory(ForegroundMethod):
         projection: Literal["discriminant", "linear", "relu", "batchnorm"] = "discriminant",
         normalize: bool = True,
         init: Literal["ward", "kmeans", "kmeans++", "random"] = "ward",
-        init_samples: int = 5000,
+        init_trials: int = 5,
+        init_samples: int = 2000,
         init_views: int = 8,
         prior: Literal["uniform", "initial"] = "initial",
         counts: Counts = "ste",
@@ -112,7 +110,7 @@ class KMeansMemory(ForegroundMethod):
                 "projection no more directions than that; lower it, or take projection linear"
             )
         self.projection, self.normalize, self.init, self.prior = projection, normalize, init, prior
-        self.init_samples, self.init_views, self.seed = init_samples, init_views, seed
+        self.init_trials, self.init_samples, self.init_views, self.seed = init_trials, init_samples, init_views, seed
         self.counts: Counts = counts
         self.kmeans_weight, self.count_weight, self.agreement_weight = kmeans_weight, count_weight, agreement_weight
         self.l2_weight, self.l2_on, self.foreground_weight = l2_weight, l2_on, foreground_weight
@@ -136,12 +134,12 @@ class KMeansMemory(ForegroundMethod):
         return nn.Identity()
 
     def project(self, features: Tensor) -> Tensor:
-        """Embedding ``(B, D)`` float32 of encoder features ``(B, F)``."""
+        """Embedding ``(..., D)`` float32 of encoder features ``(..., F)``."""
         with torch.autocast(features.device.type, enabled=False):
             if self.normalize:
-                features = F.normalize(features, dim=1)
+                features = F.normalize(features, dim=-1)
             embeddings: Tensor = self.activation(self.embedding(features))
-            return F.normalize(embeddings, dim=1) if self.normalize else embeddings
+            return F.normalize(embeddings, dim=-1) if self.normalize else embeddings
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the ``(B, D)`` float32 embedding of images."""
@@ -238,7 +236,8 @@ class KMeansMemory(ForegroundMethod):
             views = torch.stack([encode(self.encoder, rows, view=view) for view in range(self.init_views)])
             self._initialise_discriminant(features, views, generator)
         elif self.init != "random":
-            self.memories.copy_(self._cluster(self.project(features), generator))
+            points = self.project(features)
+            self.memories.copy_(centroids_of(points, self._cluster(points, generator), self.memories))
         if self.prior == "initial":
             assignments = squared_distances(self.project(features), self.memories).argmin(1)
             # a cluster that is expected to stay empty would make the balance term infinite for one sample in it
@@ -246,43 +245,37 @@ class KMeansMemory(ForegroundMethod):
             self.cluster_prior.copy_(counts / counts.sum())
 
     def _initialise_discriminant(self, features: Tensor, views: Tensor, generator: torch.Generator) -> None:
-        """Choose, without labels, how many discriminant directions to cluster: those whose clusters views change least.
-
-        Args:
-            features: ``(n, F)`` of the patches.
-            views: ``(V, n, F)`` of their augmented views.
-            generator: Of the clustering's draws.
-        """
+        """Take the projection, and the memories unless they are random, that change least from view to view."""
         unit = F.normalize(views, dim=2) if self.normalize else views
-        weight, bias = view_discriminant(unit, self.embedding.out_features)
-        best = -1.0
-        for dim in [d for d in _DIMENSIONS if d < len(weight)] + [len(weight)]:
-            kept = (torch.arange(len(weight), device=weight.device) < dim).float()
-            self.embedding.weight.copy_(weight * kept[:, None])
-            self.embedding.bias.copy_(bias * kept)
-            points = self.project(features)
-            memories = self._cluster(points, generator)
-            assignments = squared_distances(points, memories).argmin(1).cpu()
-            seen = [squared_distances(self.project(view), memories).argmin(1).cpu() for view in views]
-            stability = float(np.mean([adjusted_rand_score(assignments, other) for other in seen]))
-            logger.info("%d directions: the clusters of %.3f of the views agree (adjusted Rand)", dim, stability)
-            if stability > best:
-                best, chosen = stability, (self.embedding.weight.clone(), self.embedding.bias.clone(), memories)
-        self.embedding.weight.copy_(chosen[0])
-        self.embedding.bias.copy_(chosen[1])
-        self.memories.copy_(chosen[2])
+        found = most_stable(
+            features,
+            views,
+            discriminant_projections(unit, self.embedding.out_features, self.init_trials, generator),
+            self._project_with,
+            lambda points: self._cluster(points, generator),
+            self.num_clusters,
+        )
+        self._use(found.weight, found.bias)
+        if self.init != "random":
+            self.memories.copy_(found.centroids)
+
+    def _project_with(self, weight: Tensor, bias: Tensor, features: Tensor) -> Tensor:
+        """Embedding of features under another projection, which stays in place."""
+        self._use(weight, bias)
+        return self.project(features)
+
+    def _use(self, weight: Tensor, bias: Tensor) -> None:
+        self.embedding.weight.copy_(weight)
+        self.embedding.bias.copy_(bias)
 
     def _cluster(self, points: Tensor, generator: torch.Generator) -> Tensor:
-        """Centroids ``(K, D)`` of the first embeddings ``(n, D)``."""
-        if self.init == "random":
-            return self.memories.detach().clone()
-        if self.init == "kmeans++":
-            return kmeans_plus_plus(points, self.num_clusters, generator)
+        """Cluster ``(n,)`` of each embedding ``(n, D)``, as ``init`` says."""
+        if self.init == "ward":
+            ward = AgglomerativeClustering(self.num_clusters, linkage="ward").fit_predict(points.cpu().numpy())
+            return torch.from_numpy(ward).to(points.device)
         if self.init == "kmeans":
-            return kmeans(points, self.num_clusters, seed=self.seed)[0]
-        ward = AgglomerativeClustering(self.num_clusters, linkage="ward").fit_predict(points.cpu().numpy())
-        assignments = torch.from_numpy(ward).to(points.device)
-        return centroids_of(points, assignments, torch.zeros_like(self.memories))
+            return kmeans(points, self.num_clusters, seed=self.seed)[1]
+        return nearest(points, kmeans_plus_plus(points, self.num_clusters, generator))[0]
 
     @torch.no_grad()
     def _reseed(self) -> None:
