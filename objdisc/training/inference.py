@@ -16,7 +16,7 @@ from objdisc.training.loader import PatchViews, make_loader
 from objdisc.training.options import TrainerOptions
 from objdisc.transforms import to_network_input
 
-_BATCH = 256
+_PIXELS = 256 * 96 * 96  # of one batch: memory is bounded by pixels, whatever the size of patches
 _ENCODING_EPOCH = 2**31  # views for encoding share no seed with views of any epoch
 
 
@@ -49,6 +49,7 @@ class StoreEncoder:
         self.foreground = torch.from_numpy(store.foreground)
         self._mean, self._std = method.encoder.mean, method.encoder.std
         self._accelerator, self._options = accelerator, options
+        self._batch = _batch_size(store)
         self._plain = PatchViews(store, None, 1, options.seed)
         self._augmented = PatchViews(store, options.augmentation, 1, options.seed)
 
@@ -67,7 +68,9 @@ class StoreEncoder:
         # wraps around, so that all shares are equal
         mine = rows[torch.arange(rank * share, (rank + 1) * share) % max(len(rows), 1)]
         views = self._plain if view is None else self._augmented
-        batches = [[(_ENCODING_EPOCH + (view or 0), int(row)) for row in chunk] for chunk in torch.split(mine, _BATCH)]
+        batches = [
+            [(_ENCODING_EPOCH + (view or 0), int(row)) for row in chunk] for chunk in torch.split(mine, self._batch)
+        ]
         parts = [self._forward(module, patches) for patches, _, _ in make_loader(views, batches, workers=0)]
         gathered: Tensor = self._accelerator.gather(torch.cat(parts))
         return gathered[: len(rows)]
@@ -93,7 +96,7 @@ def predict(method: Method, store: PatchStore, options: TrainerOptions) -> Predi
     accelerator = make_accelerator(options.device, options.precision)
     method.to(accelerator.device).eval()
     views = PatchViews(store, None, 1, options.seed)
-    chunks = torch.split(torch.arange(len(store)), _BATCH)
+    chunks = torch.split(torch.arange(len(store)), _batch_size(store))
     probabilities, features, foreground = [], [], []
     for patches, _, _ in make_loader(views, [[(0, int(row)) for row in chunk] for chunk in chunks], options.workers):
         raw = patches[0].to(accelerator.device)
@@ -112,3 +115,7 @@ def predict(method: Method, store: PatchStore, options: TrainerOptions) -> Predi
         torch.cat(features).numpy(),
         torch.cat(foreground).numpy() if foreground else None,
     )
+
+
+def _batch_size(store: PatchStore) -> int:
+    return min(max(_PIXELS // store.size**2, 1), 256)
