@@ -190,7 +190,13 @@ def test_a_killed_command_says_interrupted(number: signal.Signals, tmp_path: Pat
         "cli.COMMANDS['job'] = ('job', 'Options', '')\n"
         "sys.exit(cli.main(['job']))"
     )
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # what runs in the background of a shell inherits that Ctrl-C is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
     os.kill(process.pid, number)
