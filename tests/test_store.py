@@ -184,7 +184,10 @@ def test_a_killed_build_goes_on_and_ends_as_one_that_was_never_stopped(
     script, folder = tmp_path / "killed.py", tmp_path / "store"
     script.write_text(KILLED)
     process = subprocess.Popen(
-        [sys.executable, str(script), str(city), str(folder), str(workers)], stderr=subprocess.DEVNULL
+        [sys.executable, str(script), str(city), str(folder), str(workers)],
+        stderr=subprocess.DEVNULL,
+        # what runs in the background of a shell inherits that Ctrl-C is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while not list(folder.glob("shards/*.shard")) and time.monotonic() < deadline:
