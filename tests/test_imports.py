@@ -108,7 +108,8 @@ def test_only_config_knows_jsonargparse() -> None:
 
 def test_help_does_not_wait_for_torch() -> None:
     script = "import sys, objdisc.cli; objdisc.cli.main(['--help']); sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+    result = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
+    assert result.returncode == 0
 
 
 def test_both_opencv_wheels_leave_a_working_cv2() -> None:
