@@ -1,4 +1,4 @@
-"""What a cluster holds: its most confident patches and random ones, as rows and as a picture."""
+"""What a cluster holds: its most confident patches, random and least certain ones, as rows and as a picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ class ClusterPatches:
         confident: ``(m,)`` int64 rows, most confident first.
         random: ``(m,)`` int64 rows drawn evenly from the whole cluster, confident ones not excluded: only so do they
             show what a cluster is like.
+        uncertain: ``(m,)`` int64 rows, least confident first: where the cluster ends.
     """
 
     cluster: int
@@ -36,6 +37,7 @@ class ClusterPatches:
     mean_confidence: float
     confident: NDArray[np.int64]
     random: NDArray[np.int64]
+    uncertain: NDArray[np.int64]
 
 
 def rank(
@@ -46,7 +48,7 @@ def rank(
     Args:
         probabilities: ``(N, K)``; a patch belongs to its most probable cluster, with that probability as confidence.
         eligible: ``(N,)`` bool, rows to consider, usually the foreground; None for all.
-        count: At most so many of either kind.
+        count: At most so many of each kind.
         seed: Of the random ones.
 
     Returns:
@@ -61,7 +63,8 @@ def rank(
         # Seeded by cluster as well: the draw of one cluster does not hang on the size of those before it.
         draw = np.random.default_rng([seed, cluster]).permutation(len(rows))
         mean = float(confidence[rows].mean(dtype=np.float64)) if len(rows) else 0.0
-        shown.append(ClusterPatches(cluster, len(rows), mean, rows[order[:count]], rows[draw[:count]]))
+        ranked = rows[order]
+        shown.append(ClusterPatches(cluster, len(rows), mean, ranked[:count], rows[draw[:count]], ranked[::-1][:count]))
     return shown
 
 

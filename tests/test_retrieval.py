@@ -18,6 +18,7 @@ def test_confident_rows_are_the_best_of_their_cluster_in_order(probabilities: ND
             (-float(row.max()), index) for index, row in enumerate(probabilities) if int(row.argmax()) == shown.cluster
         ]
         assert shown.confident.tolist() == [index for _, index in sorted(of_cluster)[:5]]
+        assert shown.uncertain.tolist() == [index for _, index in sorted(of_cluster)[::-1][:5]]
         assert shown.size == len(of_cluster)
         assert shown.mean_confidence == pytest.approx(np.mean([-value for value, _ in of_cluster]))
 
