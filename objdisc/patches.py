@@ -57,12 +57,15 @@ def object_window(region: Region, context: float) -> Window:
     side plus two margins. The box sits in the middle; an odd pixel of slack goes right or below.
 
     Args:
-        region: With a mask, the window has the margin; without one its box is the view itself and gets none.
+        region: With a mask, the window has the margin; without one its box is the view itself and gets none. A region
+            that names its window is taken at its word.
         context: Percent of the box's longer side.
 
     Returns:
         ``(x, y, side)`` in pixels; it may reach over the frame's border.
     """
+    if region.window is not None:
+        return region.window
     x, y, width, height = region.box
     longer = max(width, height)
     margin = int(longer * context / 100 + 0.5) if region.mask is not None else 0

@@ -57,15 +57,15 @@ class Augmenter:
         """Draw one view.
 
         Args:
-            patch: ``(S, S, 4)``, RGB and the region's mask.
+            patch: ``(S, S, C + 1)``: RGB, any further channels such as infrared, and the region's mask.
             seed: Of every random choice.
 
         Returns:
-            ``(S, S, 4)``, colour changed in RGB only, geometry in all four channels.
+            ``(S, S, C + 1)``, colour changed in RGB only, geometry in all channels.
         """
         self._compose.set_random_seed(seed)
-        view = self._compose(image=np.ascontiguousarray(patch[..., :3]), mask=np.ascontiguousarray(patch[..., 3]))
-        return np.concatenate([view["image"], view["mask"][..., None]], axis=2)
+        view = self._compose(image=np.ascontiguousarray(patch[..., :3]), mask=np.ascontiguousarray(patch[..., 3:]))
+        return np.concatenate([view["image"], view["mask"]], axis=2)
 
 
 def to_network_input(
@@ -78,7 +78,7 @@ def to_network_input(
     """Normalise patches on their device, with what lies outside the region faded towards the mean colour.
 
     Args:
-        patches: ``(B, S, S, 4)`` uint8, RGB and mask.
+        patches: ``(B, S, S, C + 1)`` uint8: C image channels, RGB first, and the mask.
         background: ``keep``; ``dim`` leaves a quarter of the contrast; ``blank`` leaves none.
         mean: Per channel, of images in [0, 1].
         std: Per channel.
@@ -86,15 +86,15 @@ def to_network_input(
             shade and in sun differ by shape, colour and texture: 0 not at all, 1 wholly.
 
     Returns:
-        ``(B, 3, S, S)`` float32 in channels_last memory format.
+        ``(B, C, S, S)`` float32 in channels_last memory format.
     """
-    pixels = patches.float() / 255  # (B, S, S, 4)
-    rgb, mask = pixels[..., :3], pixels[..., 3:]
+    pixels = patches.float() / 255  # (B, S, S, C + 1)
+    rgb, mask = pixels[..., :-1], pixels[..., -1:]
     center, scale = torch.tensor(mean, device=patches.device), torch.tensor(std, device=patches.device)
     # one grey for all channels, where brightness changes: what is grey in shade must be grey in the sun
     rgb = _equalize(rgb - center.mean(), mask, equalization) if equalization else rgb - center
     kept = _KEPT_SHARE[background]
-    # permuting a contiguous (B, S, S, 3) tensor is what channels_last means
+    # permuting a contiguous (B, S, S, C) tensor is what channels_last means
     return (rgb / scale * (kept + (1 - kept) * mask)).permute(0, 3, 1, 2)
 
 
@@ -102,7 +102,7 @@ def _equalize(rgb: Tensor, mask: Tensor, strength: float) -> Tensor:
     """Bring the brightness of each region towards mean 0 and a common deviation.
 
     Args:
-        rgb: ``(B, S, S, 3)`` around 0, an intensity range of 1 wide.
+        rgb: ``(B, S, S, C)`` around 0, an intensity range of 1 wide.
         mask: ``(B, S, S, 1)`` in [0, 1].
         strength: 0 to 1.
     """

@@ -44,6 +44,7 @@ class Region:
         mask: Full-frame mask, or None where the region is its box.
         foreground: False for a region that is known to hold no object.
         score: Confidence of the source that this is an object, 0 to 1.
+        window: ``(x, y, side)`` of the square to cut, which may reach over the border; None: the box with a margin.
     """
 
     box: tuple[int, int, int, int]
@@ -51,6 +52,7 @@ class Region:
     mask: RunLengthMask | None = None
     foreground: bool = True
     score: float = 1.0
+    window: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,18 @@ class Batch:
         index: ``(B,)`` int64 rows of the data set.
         foreground: ``(B,)`` bool, False for background windows.
         context: ``views[0]`` with the surroundings of the object left in; the same tensor if views keep them too.
+        valid: ``(B, H, W)`` bool, the pixels of ``views[0]`` that count; of an affine pair, those that both views see.
+            The trainer always gives it.
+        to_first: ``(B, 2, 3)`` maps by which ``affine.warp`` brings what was said of ``views[1]`` into the frame of
+            ``views[0]``; None but for an affine pair.
     """
 
     views: tuple[Tensor, ...]
     index: Tensor
     foreground: Tensor
     context: Tensor
+    valid: Tensor | None = None
+    to_first: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,3 +109,24 @@ def test_a_flat_region_stays_flat_whatever_the_light() -> None:
     assert float(to_network_input(flat, "keep", MEAN, STD, 1.0).abs().max()) < 1e-4
     nothing = torch.zeros(1, 8, 8, 4, dtype=torch.uint8)
     assert bool(torch.isfinite(to_network_input(nothing, "blank", MEAN, STD, 1.0)).all())
+
+
+def test_infrared_moves_with_the_image_and_is_never_jittered() -> None:
+    """RGB, a fourth channel that equals the mask, and the mask: jitter may touch the first three alone."""
+    rng = np.random.default_rng(1)
+    patch = rng.integers(0, 256, (32, 32, 5), dtype=np.uint8)
+    patch[..., 4] = patch[..., 3]
+    augmenter = Augmenter(Augmentation(crop_scale=0.5, flip=0.5, jitter=0.4, grey=0.5), 32)
+    still = Augmenter(Augmentation(crop_scale=1.0, flip=0, jitter=0.4, grey=0), 32)
+    for seed in range(10):
+        view = augmenter(patch, seed)
+        assert view.shape == (32, 32, 5)
+        np.testing.assert_array_equal(still(patch, seed)[..., 3:], patch[..., 3:])
+
+
+def test_every_channel_has_its_own_mean_and_deviation() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 5), dtype=np.uint8)
+    mean, std = (0.1, 0.2, 0.3, 0.4), (0.5, 0.6, 0.7, 0.8)
+    images = to_network_input(torch.from_numpy(pixels), "keep", mean, std)
+    expected = ((pixels[..., :4] / 255 - np.array(mean)) / np.array(std)).transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(images, expected, rtol=1e-5, atol=1e-6)
