@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from objdisc.config import dump
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
 from objdisc.evaluation.counts import format_table, write_counts
+from objdisc.frozen import weights_name
 from objdisc.inputs import (
     DiscoverOptions,
     baseline_of,
@@ -27,14 +30,16 @@ from objdisc.methods.base import Method
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.pictures import write_cluster_list, write_maps, write_sheets
 from objdisc.report.gallery import ReportData, write_report
-from objdisc.retrieval import ClusterPatches
+from objdisc.retrieval import Centers, ClusterPatches, Index
 from objdisc.run import Run, atomic_write, write_json
 from objdisc.scoring import Score, score, score_maps
 from objdisc.store import PatchStore
-from objdisc.training.trainer import Predictions, fit, predict
+from objdisc.training.trainer import Predictions, TrainerOptions, fit, predict
 from objdisc.types import Sample
 
 __all__ = ["DiscoverOptions", "Trained", "discover", "train"]
+
+_CENTER_SAMPLES = 20_000  # training objects, at most
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,8 @@ def train(options: DiscoverOptions) -> Trained:
     rival = build_method(replace(options, method=baseline_of(options.method))) if options.baseline else None
     if rival is not None:
         fit(rival, store, Run.create(run.path / "baseline"), options.training, resume=resume)
+    if is_main_process():
+        _write_centers(run, method, store, options.training)
     return Trained(run, method, rival, source, dataset, store, scored)
 
 
@@ -147,6 +154,15 @@ def _begin(run: Run, options: DiscoverOptions) -> None:
         file.write(dump(replace(options, resume=None)))
 
 
+def _write_centers(run: Run, method: Method, store: PatchStore, training: TrainerOptions) -> None:
+    """Note where the training objects lie in embedding space: what is far from all of them is of no known category."""
+    objects = np.flatnonzero(store.foreground)
+    # a quantile needs no more, and encoding a large training split once more would take long
+    drawn = np.random.default_rng(training.seed).permutation(len(objects))[:_CENTER_SAMPLES]
+    found = predict(method, store, training, np.sort(objects[drawn]).tolist())
+    Centers.fit(found.features, found.probabilities, weights_name(run)).write(run.centers)
+
+
 def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> Answer:
     """Cut the scored split's patches, cluster them, stitch, draw, and only then compare with the labels.
 
@@ -158,6 +174,16 @@ def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> An
     run, scored, training = trained.run, trained.scored, options.training
     store = trained.store if scored is trained.dataset else build_store(run, scored, trained.source, options)
     predictions = predict(trained.method, store, training)
+    Index.write(
+        run,
+        predictions.features,
+        predictions.probabilities,
+        store.foreground,
+        split=scored.split,
+        store_key=store.key,
+        weights=weights_name(run),
+        image_paths={sample.name: sample.image_path for sample in scored.samples if sample.name in store.frames},
+    )
     rivals = None if trained.baseline is None else predict(trained.baseline, store, training)
     result = score(scored, store, predictions, rivals)
     names, mapping = result.cluster_names, result.cluster_to_label

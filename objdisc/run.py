@@ -64,9 +64,10 @@ class Run:
 
     def clear_answers(self) -> None:
         """Remove the maps and pictures of an earlier run in this folder: mixed with newer ones, they would mislead."""
-        for folder in (self.cluster_ids, self.label_ids, self.color, self.overlays, self.retrieval):
+        for folder in (self.cluster_ids, self.label_ids, self.color, self.overlays, self.retrieval, self.index):
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.metrics, self.cluster_counts_csv, self.cluster_counts_json, self.clusters_csv, self.report):
+        counts = (self.cluster_counts_csv, self.cluster_counts_json)
+        for file in (self.metrics, *counts, self.clusters_csv, self.centers, self.report):
             file.unlink(missing_ok=True)
 
     @property
@@ -138,6 +139,16 @@ class Run:
     def retrieval(self) -> Path:
         """Folder of retrieval sheets, one a cluster."""
         return self.path / "retrieval"
+
+    @property
+    def index(self) -> Path:
+        """Folder of embeddings and clusters of the answered split's patches, for searches and exports."""
+        return self.path / "index"
+
+    @property
+    def centers(self) -> Path:
+        """Cluster centres of the training objects, and how far these lie from them."""
+        return self.path / "centers.safetensors"
 
     @property
     def report(self) -> Path:

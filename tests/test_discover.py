@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 from objdisc.cli import main
 from objdisc.datasets import open_dataset
 from objdisc.datasets.cityscapes import MOVING_CLASSES
+from objdisc.retrieval import Centers, Index
 from objdisc.run import Run
 from objdisc.store import PatchStore
 
@@ -328,3 +329,22 @@ def test_camvid_end_to_end(tmp_path: Path) -> None:
     counts = numbers_of(Run(tmp_path))["counts"]
     assert isinstance(counts, dict)
     assert {name: sum(row) for name, row in counts.items()} == {"person": 101, "rider": 187, "car": 103}
+
+
+def test_the_index_holds_the_listed_patches(finished: Run) -> None:
+    index, store = Index.open(finished), PatchStore.open(finished.patches / "val")
+    assert (index.split, index.store_key, len(index)) == ("val", store.key, len(store))
+    with finished.clusters_csv.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    objects = np.flatnonzero(index.foreground)
+    assert index.clusters[objects].tolist() == [int(row["cluster"]) for row in rows]
+    assert [f"{value:.4f}" for value in index.confidence[objects]] == [row["confidence"] for row in rows]
+    assert {str(path) for path in index.image_paths.values()} == {row["image"] for row in rows}
+
+
+def test_the_centers_are_those_of_the_training_split(finished: Run) -> None:
+    centers, store = Centers.read(finished.centers), PatchStore.open(finished.patches / "train")
+    assert centers is not None
+    assert len(centers.distances) == store.foreground.sum()
+    assert centers.centers.shape == (4, 32)
+    assert 0 < centers.threshold(0.5) < centers.threshold(0.99)

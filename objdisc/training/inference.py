@@ -1,6 +1,6 @@
 """Running a module over patches in their order: features for a method's clustering, predictions for everybody."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,38 +82,61 @@ class StoreEncoder:
             return module(images).float()
 
 
-@torch.no_grad()
-def predict(method: Method, store: PatchStore, options: TrainerOptions) -> Predictions:
-    """Cluster probabilities, embeddings and foreground probabilities of every patch of a store.
+class Predictor:
+    """Asks a trained method about patches, one batch at a time.
 
     Clusters are predicted with backgrounds as in training, foreground with backgrounds kept.
+
+    Args:
+        method: Trained; moved to the device and switched to evaluation.
+        options: Device, precision and backgrounds.
+    """
+
+    def __init__(self, method: Method, options: TrainerOptions) -> None:
+        self._accelerator = make_accelerator(options.device, options.precision)
+        self._method = method.to(self._accelerator.device).eval()
+        self._options = options
+
+    @torch.no_grad()
+    def __call__(self, patches: Tensor) -> Predictions:
+        """Predict for ``(B, S, S, 4)`` uint8 patches; the batch goes through the network at once."""
+        raw, method, options = patches.to(self._accelerator.device), self._method, self._options
+        encoder = method.encoder
+        images = to_network_input(raw, options.background, encoder.mean, encoder.std, options.equalization)
+        seen_alike = options.background == "keep" and options.equalization == 0
+        context = images if seen_alike else to_network_input(raw, "keep", encoder.mean, encoder.std)
+        with self._accelerator.autocast(), encoder.remembering():
+            probabilities = method.predict(images)[:, :, 0, 0].float().cpu().numpy()
+            features = method.embed(images).float().cpu().numpy()
+            likely = method.foreground_probability(context)
+        return Predictions(probabilities, features, None if likely is None else likely.float().cpu().numpy())
+
+
+def predict(
+    method: Method, store: PatchStore, options: TrainerOptions, rows: Sequence[int] | None = None
+) -> Predictions:
+    """Cluster probabilities, embeddings and foreground probabilities of patches of a store, in order.
 
     Args:
         method: Trained.
         store: N patches.
         options: Device, precision, backgrounds and workers.
+        rows: At least one row of the store; None for all.
     """
-    accelerator = make_accelerator(options.device, options.precision)
-    method.to(accelerator.device).eval()
+    predictor = Predictor(method, options)
     views = PatchViews(store, None, 1, options.seed)
-    chunks = torch.split(torch.arange(len(store)), _batch_size(store))
-    probabilities, features, foreground = [], [], []
-    for patches, _, _ in make_loader(views, [[(0, int(row)) for row in chunk] for chunk in chunks], options.workers):
-        raw = patches[0].to(accelerator.device)
-        encoder = method.encoder
-        images = to_network_input(raw, options.background, encoder.mean, encoder.std, options.equalization)
-        seen_alike = options.background == "keep" and options.equalization == 0
-        context = images if seen_alike else to_network_input(raw, "keep", encoder.mean, encoder.std)
-        with accelerator.autocast(), encoder.remembering():
-            probabilities.append(method.predict(images)[:, :, 0, 0].float().cpu())
-            features.append(method.embed(images).float().cpu())
-            likely = method.foreground_probability(context)
-            if likely is not None:
-                foreground.append(likely.float().cpu())
+    chunks = torch.split(torch.arange(len(store)) if rows is None else torch.as_tensor(rows), _batch_size(store))
+    loader = make_loader(views, [[(0, int(row)) for row in chunk] for chunk in chunks], options.workers)
+    return join_predictions([predictor(patches[0]) for patches, _, _ in loader])
+
+
+def join_predictions(parts: Sequence[Predictions]) -> Predictions:
+    """Put the predictions of several batches, at least one, behind each other."""
+    foreground = [part.foreground for part in parts if part.foreground is not None]
     return Predictions(
-        torch.cat(probabilities).numpy(),
-        torch.cat(features).numpy(),
-        torch.cat(foreground).numpy() if foreground else None,
+        np.concatenate([part.probabilities for part in parts]),
+        np.concatenate([part.features for part in parts]),
+        np.concatenate(foreground) if foreground else None,
     )
 
 
