@@ -182,6 +182,7 @@ def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> An
         split=scored.split,
         store_key=store.key,
         weights=weights_name(run),
+        root=scored.root,
         image_paths={sample.name: sample.image_path for sample in scored.samples if sample.name in store.frames},
     )
     rivals = None if trained.baseline is None else predict(trained.baseline, store, training)

@@ -38,7 +38,8 @@ class Index:
         split: The answered split; ``""`` where the data set has none.
         store_key: ``PatchStore.key`` of that split's patches.
         weights: Hash of the weights that computed the embeddings.
-        image_paths: ``Sample.name`` to the image file, as it lay when the index was written.
+        root: The data set's folder, as it lay when the index was written.
+        image_paths: ``Sample.name`` to the image file, likewise.
     """
 
     embeddings: NDArray[np.float32]
@@ -50,6 +51,7 @@ class Index:
     split: str
     store_key: str
     weights: str
+    root: Path
     image_paths: Mapping[str, Path]
 
     def __len__(self) -> int:
@@ -77,7 +79,13 @@ class Index:
                 raise ValueError("its files do not belong together")
             paths = {name: Path(path) for name, path in manifest["images"].items()}
             texts: dict[str, Any] = {name: str(manifest[name]) for name in ("split", "store_key", "weights")}
-            return cls(**arrays, **texts, normalized=bool(manifest["normalized"]), image_paths=paths)
+            return cls(
+                **arrays,
+                **texts,
+                normalized=bool(manifest["normalized"]),
+                root=Path(manifest["root"]),
+                image_paths=paths,
+            )
         except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
             reason = "missing" if isinstance(error, FileNotFoundError) else " ".join(str(error).split())
             raise UsageError(
@@ -95,6 +103,7 @@ class Index:
         split: str,
         store_key: str,
         weights: str,
+        root: Path,
         image_paths: Mapping[str, Path],
     ) -> None:
         """Write the index of a run; the attributes of ``Index`` say what the arguments are.
@@ -129,6 +138,7 @@ class Index:
                 "store_key": store_key,
                 "weights": weights,
                 # absolute: a run is opened from other folders than the one it was started in
+                "root": os.path.abspath(root),
                 "images": {name: os.path.abspath(path) for name, path in image_paths.items()},
             },
         )

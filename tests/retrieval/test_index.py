@@ -35,6 +35,7 @@ def write(run: Run, embeddings: NDArray[np.float32], num_clusters: int = 3) -> N
         split="val",
         store_key="abc",
         weights="def",
+        root=Path("bilder"),
         image_paths={"stadt/straße 1": Path("bilder/straße 1.png")},
     )
     return probabilities
@@ -51,6 +52,7 @@ def test_it_gives_back_what_was_written(run: Run, monkeypatch: pytest.MonkeyPatc
     np.testing.assert_array_equal(index.confidence, probabilities.max(axis=1))
     assert index.foreground.tolist() == [True, True, True, False, True, True, True, False, True, True]
     assert (len(index), index.split, index.store_key, index.weights) == (10, "val", "abc", "def")
+    assert index.root == run.path / "bilder"
     assert index.image_paths == {"stadt/straße 1": run.path / "bilder/straße 1.png"}
 
 
@@ -114,6 +116,7 @@ def test_arrays_of_different_length_are_a_mistake_of_the_program(run: Run) -> No
             split="",
             store_key="",
             weights="",
+            root=Path("bilder"),
             image_paths={},
         )
 
