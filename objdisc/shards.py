@@ -48,6 +48,7 @@ class CutJob:
             "format": FORMAT_VERSION,
             "options": asdict(self.options),
             "source": self.source.fingerprint(),
+            "reading": self.dataset.fingerprint(),
             "seed": self.seed,
             # Data sets that can be told which classes are objects keep that choice under this name.
             "foreground": sorted(getattr(self.dataset, "foreground", None) or ()),

@@ -81,17 +81,18 @@ def test_rooms_of_one_layer_do_not_import_in_a_circle() -> None:
             edges = {(a, b) for a, b in edges if b not in leaves}
 
 
-def label_readers(path: Path) -> Iterator[str]:
-    """Yield on what ``read_labels`` is taken."""
+def readers_of(path: Path, name: str) -> Iterator[str]:
+    """Yield on what a method is taken."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Attribute) and node.attr == "read_labels":
+        if isinstance(node, ast.Attribute) and node.attr == name:
             yield ast.unparse(node.value)
 
 
 def test_only_the_evaluation_reads_labels() -> None:
-    readers = {(room_of(path), owner == "self") for path in MODULES for owner in label_readers(path)}
-    # A data set may turn its own labels into the union of the foreground classes
-    assert readers - {("datasets", True)} == {("evaluation", False)}
+    assert {room_of(path) for path in MODULES for _ in readers_of(path, "read_labels")} == {"evaluation"}
+    # A data set may turn its own labels into class-agnostic masks: foreground, and the pixels that take part
+    readers = {(room_of(path), owner) for path in MODULES for owner in readers_of(path, "_read_class_ids")}
+    assert readers == {("datasets", "self")}
 
 
 def test_training_and_what_it_stands_on_import_no_evaluation() -> None:

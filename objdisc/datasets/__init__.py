@@ -5,13 +5,16 @@ from pathlib import Path
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.datasets.cityscapes import MOVING_CLASSES, Cityscapes, cityscapes_splits, find_cityscapes_root
+from objdisc.datasets.grouping import Reading
 from objdisc.datasets.imagefolder import ImageFolder, folder_splits
 from objdisc.errors import UsageError
 
-__all__ = ["Cityscapes", "ImageDataset", "ImageFolder", "available_splits", "open_dataset"]
+__all__ = ["Cityscapes", "ImageDataset", "ImageFolder", "Reading", "available_splits", "open_dataset"]
 
 
-def open_dataset(path: Path, split: str, foreground: Sequence[str] | None = None) -> ImageDataset:
+def open_dataset(
+    path: Path, split: str, foreground: Sequence[str] | None = None, reading: Reading | None = None
+) -> ImageDataset:
     """Open one split of a folder: in Cityscapes layout if there is a ``leftImg8bit/``, else as a folder of images.
 
     Args:
@@ -20,13 +23,20 @@ def open_dataset(path: Path, split: str, foreground: Sequence[str] | None = None
             ``split`` is then ``""``.
         foreground: Classes that are objects, by name. None: the eight moving classes of Cityscapes;
             unknown for a folder of images.
+        reading: Groups of classes, scale, and which images are left out; None for the data set as it is.
 
     Returns:
         The data set, with at least one sample.
 
     Raises:
-        UsageError: The folder is missing, the split is missing or empty, or a foreground name is unknown.
+        UsageError: The folder is missing, the split is missing or empty, a foreground name is unknown, or ``reading``
+            does not fit the data set.
     """
+    dataset = _open(path, split, foreground)
+    return dataset if reading is None else dataset.with_reading(reading)
+
+
+def _open(path: Path, split: str, foreground: Sequence[str] | None) -> ImageDataset:
     _check_folder(path)
     if find_cityscapes_root(path) is not None:
         return Cityscapes(path, split, MOVING_CLASSES if foreground is None else foreground)

@@ -1,21 +1,24 @@
 """What every data set offers: images, class-agnostic masks, and, apart from them, class labels for the evaluation."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from objdisc.datasets.grouping import IGNORED, Reading, group_ids, ids_among, scale_image, scale_map, scaled_size
 from objdisc.datasets.images import image_size, read_index_map, read_rgb
-from objdisc.errors import UnreadableImageError
+from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.types import Sample
 
 
 class ImageDataset(ABC):
     """A split of a data set on disk: its samples, and how to read what belongs to each.
 
-    Training code reads images, instances and foreground; none of them carries a class.
+    Training code reads images, valid pixels, instances and foreground; none of them carries a class.
     ``read_labels`` is for ``objdisc.evaluation`` alone.
 
     Attributes:
@@ -25,6 +28,9 @@ class ImageDataset(ABC):
         class_names: Label id to name, all ids; empty without ground truth.
         class_colors: Label id to RGB, 0 to 255; the keys of ``class_names``.
         ignore_ids: Label ids that an evaluation leaves out.
+        reading: Groups of classes and scale, as ``with_reading`` set them.
+        unlabelled_ids: Label ids that stand for "nobody labelled this pixel"; such pixels are not valid.
+        num_channels: C of ``read_image``: 3 for RGB, more for further bands.
     """
 
     root: Path
@@ -33,22 +39,105 @@ class ImageDataset(ABC):
     class_names: Mapping[int, str]
     class_colors: Mapping[int, tuple[int, int, int]]
     ignore_ids: frozenset[int]
+    reading: Reading = Reading()
+    unlabelled_ids: frozenset[int] = frozenset()
+    num_channels: int = 3
 
     @property
     @abstractmethod
     def has_ground_truth(self) -> bool:
         """Whether any sample has class labels."""
 
-    def read_image(self, sample: Sample) -> NDArray[np.uint8]:
-        """Decode a sample's image as ``images.read_rgb`` does.
+    def with_reading(self, reading: Reading) -> Self:
+        """Return the same data set, read another way: classes grouped, images scaled, unsuitable images left out.
 
-        Returns:
-            ``(H, W, 3)`` uint8 RGB.
+        With groups, ``class_names`` become theirs, numbered 0, 1, ... in their order, each in the colour of its first
+        id, and ``ignore_ids`` the one id 255 of all other pixels.
+
+        Args:
+            reading: How; its ``min_side`` and ``min_share`` choose among the samples, which reads every label map
+                where a share is asked for.
 
         Raises:
-            UnreadableImageError: The file is missing, truncated, or not an image.
+            UsageError: A group holds an id that the data set lacks, the data set was regrouped already, or no image
+                is left.
         """
-        return read_rgb(sample.image_path)
+        if self.reading.classes is not None and reading.classes is not None:
+            raise UsageError(f"{self.root}: its classes are grouped already; group the data set's own classes.")
+        other = copy.copy(self)
+        other.reading = reading
+        if reading.classes is not None and self.class_names:
+            unknown = [label for label in reading.valid_ids or () if label not in self.class_names]
+            if unknown:
+                known = f"{min(self.class_names)} to {max(self.class_names)}"
+                raise UsageError(f"--reading.classes: {self.root} has no label id {unknown[0]}; its ids: {known}.")
+            groups = list(reading.classes.items())
+            other.class_names = {number: name for number, (name, _) in enumerate(groups)}
+            other.class_colors = {number: self.class_colors[ids[0]] for number, (_, ids) in enumerate(groups)}
+            other.ignore_ids = frozenset({IGNORED})
+        if reading.min_side or reading.min_share:
+            other.samples = other._select()
+        return other
+
+    def image_size(self, sample: Sample) -> tuple[int, int]:
+        """Return ``(height, width)`` of ``read_image`` in pixels, from the file's header alone where that tells.
+
+        Raises:
+            UnreadableImageError: The file is missing or not an image.
+        """
+        return scaled_size(*image_size(sample.image_path), self.reading.scale)
+
+    def read_image(self, sample: Sample) -> NDArray[np.uint8]:
+        """Decode a sample's image, at ``reading.scale``.
+
+        Returns:
+            ``(H, W, C)`` uint8, C = ``num_channels``; the first three are RGB, as ``images.read_rgb`` gives them.
+
+        Raises:
+            UnreadableImageError: The file is missing, truncated, not an image, or has too few channels.
+        """
+        return scale_image(self._decode(sample), self.reading.scale)
+
+    def read_window(self, sample: Sample, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
+        """Decode a part of an image: a crop of ``read_image``, which large rasters give without reading the rest.
+
+        Args:
+            sample: The image.
+            x: Left column in pixels of ``read_image``.
+            y: Top row.
+            width: Columns; the window lies inside the image.
+            height: Rows.
+
+        Returns:
+            ``(height, width, C)`` uint8.
+
+        Raises:
+            UnreadableImageError: As ``read_image``.
+        """
+        return self.read_image(sample)[y : y + height, x : x + width]
+
+    def read_valid(self, sample: Sample) -> NDArray[np.bool_]:
+        """Read which pixels take part in training: those of the chosen classes, which of them is not told.
+
+        With ``reading.classes`` these are the pixels of any group, so that things and unlabelled pixels are masked as
+        in the paper. Without groups they are all but the unlabelled ones; without a label map, all.
+
+        Returns:
+            ``(H, W)`` bool, the size of ``read_image``.
+
+        Raises:
+            UnreadableImageError: The label map cannot be decoded or has another size than its image, or no pixel
+                takes part.
+        """
+        valid = self._valid_at_full_size(sample)
+        if valid is None:
+            return np.ones(self.image_size(sample), np.bool_)
+        valid = scale_map(valid, self.reading.scale)
+        if not valid.any():
+            wanted = "a labelled pixel" if self.reading.classes is None else ", ".join(self.reading.classes)
+            path = next(iter(self.label_paths(sample)), sample.image_path)
+            raise UnreadableImageError(path, f"no valid pixel in it: none is {wanted}; leave the image out")
+        return valid
 
     @abstractmethod
     def read_instances(self, sample: Sample) -> NDArray[np.int32] | None:
@@ -81,16 +170,64 @@ class ImageDataset(ABC):
     def mask_paths(self, sample: Sample) -> tuple[Path, ...]:
         """Return the existing files that ``read_instances`` and ``read_foreground`` read, for cache keys."""
 
-    @abstractmethod
+    def label_paths(self, sample: Sample) -> tuple[Path, ...]:
+        """Return the existing files that ``read_valid`` and ``read_labels`` read, for cache keys."""
+        return self.mask_paths(sample)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return what images and valid pixels depend on beside the files, for cache keys."""
+        return self.reading.fingerprint() | {"num_channels": self.num_channels}
+
     def read_labels(self, sample: Sample) -> NDArray[np.uint8] | None:
         """Read the class of each pixel. For the evaluation only: training code never calls this.
 
         Returns:
-            ``(H, W)`` uint8 label ids; None without ground truth.
+            ``(H, W)`` uint8 label ids, or numbers of ``reading.classes`` with 255 elsewhere, the size of
+            ``read_image``; None without ground truth.
 
         Raises:
             UnreadableImageError: The label map cannot be decoded or has another size than its image.
         """
+        labels = self._read_class_ids(sample)
+        if labels is None:
+            return None
+        if self.reading.classes is not None:
+            labels = group_ids(labels, self.reading.classes)
+        return scale_map(labels, self.reading.scale)
+
+    @abstractmethod
+    def _read_class_ids(self, sample: Sample) -> NDArray[np.uint8] | None:
+        """Read the data set's own label ids at full size; None without ground truth. Called from here alone."""
+
+    def _decode(self, sample: Sample) -> NDArray[np.uint8]:
+        """Decode the image at full size to ``(H, W, C)``."""
+        return read_rgb(sample.image_path)
+
+    def _valid_at_full_size(self, sample: Sample) -> NDArray[np.bool_] | None:
+        ids = self.reading.valid_ids
+        if ids is None and not self.unlabelled_ids:
+            return None
+        labels = self._read_class_ids(sample)
+        if labels is None:
+            return None
+        return ~ids_among(labels, self.unlabelled_ids) if ids is None else ids_among(labels, ids)
+
+    def _select(self) -> tuple[Sample, ...]:
+        """Keep the samples that are large enough and of which enough takes part."""
+        wanted = self.reading
+        kept = []
+        for sample in self.samples:
+            if min(image_size(sample.image_path)) < wanted.min_side:
+                continue
+            valid = self._valid_at_full_size(sample) if wanted.min_share else None
+            if valid is None or np.count_nonzero(valid) >= wanted.min_share * valid.size:
+                kept.append(sample)
+        if not kept:
+            raise UsageError(
+                f"{self.root}: no image of split {self.split!r} has sides of {wanted.min_side} pixels and a share of "
+                f"{wanted.min_share} of valid ones; lower --reading.min-side or --reading.min-share."
+            )
+        return tuple(kept)
 
 
 def read_map_of(sample: Sample, path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -110,12 +247,41 @@ def read_map_of(sample: Sample, path: Path) -> NDArray[np.uint8] | NDArray[np.ui
         UnreadableImageError: The map cannot be decoded or has another size than its image.
     """
     ids = read_index_map(path)
+    hold_to_size(sample, path, ids.shape)
+    return ids
+
+
+def read_label_map(sample: Sample, path: Path) -> NDArray[np.uint8]:
+    """Read a map of 8-bit label ids that belongs to an image.
+
+    Returns:
+        ``(H, W)`` uint8.
+
+    Raises:
+        UnreadableImageError: As ``read_map_of``, or an id is above 255.
+    """
+    ids = read_map_of(sample, path)
+    if ids.dtype != np.uint8 and ids.max(initial=0) > IGNORED:
+        raise UnreadableImageError(path, f"holds the id {ids.max()}; label ids go up to 255 (is this instanceIds?)")
+    return ids.astype(np.uint8, copy=False)
+
+
+def hold_to_size(sample: Sample, path: Path, size: tuple[int, ...]) -> None:
+    """Refuse a map that does not fit its image.
+
+    Args:
+        sample: The image.
+        path: Its map.
+        size: ``(height, width)`` of the map in pixels.
+
+    Raises:
+        UnreadableImageError: The image has another size.
+    """
     height, width = image_size(sample.image_path)
-    if ids.shape != (height, width):
-        found = f"{ids.shape[1]}x{ids.shape[0]} pixels, but its image {sample.image_path} has {width}x{height}"
-        if ids.shape == (width, height):
+    if size[:2] != (height, width):
+        found = f"{size[1]}x{size[0]} pixels, but its image {sample.image_path} has {width}x{height}"
+        if size[:2] == (width, height):
             fix = "if the image carries EXIF rotation, rotate the map with it or remove the tag from the image"
         else:
             fix = "export the map in the image's size (nearest neighbour) or remove it"
         raise UnreadableImageError(path, f"{found}; {fix}")
-    return ids

@@ -8,9 +8,10 @@ import numpy as np
 from cityscapesscripts.helpers.labels import labels as cityscapes_labels
 from numpy.typing import NDArray
 
-from objdisc.datasets.base import ImageDataset, read_map_of
+from objdisc.datasets.base import ImageDataset, read_label_map, read_map_of
+from objdisc.datasets.grouping import ids_among, scale_map
 from objdisc.datasets.images import list_images
-from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.errors import UsageError
 from objdisc.types import Sample
 
 LABEL_NAMES: Mapping[int, str] = {label.id: label.name for label in cityscapes_labels if label.id >= 0}
@@ -82,16 +83,15 @@ class Cityscapes(ImageDataset):
         Ids below 1000 are left out: they are stuff, or groups that the annotators could not separate.
         """
         path = self._map_path(sample, "instanceIds")
-        return None if path is None else number_instances(read_map_of(sample, path), self._foreground_ids)
+        if path is None:
+            return None
+        ids: NDArray[np.integer] = scale_map(read_map_of(sample, path), self.reading.scale)
+        return number_instances(ids, self._foreground_ids)
 
     def read_foreground(self, sample: Sample) -> NDArray[np.bool_] | None:
         """Read where labelIds holds any foreground class, as ``ImageDataset`` describes."""
-        labels = self.read_labels(sample)
-        if labels is None:
-            return None
-        table = np.zeros(256, np.uint8)
-        table[list(self._foreground_ids)] = 1
-        return cv2.LUT(labels, table).view(np.bool_)
+        labels = self._read_class_ids(sample)
+        return None if labels is None else scale_map(ids_among(labels, self._foreground_ids), self.reading.scale)
 
     def is_foreground(self, sample: Sample) -> bool | None:
         """Return None: a street scene is no single object."""
@@ -102,15 +102,9 @@ class Cityscapes(ImageDataset):
         paths = (self._map_path(sample, "labelIds"), self._map_path(sample, "instanceIds"))
         return tuple(path for path in paths if path is not None)
 
-    def read_labels(self, sample: Sample) -> NDArray[np.uint8] | None:
-        """Read labelIds. For the evaluation only."""
+    def _read_class_ids(self, sample: Sample) -> NDArray[np.uint8] | None:
         path = self._map_path(sample, "labelIds")
-        if path is None:
-            return None
-        ids = read_map_of(sample, path)
-        if ids.max() > np.iinfo(np.uint8).max:
-            raise UnreadableImageError(path, f"holds the id {ids.max()}; label ids go up to 255 (is this instanceIds?)")
-        return ids.astype(np.uint8, copy=False)
+        return None if path is None else read_label_map(sample, path)
 
     def _map_path(self, sample: Sample, kind: str) -> Path | None:
         return self._ground_truth.get(f"{sample.name}_{_GROUND_TRUTH}_{kind}")

@@ -74,7 +74,7 @@ class ImageFolder(ImageDataset):
     def read_foreground(self, sample: Sample) -> NDArray[np.bool_] | None:
         """Return a constant ``(H, W)`` map of ``is_foreground``; None where that is unknown."""
         known = self.is_foreground(sample)
-        return None if known is None else np.full(image_size(sample.image_path), known, np.bool_)
+        return None if known is None else np.full(self.image_size(sample), known, np.bool_)
 
     def is_foreground(self, sample: Sample) -> bool | None:
         """Say whether the image lies in a foreground subfolder; None where none was named."""
@@ -84,8 +84,8 @@ class ImageFolder(ImageDataset):
         """Return no path: a folder of images has no masks."""
         return ()
 
-    def read_labels(self, sample: Sample) -> NDArray[np.uint8] | None:
-        """Return a constant ``(H, W)`` map of the subfolder's index among all, sorted. For the evaluation only."""
+    def _read_class_ids(self, sample: Sample) -> NDArray[np.uint8] | None:
+        """Return a constant map of the subfolder's index among all, sorted."""
         class_id = self._class_ids.get(sample.city)
         return None if class_id is None else np.full(image_size(sample.image_path), class_id, np.uint8)
 

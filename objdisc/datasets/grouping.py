@@ -1,0 +1,136 @@
+"""How pixels are read: which classes are told apart for scoring, which pixels take part, and at what scale."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from objdisc.errors import UsageError
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+IGNORED = 255  # label id of every pixel that no group holds
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the pixels of a data set are read.
+
+    Attributes:
+        classes: Groups of label ids that are scored as one class each, by name, such as
+            {sky: [23], ground: [7, 8], plants: [21]}; every other pixel is left out of training (which sees only that
+            it is left out) and of scoring. Without groups: the data set's own classes, and all pixels.
+        scale: Factor that images and maps are shrunk or enlarged by.
+        min_side: Leave out images with a side below this many pixels, before scaling.
+        min_share: Leave out images of which less than this share of pixels takes part, 0 to 1.
+    """
+
+    classes: dict[str, list[int]] | None = None
+    scale: float = 1.0
+    min_side: int = 0
+    min_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check what needs no data.
+
+        Raises:
+            UsageError: A number is out of its range, or a group is empty, shares an id with another, or holds an id
+                outside 0 to 255.
+        """
+        if not 0 < self.scale <= 8:
+            raise UsageError(f"--reading.scale {self.scale}: give a factor above 0 and at most 8, such as 0.5.")
+        if self.min_side < 0 or not 0 <= self.min_share <= 1:
+            raise UsageError(
+                f"--reading.min-side {self.min_side}, --reading.min-share {self.min_share}: "
+                "give pixels of at least 0 and a share from 0 to 1."
+            )
+        if self.classes is not None:
+            check_groups(self.classes)
+
+    @property
+    def valid_ids(self) -> tuple[int, ...] | None:
+        """All grouped label ids, sorted, so that nothing of the grouping is left; None without groups."""
+        return None if self.classes is None else tuple(sorted(label for ids in self.classes.values() for label in ids))
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return what images and valid pixels depend on, for cache keys: no class, no order."""
+        return {"valid_ids": self.valid_ids, "scale": self.scale}
+
+
+def check_groups(classes: Mapping[str, Sequence[int]]) -> None:
+    """Hold groups to: at least one, none empty, no id twice, all ids from 0 to 255.
+
+    Raises:
+        UsageError: They are not so.
+    """
+    if not classes:
+        raise UsageError("--reading.classes is empty; name at least one group of label ids, such as {sky: [23]}.")
+    owner: dict[int, str] = {}
+    for name, ids in classes.items():
+        if not ids:
+            raise UsageError(f"--reading.classes: group {name!r} has no label id; give some, or leave it out.")
+        for label in ids:
+            if not 0 <= label <= IGNORED:
+                raise UsageError(f"--reading.classes: group {name!r} holds {label}; label ids go from 0 to {IGNORED}.")
+            if label in owner:
+                raise UsageError(
+                    f"--reading.classes: label id {label} is in {owner[label]!r} and in {name!r}; choose one."
+                )
+            owner[label] = name
+
+
+def group_ids(labels: NDArray[np.uint8], classes: Mapping[str, Sequence[int]]) -> NDArray[np.uint8]:
+    """Turn label ids into the numbers of their groups.
+
+    Args:
+        labels: ``(H, W)`` label ids.
+        classes: Group name to label ids; groups are numbered 0, 1, ... in this order.
+
+    Returns:
+        ``(H, W)`` group numbers; ``IGNORED`` where no group holds the id.
+    """
+    table = np.full(256, IGNORED, np.uint8)
+    for number, ids in enumerate(classes.values()):
+        table[list(ids)] = number
+    return cv2.LUT(labels, table).astype(np.uint8, copy=False)
+
+
+def ids_among(labels: NDArray[np.uint8], ids: Iterable[int]) -> NDArray[np.bool_]:
+    """Say where a map holds one of some label ids; ``(H, W)`` bool."""
+    table = np.zeros(256, np.uint8)
+    table[list(ids)] = 1
+    return cv2.LUT(labels, table).astype(np.uint8, copy=False).view(np.bool_)
+
+
+def scaled_size(height: int, width: int, scale: float) -> tuple[int, int]:
+    """Return the size of a scaled image, rounded, at least one pixel a side."""
+    return max(round(height * scale), 1), max(round(width * scale), 1)
+
+
+def scale_image(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    """Scale an image: averages over the covered area when it shrinks, bilinear when it grows.
+
+    Args:
+        image: ``(H, W, C)`` uint8.
+        scale: Factor; 1 returns the image itself.
+    """
+    if scale == 1:
+        return image
+    height, width = scaled_size(image.shape[0], image.shape[1], scale)
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return cv2.resize(image, (width, height), interpolation=way).reshape(height, width, -1).astype(np.uint8, copy=False)
+
+
+def scale_map(ids: NDArray[Scalar], scale: float) -> NDArray[Scalar]:
+    """Scale a ``(H, W)`` map of ids or a mask: each pixel takes what lies at its centre, so no id is made up."""
+    if scale == 1:
+        return ids
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(np.intp)
+        for old, new in zip(ids.shape, scaled_size(ids.shape[0], ids.shape[1], scale), strict=True)
+    )
+    scaled: NDArray[Scalar] = ids[rows[:, None], columns]
+    return scaled
