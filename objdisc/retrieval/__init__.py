@@ -3,5 +3,6 @@
 from objdisc.retrieval.centers import Centers
 from objdisc.retrieval.clusters import ClusterPatches, rank, sheet, thumbnail
 from objdisc.retrieval.index import Index
+from objdisc.retrieval.search import Hits
 
-__all__ = ["Centers", "ClusterPatches", "Index", "rank", "sheet", "thumbnail"]
+__all__ = ["Centers", "ClusterPatches", "Hits", "Index", "rank", "sheet", "thumbnail"]

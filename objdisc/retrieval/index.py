@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.errors import UsageError
+from objdisc.retrieval.search import Hits, nearest_rows, squared_lengths_of
 from objdisc.run import Run, atomic_write, write_json
 
 FORMAT_VERSION = 1
@@ -72,8 +74,9 @@ class Index:
             manifest = json.loads((run.index / _MANIFEST).read_text(encoding="utf-8"))
             if manifest["format"] != FORMAT_VERSION:
                 raise ValueError(f"format {manifest['format']}, expected {FORMAT_VERSION}")
+            # "c": torch takes no read-only memory without a warning; nothing is ever written
             arrays: dict[str, Any] = {
-                name: np.load(run.index / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS
+                name: np.load(run.index / f"{name}.npy", mmap_mode="c", allow_pickle=False) for name in _ARRAYS
             }
             if {len(array) for array in arrays.values()} != {manifest["patches"]}:
                 raise ValueError("its files do not belong together")
@@ -92,6 +95,65 @@ class Index:
                 f"{run.index}: the run has no usable index ({reason}); "
                 f"make it again with: objdisc discover --resume {run.path}"
             ) from error
+
+    def query(
+        self,
+        embedding: NDArray[np.float32],
+        top: int = 20,
+        *,
+        cluster: int | None = None,
+        device: str = "cpu",
+    ) -> Hits:
+        """Find the objects nearest to an embedding, exactly; background patches are left out.
+
+        Args:
+            embedding: ``(D,)``, or ``(Q, D)`` for several at once. Brought to unit length if the index is.
+            top: How many, at least 1.
+            cluster: Only objects of this cluster.
+            device: Where PyTorch searches.
+
+        Returns:
+            ``(n,)`` or ``(Q, n)`` rows and distances, nearest first; n is less than ``top`` where there are fewer.
+
+        Raises:
+            ValueError: ``top`` is below 1, or the embedding is of another length, or not finite.
+            UsageError: There is no such cluster.
+        """
+        queries = np.atleast_2d(np.asarray(embedding, np.float32))
+        if top < 1:
+            raise ValueError(f"top is {top}; ask for at least 1")
+        if queries.ndim != 2 or queries.shape[1] != self.embeddings.shape[1] or not np.isfinite(queries).all():
+            raise ValueError(
+                f"an embedding of shape {np.shape(embedding)}; expected {self.embeddings.shape[1]} finite numbers"
+            )
+        if self.normalized:
+            queries = queries / np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), np.float32(1e-12))
+        found = nearest_rows(
+            self.embeddings,
+            queries,
+            top,
+            eligible=self.members(cluster),
+            squared_lengths=self._squared_lengths,
+            device=device,
+        )
+        return found if np.ndim(embedding) == 2 else Hits(found.rows[0], found.distances[0])
+
+    def members(self, cluster: int | None = None) -> NDArray[np.bool_]:
+        """Tell the objects ``(N,)``: all, or those of one cluster.
+
+        Raises:
+            UsageError: There is no such cluster.
+        """
+        if cluster is None:
+            return self.foreground
+        num_clusters = self.probabilities.shape[1]
+        if not 0 <= cluster < num_clusters:
+            raise UsageError(f"there is no cluster {cluster}; this run's go from 0 to {num_clusters - 1}.")
+        return np.asarray(self.foreground & (self.clusters == cluster))
+
+    @cached_property
+    def _squared_lengths(self) -> NDArray[np.float32]:
+        return squared_lengths_of(self.embeddings)
 
     @staticmethod
     def write(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
 
 from objdisc.errors import UsageError
 from objdisc.retrieval import Index
@@ -125,3 +126,38 @@ def test_a_new_run_in_the_folder_removes_it(run: Run) -> None:
     write(run, unit(np.random.default_rng(0), 10, 5))
     run.clear_answers()
     assert not run.index.exists()
+
+
+@pytest.mark.parametrize("cluster", [None, 1])
+def test_a_query_finds_what_scikit_learn_finds_among_the_objects(run: Run, cluster: int | None) -> None:
+    rng = np.random.default_rng(0)
+    embeddings, queries = unit(rng, 400, 8), unit(rng, 3, 8)
+    write(run, embeddings)
+    index = Index.open(run)
+    chosen = index.foreground if cluster is None else index.foreground & (index.clusters == cluster)
+    there = np.flatnonzero(chosen)
+    brute = NearestNeighbors(n_neighbors=9, algorithm="brute").fit(embeddings[there])
+    distances, rows = brute.kneighbors(queries)
+    found = index.query(queries, 9, cluster=cluster)
+    np.testing.assert_array_equal(found.rows, there[rows])
+    np.testing.assert_allclose(found.distances, distances, atol=1e-6)
+    one = index.query(5 * queries[1], 9, cluster=cluster)  # directions count, where embeddings have unit length
+    np.testing.assert_array_equal(one.rows, there[rows[1]])
+
+
+def test_a_query_may_ask_for_more_than_there_is(run: Run) -> None:
+    write(run, unit(np.random.default_rng(0), 10, 5))
+    assert Index.open(run).query(np.ones(5, np.float32), 1000).rows.shape == (8,)
+
+
+def test_queries_that_cannot_be_are_refused(run: Run) -> None:
+    write(run, unit(np.random.default_rng(0), 10, 5))
+    index = Index.open(run)
+    with pytest.raises(ValueError, match="top is 0"):
+        index.query(np.ones(5, np.float32), 0)
+    with pytest.raises(ValueError, match="expected 5 finite numbers"):
+        index.query(np.ones(4, np.float32), 1)
+    with pytest.raises(ValueError, match="expected 5 finite numbers"):
+        index.query(np.full(5, np.nan, np.float32), 1)
+    with pytest.raises(UsageError, match="no cluster 3; this run's go from 0 to 2"):
+        index.query(np.ones(5, np.float32), 1, cluster=3)
