@@ -8,6 +8,7 @@ import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from objdisc.methods.base import Method
 from objdisc.store import PatchStore
@@ -99,17 +100,38 @@ class Predictor:
 
     @torch.no_grad()
     def __call__(self, patches: Tensor) -> Predictions:
-        """Predict for ``(B, S, S, 4)`` uint8 patches; the batch goes through the network at once."""
+        """Predict for ``(B, S, S, C + 1)`` uint8 patches; the batch goes through the network at once.
+
+        Of a method that answers for each pixel, a patch's probabilities are the mean over its valid pixels.
+        """
         raw, method, options = patches.to(self._accelerator.device), self._method, self._options
         encoder = method.encoder
         images = to_network_input(raw, options.background, encoder.mean, encoder.std, options.equalization)
         seen_alike = options.background == "keep" and options.equalization == 0
         context = images if seen_alike else to_network_input(raw, "keep", encoder.mean, encoder.std)
         with self._accelerator.autocast(), encoder.remembering():
-            probabilities = method.predict(images)[:, :, 0, 0].float().cpu().numpy()
+            probabilities = _mean_over_valid(method.predict(images).float(), raw[..., -1]).cpu().numpy()
             features = method.embed(images).float().cpu().numpy()
             likely = method.foreground_probability(context)
         return Predictions(probabilities, features, None if likely is None else likely.float().cpu().numpy())
+
+    @torch.no_grad()
+    def pixels(self, patches: Tensor) -> Tensor:
+        """Return the cluster probabilities ``(B, K, h, w)`` float32 of the pixels of ``(B, S, S, C + 1)`` patches."""
+        raw, encoder, options = patches.to(self._accelerator.device), self._method.encoder, self._options
+        images = to_network_input(raw, options.background, encoder.mean, encoder.std, options.equalization)
+        with self._accelerator.autocast():
+            return self._method.predict(images).float()
+
+
+def _mean_over_valid(probabilities: Tensor, masks: Tensor) -> Tensor:
+    """Average ``(B, K, h, w)`` over the places of ``(B, S, S)`` masks, ``(B, K)``; with an empty mask, over all."""
+    if probabilities.shape[2:] == (1, 1):
+        return probabilities[:, :, 0, 0]
+    height, width = probabilities.shape[2:]
+    weights = F.adaptive_avg_pool2d(masks[:, None].float(), (height, width))  # (B, 1, h, w)
+    weights = weights + (weights.sum(dim=(2, 3), keepdim=True) == 0)
+    return (probabilities * weights).sum(dim=(2, 3)) / weights.sum(dim=(2, 3))
 
 
 def predict(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from objdisc.affine import Affine
 from objdisc.errors import UsageError
 from objdisc.transforms import Augmentation, Background
 
@@ -29,6 +30,8 @@ class TrainerOptions:
             lit) to 1.
         background_share: Share of background patches in a batch.
         augmentation: How strongly the views of a patch differ.
+        affine: How the geometry of the two views differs for methods that compare them pixel by pixel; of
+            ``augmentation`` they take jitter and grey alone.
         precision: bf16, fp32, or auto (bf16 where the processor has units for it).
         device: auto, cpu, cuda, or mps.
         workers: Processes that load data; 0 loads in the main one.
@@ -51,6 +54,7 @@ class TrainerOptions:
     equalization: float = 0.7
     background_share: float = 0.5
     augmentation: Augmentation = field(default_factory=Augmentation)
+    affine: Affine = field(default_factory=Affine)
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     device: str = "auto"
     workers: int = 1

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer, RMSprop
 from torch.optim.lr_scheduler import LambdaLR
 
+from objdisc.affine import draw_affines, invert, reaches, warp
 from objdisc.errors import ObjdiscError, UsageError
 from objdisc.methods.base import Method, Views
 from objdisc.run import Run
@@ -92,7 +94,10 @@ class _Training:
             accelerator.num_processes,
         )
         num_views = 1 if method.views is Views.SINGLE else 2
-        views = PatchViews(store, options.augmentation, num_views, options.seed)
+        # pixels that are compared must stay in place: their geometry is drawn as a map that can be undone
+        in_place = method.views is Views.AFFINE_PAIR
+        augmentation = replace(options.augmentation, crop_scale=1.0, flip=0.0) if in_place else options.augmentation
+        views = PatchViews(store, augmentation, num_views, options.seed)
         self.loader = make_loader(views, self.batches, options.workers)
         method.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.steps_per_epoch = math.ceil(len(self.batches) / options.accumulation)
@@ -209,7 +214,20 @@ class _Training:
         context = views[0]
         if background != "keep" or equalization != 0:
             context = to_network_input(patches[0], "keep", encoder.mean, encoder.std)
-        return Batch(views, raw.rows.to(device), raw.foreground.to(device), context)
+        valid = patches[0, ..., -1] > 127  # (B, S, S)
+        batch = Batch(views, raw.rows.to(device), raw.foreground.to(device), context, valid)
+        return self._affine_pair(batch) if self.method.views is Views.AFFINE_PAIR else batch
+
+    def _affine_pair(self, batch: Batch) -> Batch:
+        """Warp the second views, and keep what undoes it; the maps depend on seed, epoch and row alone."""
+        assert batch.valid is not None  # the caller gives it
+        seeds = [(self.options.seed, self.epoch, row) for row in batch.index.tolist()]
+        maps = draw_affines(self.options.affine, seeds).to(batch.index.device)
+        to_first = invert(maps)
+        first, second = batch.views
+        second = warp(second, maps).contiguous(memory_format=torch.channels_last)
+        seen = batch.valid & reaches(to_first, first.shape[3])
+        return replace(batch, views=(first, second), valid=seen, to_first=to_first)
 
     def _check_finite(self, losses: dict[str, Tensor]) -> None:
         broken = [name for name, term in losses.items() if not bool(torch.isfinite(term).all())]
