@@ -27,7 +27,7 @@ LAYERS = [
     {"stitching", "evaluation", "retrieval", "naming", "namesfile"},
     {"report", "export"},
     {"config", "inputs", "frozen", "scoring", "pictures"},
-    {"discover", "segment", "benchmark"},
+    {"discover", "segment", "benchmark", "benchmark_iid"},
     {"cli"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
