@@ -1,6 +1,7 @@
 """The ``grid`` source: crops that cover every image, and know which of their pixels are valid."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -88,6 +89,6 @@ def test_padding_is_not_valid(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"side": 0}, {"stride": -1}])
-def test_settings_are_checked(wrong: dict[str, int]) -> None:
+def test_settings_are_checked(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="grid: side"):
         Grid(**wrong)
