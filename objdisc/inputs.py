@@ -13,6 +13,7 @@ from objdisc.errors import UsageError
 from objdisc.methods.base import Method
 from objdisc.models.encoder import build_encoder
 from objdisc.objectness.base import ObjectnessSource
+from objdisc.objectness.foreground import Foreground
 from objdisc.objectness.instances import Instances
 from objdisc.objectness.whole import Whole
 from objdisc.objectness.windows import Windows
@@ -120,11 +121,12 @@ def choose_objectness(named: Component | None, dataset: ImageDataset) -> Objectn
     """Build the source that was named, or take the first that the data can serve, and say which."""
     if named is not None:
         return named.build(ObjectnessSource)
-    has_masks = any(dataset.mask_paths(sample) for sample in dataset.samples)
     source: ObjectnessSource
-    if has_masks:
+    if dataset.has_instances:
         source = Instances()
-    elif dataset.has_ground_truth or dataset.is_foreground(dataset.samples[0]) is not None:
+    elif any(dataset.mask_paths(sample) for sample in dataset.samples):
+        source = Foreground()
+    elif dataset.labels_whole_images or dataset.is_foreground(dataset.samples[0]) is not None:
         source = Whole()
     else:
         source = Windows()

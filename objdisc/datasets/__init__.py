@@ -5,24 +5,41 @@ from pathlib import Path
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.datasets.cityscapes import MOVING_CLASSES, Cityscapes, cityscapes_splits, find_cityscapes_root
+from objdisc.datasets.cococlasses import THINGS
+from objdisc.datasets.cocostuff import CocoStuff, coco_splits, find_coco_root
 from objdisc.datasets.grouping import Reading
 from objdisc.datasets.imagefolder import ImageFolder, folder_splits
+from objdisc.datasets.labelmaps import LabelMaps, has_label_maps, label_map_splits
+from objdisc.datasets.potsdam import Potsdam, find_potsdam_images, potsdam_splits
 from objdisc.errors import UsageError
 
-__all__ = ["Cityscapes", "ImageDataset", "ImageFolder", "Reading", "available_splits", "open_dataset"]
+__all__ = [
+    "Cityscapes",
+    "CocoStuff",
+    "ImageDataset",
+    "ImageFolder",
+    "LabelMaps",
+    "Potsdam",
+    "Reading",
+    "available_splits",
+    "open_dataset",
+]
 
 
 def open_dataset(
     path: Path, split: str, foreground: Sequence[str] | None = None, reading: Reading | None = None
 ) -> ImageDataset:
-    """Open one split of a folder: in Cityscapes layout if there is a ``leftImg8bit/``, else as a folder of images.
+    """Open one split of a folder as what its layout says it is.
+
+    A folder is in Cityscapes layout if it holds ``leftImg8bit/``, COCO-Stuff if ``images/train2017/`` (or val),
+    Potsdam if ``4_Ortho_RGBIR/``, a folder with label maps if ``images/`` and ``labels/``; else a folder of images.
 
     Args:
         path: The data set's folder.
         split: Name of the split. A folder of images that has no split subfolders is taken whole; the result's
             ``split`` is then ``""``.
-        foreground: Classes that are objects, by name. None: the eight moving classes of Cityscapes;
-            unknown for a folder of images.
+        foreground: Classes that are objects, by name. None: the eight moving classes of Cityscapes, the things of
+            COCO-Stuff; unknown for the others.
         reading: Groups of classes, scale, and which images are left out; None for the data set as it is.
 
     Returns:
@@ -32,16 +49,21 @@ def open_dataset(
         UsageError: The folder is missing, the split is missing or empty, a foreground name is unknown, or ``reading``
             does not fit the data set.
     """
+    _check_folder(path)
     dataset = _open(path, split, foreground)
     return dataset if reading is None else dataset.with_reading(reading)
 
 
 def _open(path: Path, split: str, foreground: Sequence[str] | None) -> ImageDataset:
-    _check_folder(path)
     if find_cityscapes_root(path) is not None:
         return Cityscapes(path, split, MOVING_CLASSES if foreground is None else foreground)
-    splits = folder_splits(path)
-    return ImageFolder(path, split if splits else "", foreground)
+    if find_coco_root(path) is not None:
+        return CocoStuff(path, split, THINGS if foreground is None else foreground)
+    if find_potsdam_images(path) is not None:
+        return Potsdam(path, split, foreground)
+    if has_label_maps(path):
+        return LabelMaps(path, split if label_map_splits(path) else "", foreground)
+    return ImageFolder(path, split if folder_splits(path) else "", foreground)
 
 
 def available_splits(path: Path) -> tuple[str, ...]:
@@ -51,8 +73,13 @@ def available_splits(path: Path) -> tuple[str, ...]:
         UsageError: The folder is missing.
     """
     _check_folder(path)
-    root = find_cityscapes_root(path)
-    return folder_splits(path) if root is None else cityscapes_splits(root)
+    if (cityscapes := find_cityscapes_root(path)) is not None:
+        return cityscapes_splits(cityscapes)
+    if (coco := find_coco_root(path)) is not None:
+        return coco_splits(coco)
+    if find_potsdam_images(path) is not None:
+        return potsdam_splits(path)
+    return label_map_splits(path) if has_label_maps(path) else folder_splits(path)
 
 
 def _check_folder(path: Path) -> None:

@@ -42,11 +42,22 @@ class ImageDataset(ABC):
     reading: Reading = Reading()
     unlabelled_ids: frozenset[int] = frozenset()
     num_channels: int = 3
+    _masks: bool = True  # False where groups hold every class: then no label map needs to be read for the mask
 
     @property
     @abstractmethod
     def has_ground_truth(self) -> bool:
         """Whether any sample has class labels."""
+
+    @property
+    def has_instances(self) -> bool:
+        """Whether any sample has instance masks."""
+        return False
+
+    @property
+    def labels_whole_images(self) -> bool:
+        """Whether a class label is one of the whole image, not of its pixels."""
+        return False
 
     def with_reading(self, reading: Reading) -> Self:
         """Return the same data set, read another way: classes grouped, images scaled, unsuitable images left out.
@@ -67,6 +78,7 @@ class ImageDataset(ABC):
         other = copy.copy(self)
         other.reading = reading
         if reading.classes is not None and self.class_names:
+            other._masks = bool(self.unlabelled_ids) or not set(self.class_names) <= set(reading.valid_ids or ())
             unknown = [label for label in reading.valid_ids or () if label not in self.class_names]
             if unknown:
                 known = f"{min(self.class_names)} to {max(self.class_names)}"
@@ -85,7 +97,7 @@ class ImageDataset(ABC):
         Raises:
             UnreadableImageError: The file is missing or not an image.
         """
-        return scaled_size(*image_size(sample.image_path), self.reading.scale)
+        return scaled_size(*self._full_size(sample), self.reading.scale)
 
     def read_image(self, sample: Sample) -> NDArray[np.uint8]:
         """Decode a sample's image, at ``reading.scale``.
@@ -203,9 +215,13 @@ class ImageDataset(ABC):
         """Decode the image at full size to ``(H, W, C)``."""
         return read_rgb(sample.image_path)
 
+    def _full_size(self, sample: Sample) -> tuple[int, int]:
+        """Return ``(height, width)`` of ``_decode``'s answer in pixels, without decoding where possible."""
+        return image_size(sample.image_path)
+
     def _valid_at_full_size(self, sample: Sample) -> NDArray[np.bool_] | None:
         ids = self.reading.valid_ids
-        if ids is None and not self.unlabelled_ids:
+        if not self._masks or (ids is None and not self.unlabelled_ids):
             return None
         labels = self._read_class_ids(sample)
         if labels is None:
@@ -217,7 +233,7 @@ class ImageDataset(ABC):
         wanted = self.reading
         kept = []
         for sample in self.samples:
-            if min(image_size(sample.image_path)) < wanted.min_side:
+            if min(self._full_size(sample)) < wanted.min_side:
                 continue
             valid = self._valid_at_full_size(sample) if wanted.min_share else None
             if valid is None or np.count_nonzero(valid) >= wanted.min_share * valid.size:
@@ -247,7 +263,7 @@ def read_map_of(sample: Sample, path: Path) -> NDArray[np.uint8] | NDArray[np.ui
         UnreadableImageError: The map cannot be decoded or has another size than its image.
     """
     ids = read_index_map(path)
-    hold_to_size(sample, path, ids.shape)
+    hold_to_size(sample, path, ids.shape, image_size(sample.image_path))
     return ids
 
 
@@ -266,18 +282,19 @@ def read_label_map(sample: Sample, path: Path) -> NDArray[np.uint8]:
     return ids.astype(np.uint8, copy=False)
 
 
-def hold_to_size(sample: Sample, path: Path, size: tuple[int, ...]) -> None:
+def hold_to_size(sample: Sample, path: Path, size: tuple[int, ...], wanted: tuple[int, int]) -> None:
     """Refuse a map that does not fit its image.
 
     Args:
         sample: The image.
         path: Its map.
         size: ``(height, width)`` of the map in pixels.
+        wanted: The same of the image.
 
     Raises:
         UnreadableImageError: The image has another size.
     """
-    height, width = image_size(sample.image_path)
+    height, width = wanted
     if size[:2] != (height, width):
         found = f"{size[1]}x{size[0]} pixels, but its image {sample.image_path} has {width}x{height}"
         if size[:2] == (width, height):

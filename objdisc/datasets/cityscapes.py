@@ -77,6 +77,11 @@ class Cityscapes(ImageDataset):
         """Whether any sample has a labelIds map."""
         return self._has_ground_truth
 
+    @property
+    def has_instances(self) -> bool:
+        """Whether any sample has an instanceIds map."""
+        return any(self._map_path(sample, "instanceIds") is not None for sample in self.samples)
+
     def read_instances(self, sample: Sample) -> NDArray[np.int32] | None:
         """Read the instances of the foreground classes from instanceIds, as ``ImageDataset`` describes.
 

@@ -1,6 +1,5 @@
 """A folder of images of any size and kind, with or without class subfolders and splits."""
 
-import colorsys
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
+from objdisc.datasets.hues import even_hues
 from objdisc.datasets.images import IMAGE_SUFFIXES, image_size, list_images
 from objdisc.errors import UsageError
 from objdisc.types import Sample
@@ -59,13 +59,18 @@ class ImageFolder(ImageDataset):
             raise UsageError(f"{folder}: {len(subfolders)} subfolders; at most {_MAX_CLASSES} can be classes")
         self._class_ids = {name: index for index, name in enumerate(subfolders)} if labels_from_folders else {}
         self.class_names = {index: name for name, index in self._class_ids.items()}
-        self.class_colors = _even_hues(len(self._class_ids))
+        self.class_colors = even_hues(len(self._class_ids))
         self.ignore_ids = frozenset()
 
     @property
     def has_ground_truth(self) -> bool:
         """Whether the subfolders are classes."""
         return any(sample.city in self._class_ids for sample in self.samples)
+
+    @property
+    def labels_whole_images(self) -> bool:
+        """Whether the subfolders are classes."""
+        return bool(self._class_ids)
 
     def read_instances(self, sample: Sample) -> NDArray[np.int32] | None:
         """Return None: a folder of images has no masks."""
@@ -134,8 +139,3 @@ def _check_foreground(folder: Path, foreground: Sequence[str], subfolders: Seque
         there = ", ".join(subfolders) or "none"
         raise UsageError(f"{folder}: no subfolder {', '.join(unknown) or 'was named'} for --foreground; there: {there}")
     return frozenset(foreground)
-
-
-def _even_hues(count: int) -> dict[int, tuple[int, int, int]]:
-    hues = [colorsys.hsv_to_rgb(index / count, 0.75, 0.9) for index in range(count)]
-    return {index: (round(255 * r), round(255 * g), round(255 * b)) for index, (r, g, b) in enumerate(hues)}
