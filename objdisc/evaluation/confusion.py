@@ -17,7 +17,8 @@ class ConfusionMatrix:
 
     Args:
         num_labels: Label ids run from 0 to this number - 1.
-        ignore_ids: Label ids that are not evaluated; ids outside the range are allowed and mean nothing.
+        ignore_ids: Label ids that are not evaluated. Of those outside the range, such as 255, pixels that truly hold
+            one are left out; a prediction cannot hold one.
 
     Attributes:
         counts: ``(num_labels, num_labels)`` int64 pixels, row = true id, column = predicted id.
@@ -27,10 +28,12 @@ class ConfusionMatrix:
     def __init__(self, num_labels: int, ignore_ids: Iterable[int] = ()) -> None:
         if num_labels < 1:
             raise ValueError(f"num_labels is {num_labels}; at least one label id is needed")
+        ignored = frozenset(ignore_ids)
         self.num_labels = num_labels
         self.counts: NDArray[np.int64] = np.zeros((num_labels, num_labels), np.int64)
+        self._left_out = [label for label in ignored if label >= num_labels]
         self.evaluated: NDArray[np.bool_] = np.ones(num_labels, np.bool_)
-        self.evaluated[[label for label in ignore_ids if 0 <= label < num_labels]] = False
+        self.evaluated[[label for label in ignored if 0 <= label < num_labels]] = False
 
     def update(self, prediction: NDArray[np.uint8], target: NDArray[np.uint8]) -> None:
         """Add one frame.
@@ -40,10 +43,13 @@ class ConfusionMatrix:
             target: ``(H, W)`` true label ids.
 
         Raises:
-            ObjdiscError: The shapes differ, or an id is not below ``num_labels``.
+            ObjdiscError: The shapes differ, or an id is not below ``num_labels``, nor a true one that is ignored.
         """
         if prediction.shape != target.shape:
             raise ObjdiscError(f"the prediction is {prediction.shape} pixels, the ground truth {target.shape}")
+        if self._left_out and target.max(initial=0) >= self.num_labels:
+            known = ~np.isin(target, self._left_out)
+            prediction, target = prediction[known], target[known]
         for name, ids in (("prediction", prediction), ("ground truth", target)):
             if ids.size and int(ids.max()) >= self.num_labels:
                 raise ObjdiscError(

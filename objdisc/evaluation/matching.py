@@ -111,6 +111,30 @@ def label_mapping(counts: ClassCounts, matching: Matching = "majority") -> dict[
     return mappings[matching](counts.table, counts.class_ids)
 
 
+def labelled_share(count: int, share: float, seed: int = 0) -> NDArray[np.bool_]:
+    """Choose which of some labelled things keep their label, to fit a mapping on few labels.
+
+    With one seed, a smaller share is part of a larger one.
+
+    Args:
+        count: How many there are.
+        share: In (0, 1]; at least one keeps its label.
+        seed: Of the choice.
+
+    Returns:
+        ``(count,)`` bool.
+
+    Raises:
+        UsageError: The share is out of range.
+    """
+    if not 0 < share <= 1:
+        raise UsageError(f"a share of labels of {share}; give one above 0 and at most 1, such as 0.1")
+    order = np.random.default_rng(seed).permutation(count)
+    chosen = np.zeros(count, np.bool_)
+    chosen[order[: max(round(share * count), 1)]] = True
+    return chosen
+
+
 def mapped_recall(counts: ClassCounts, mapping: Mapping[int, int]) -> NDArray[np.float64]:
     """Recall of each class when clusters are read as classes.
 

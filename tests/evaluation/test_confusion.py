@@ -44,6 +44,16 @@ def test_truly_ignored_pixels_count_nowhere_and_predicted_ignored_ids_are_misses
     assert confusion.mean_iou([2]) == pytest.approx(1 / 2)
 
 
+def test_true_ids_beyond_the_range_are_left_out_where_they_are_ignored() -> None:
+    confusion = ConfusionMatrix(2, ignore_ids=iter([255]))
+    confusion.update(np.array([[0, 1, 1, 0]], np.uint8), np.array([[0, 1, 255, 255]], np.uint8))
+    assert confusion.counts.tolist() == [[1, 0], [0, 1]]
+    with pytest.raises(ObjdiscError, match="ground truth holds label id 9"):
+        confusion.update(np.array([[0]], np.uint8), np.array([[9]], np.uint8))
+    with pytest.raises(ObjdiscError, match="prediction holds label id 255"):
+        confusion.update(np.array([[255]], np.uint8), np.array([[0]], np.uint8))
+
+
 def test_a_class_that_never_occurs_has_no_iou_and_does_not_lower_the_mean() -> None:
     confusion = ConfusionMatrix(4)
     confusion.update(np.array([[1, 1]], np.uint8), np.array([[1, 1]], np.uint8))

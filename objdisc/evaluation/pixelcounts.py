@@ -1,0 +1,189 @@
+"""Pixels counted by class and cluster, image by image: what mappings are fitted on and dense answers scored by."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objdisc.datasets.base import ImageDataset
+from objdisc.datasets.images import read_index_map
+from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.evaluation.confusion import ConfusionMatrix
+from objdisc.evaluation.matching import ClassCounts, labelled_share
+from objdisc.types import SegmentationMap
+
+_PIXELS_AT_ONCE = 1 << 22  # bounds what counting a large tile takes beside its two maps
+
+
+class PixelCounts:
+    """Pixels by class and cluster; memory does not grow with the number or the size of images.
+
+    Args:
+        class_names: Label id to name.
+        ignore_ids: Label ids that are not scored.
+        num_clusters: K.
+
+    Attributes:
+        class_ids: The C scored label ids, ascending.
+        table: ``(C, K + 1)`` int64 pixels; the last column are pixels without an answer.
+        num_images: Images counted.
+    """
+
+    def __init__(self, class_names: Mapping[int, str], ignore_ids: Iterable[int], num_clusters: int) -> None:
+        if num_clusters < 1:
+            raise ValueError(f"num_clusters is {num_clusters}; at least one cluster is needed")
+        ignored = frozenset(ignore_ids)
+        self.class_names = class_names
+        self.num_clusters = num_clusters
+        self.class_ids = tuple(sorted(label for label in class_names if label not in ignored))
+        self.table: NDArray[np.int64] = np.zeros((len(self.class_ids), num_clusters + 1), np.int64)
+        self.num_images = 0
+        self._rows = np.full(256, len(self.class_ids), np.intp)  # the row beyond the table is dropped
+        self._rows[list(self.class_ids)] = np.arange(len(self.class_ids))
+        self._known = np.isin(np.arange(256), [*class_names, *ignored])
+
+    def update(self, clusters: NDArray[np.integer], labels: NDArray[np.uint8]) -> None:
+        """Add one image, or a part of one.
+
+        Args:
+            clusters: ``(H, W)`` cluster ids from 0 to K - 1; negative where nothing was found.
+            labels: ``(H, W)`` label ids.
+
+        Raises:
+            ValueError: The shapes differ, a cluster is out of range, or a label id is neither a class nor ignored.
+        """
+        if clusters.shape != labels.shape:
+            raise ValueError(f"the answer is {clusters.shape} pixels, the ground truth {labels.shape}")
+        if clusters.size and int(clusters.max()) >= self.num_clusters:
+            raise ValueError(f"the answer holds cluster {int(clusters.max())}; the largest is {self.num_clusters - 1}")
+        columns = self.num_clusters + 1
+        total = np.zeros((len(self.class_ids) + 1) * columns, np.int64)
+        seen = np.zeros(256, np.int64)
+        for part in _parts(labels.size):
+            found, truth = clusters.reshape(-1)[part].astype(np.intp), labels.reshape(-1)[part]
+            seen += np.bincount(truth, minlength=256)
+            found[found < 0] = self.num_clusters
+            total += np.bincount(self._rows[truth] * columns + found, minlength=total.size)
+        unknown = np.flatnonzero((seen > 0) & ~self._known)
+        if unknown.size:
+            raise ValueError(f"the ground truth holds label id {unknown[0]}, which is no class")
+        self.table += total.reshape(-1, columns)[:-1]
+        self.num_images += 1
+
+    def add(self, other: "PixelCounts") -> None:
+        """Add what was counted elsewhere, of the same classes and clusters."""
+        self.table += other.table
+        self.num_images += other.num_images
+
+    def counts(self) -> ClassCounts:
+        """Return the classes that occur, with the pixels that have an answer: what mappings are fitted on.
+
+        Raises:
+            UsageError: No pixel is of any class.
+        """
+        occurs: NDArray[np.bool_] = (self.table > 0).any(axis=1)
+        if not occurs.any():
+            names = ", ".join(self.class_names[label] for label in self.class_ids)
+            raise UsageError(f"no pixel of any class to score ({names}); check the label maps and --reading.classes")
+        ids = tuple(label for label, there in zip(self.class_ids, occurs, strict=True) if there)
+        return ClassCounts(ids, self.table[occurs, :-1])
+
+    def confusion(self, mapping: Mapping[int, int]) -> ConfusionMatrix:
+        """Read clusters as classes.
+
+        Args:
+            mapping: Cluster id to label id. Pixels of other clusters, or without an answer, are misses.
+
+        Returns:
+            A matrix over label ids, and one more that stands for "no class".
+        """
+        nothing = max(self.class_ids, default=0) + 1
+        matrix = ConfusionMatrix(nothing + 1, {*range(nothing + 1)} - {*self.class_ids})
+        for column in range(self.num_clusters + 1):
+            label = mapping.get(column, nothing)
+            matrix.counts[list(self.class_ids), label if label <= nothing else nothing] += self.table[:, column]
+        return matrix
+
+
+def count_pixels(
+    dataset: ImageDataset,
+    answers: Iterable[SegmentationMap],
+    num_clusters: int,
+    *,
+    shares: Sequence[float] = (),
+    seed: int = 0,
+) -> tuple[PixelCounts, dict[float, PixelCounts]]:
+    """Count pixels by class and cluster, one image in memory at a time.
+
+    Args:
+        dataset: The split that the answers belong to.
+        answers: Maps of cluster ids, of the size of ``read_labels``; images without ground truth are passed by.
+        num_clusters: K.
+        shares: Shares of the labelled images, in (0, 1], to count apart; a smaller share is part of a larger one.
+        seed: Of the choice of images for the shares.
+
+    Returns:
+        The counts of all images, and for each share those of its images alone.
+
+    Raises:
+        UsageError: An answer belongs to no image, or no image has ground truth.
+        UnreadableImageError: A label map cannot be read, or does not fit the answer.
+    """
+    samples = {sample.name: sample for sample in dataset.samples}
+    whole = PixelCounts(dataset.class_names, dataset.ignore_ids, num_clusters)
+    parts = {share: PixelCounts(dataset.class_names, dataset.ignore_ids, num_clusters) for share in shares}
+    chosen = {share: _labelled_names(dataset, share, seed) for share in shares}
+    for answer in answers:
+        sample = samples.get(answer.sample)
+        if sample is None:
+            raise UsageError(f"{dataset.root}: no image {answer.sample!r} in split {dataset.split!r}")
+        labels = dataset.read_labels(sample)
+        if labels is None:
+            continue
+        image = PixelCounts(dataset.class_names, dataset.ignore_ids, num_clusters)
+        try:
+            image.update(answer.clusters, labels)
+        except ValueError as error:
+            path = next(iter(dataset.label_paths(sample)), sample.image_path)
+            raise UnreadableImageError(path, f"{error}; answers must be of this data set, read the same way") from error
+        whole.add(image)
+        for share, part in parts.items():
+            if sample.name in chosen[share]:
+                part.add(image)
+    if not whole.num_images:
+        raise UsageError(
+            f"{dataset.root}: no image of split {dataset.split!r} has class labels; evaluate a split with ground truth"
+        )
+    return whole, parts
+
+
+def stored_answers(folder: Path, dataset: ImageDataset, num_clusters: int) -> Iterator[SegmentationMap]:
+    """Read the maps of cluster ids of a run back, one at a time.
+
+    Args:
+        folder: Where ``export.cityscapes.write_cluster_ids`` wrote them.
+        dataset: The split that they belong to; images without a label map are passed by.
+        num_clusters: K, which tells the depth of the files and so the value that stands for "nothing found".
+
+    Yields:
+        Maps with confidence 1 where something was found.
+
+    Raises:
+        UnreadableImageError: A map is missing or cannot be decoded.
+    """
+    nothing = 255 if num_clusters <= 255 else 65535
+    for sample in dataset.samples:
+        if dataset.label_paths(sample):
+            ids = read_index_map(folder / f"{sample.name}_clusterIds.png").astype(np.int32)
+            ids[ids == nothing] = -1
+            yield SegmentationMap(sample.name, ids.astype(np.int16), (ids >= 0).astype(np.float32))
+
+
+def _labelled_names(dataset: ImageDataset, share: float, seed: int) -> set[str]:
+    names = [sample.name for sample in dataset.samples if dataset.label_paths(sample)]
+    return {name for name, taken in zip(names, labelled_share(len(names), share, seed), strict=True) if taken}
+
+
+def _parts(size: int) -> Iterator[slice]:
+    return (slice(start, start + _PIXELS_AT_ONCE) for start in range(0, size, _PIXELS_AT_ONCE))
