@@ -27,8 +27,9 @@ from objdisc.inputs import (
     open_splits,
 )
 from objdisc.methods.base import Method
+from objdisc.naming import run_identity
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.pictures import write_cluster_list, write_maps, write_sheets
+from objdisc.pictures import frame_painter, write_cluster_list, write_maps, write_sheets
 from objdisc.report.gallery import ReportData, write_report
 from objdisc.retrieval import Centers, ClusterPatches, Index
 from objdisc.run import Run, atomic_write, write_json
@@ -227,8 +228,7 @@ def is_main_process() -> bool:
 
 
 def _report_data(options: DiscoverOptions, trained: Trained, answer: Answer) -> ReportData:
-    store, overlays = answer.store, trained.run.overlays
-    rows = {int(row) for cluster in answer.shown for row in (*cluster.confident, *cluster.random)}
+    store, probabilities = answer.store, answer.predictions.probabilities
     return ReportData(
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         config=dump(options),
@@ -240,12 +240,16 @@ def _report_data(options: DiscoverOptions, trained: Trained, answer: Answer) -> 
         supervision=trained.method.encoder.supervision,
         objectness=type(trained.source).__name__.lower(),
         metrics=answer.numbers,
+        identity=run_identity(trained.run, store),
         clusters=answer.shown,
         images=store.images,
-        confidence=answer.predictions.probabilities.max(axis=1),
-        patch_names={row: store.patch(row).sample for row in rows},
+        patches=store.patches,
+        assignments=np.where(store.foreground, probabilities.argmax(axis=1), -1),
+        confidence=probabilities.max(axis=1),
+        features=answer.predictions.features,
+        paths={sample.name: sample.image_path for sample in trained.scored.samples if sample.name in store.frames},
+        read_frame=frame_painter(trained.scored, store, answer.predictions),
         cluster_names=answer.score.cluster_names,
-        frames=[(sample.name, path) for sample in answer.mapped if (path := overlays / f"{sample.name}.jpg").is_file()],
         skipped=store.skipped,
     )
 

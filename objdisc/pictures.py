@@ -1,13 +1,15 @@
 """What a run shows of one split: maps and overlays frame by frame, the list of patches, and sheets of every cluster."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
+from objdisc.errors import UnreadableImageError
 from objdisc.export.cityscapes import write_cluster_ids, write_color, write_label_ids
-from objdisc.report.overlay import draw
+from objdisc.report.overlay import draw, paint
 from objdisc.report.palette import cluster_colors
 from objdisc.retrieval import ClusterPatches, rank, sheet
 from objdisc.run import Run, atomic_write, write_image
@@ -66,6 +68,40 @@ def write_maps(
             picture = draw(dataset.read_image(sample), segmentation, palette, cluster_names)
             write_image(run.overlays / f"{sample.name}.jpg", picture)
     return tuple(mapped)
+
+
+def frame_painter(
+    dataset: ImageDataset, store: PatchStore, predictions: Predictions
+) -> Callable[[str], NDArray[np.uint8]]:
+    """Make a function that draws one frame with its clusters when it is asked for.
+
+    Args:
+        dataset: The split.
+        store: Its N patches.
+        predictions: What the method says about them.
+
+    Returns:
+        A function from an image's name to ``(H, W, 3)`` uint8 RGB; it raises ``UnreadableImageError`` where the image
+        is no longer there, or no longer the one that the patches were cut from. An image that is one region as a whole
+        comes as it is.
+    """
+    samples = {sample.name: sample for sample in dataset.samples}
+    palette = cluster_colors(predictions.probabilities.shape[1])
+    rows_of = _rows_with_outlines(store)
+
+    def painted(name: str) -> NDArray[np.uint8]:
+        image = dataset.read_image(samples[name])
+        if image.shape[:2] != store.frames[name]:
+            height, width = store.frames[name]
+            reason = f"{image.shape[1]}x{image.shape[0]} pixels, but its patches were cut from {width}x{height}"
+            raise UnreadableImageError(samples[name].image_path, reason)
+        if name not in rows_of:
+            return image
+        patches = [store.patch(row) for row in rows_of[name]]
+        segmentation = stitch(store.frames[name], patches, predictions.probabilities[rows_of[name]], name)
+        return paint(image, segmentation.clusters, palette)
+
+    return painted
 
 
 def write_cluster_list(run: Run, dataset: ImageDataset, store: PatchStore, predictions: Predictions) -> None:

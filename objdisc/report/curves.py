@@ -1,12 +1,16 @@
-"""Training curves as points of an SVG polyline."""
+"""Training curves and the clusters' shares over the training, as points of SVG lines and areas."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 WIDTH, HEIGHT = 300, 90  # user units of the drawing
 _MAX_POINTS = 240
+_MAX_BANDS = 60  # more are thinner than a pixel
 _POSITIONS = ("step", "epoch")
 _NOT_CURVES = {*_POSITIONS, "seconds", "time"}
 
@@ -50,6 +54,32 @@ def curves(records: Sequence[Mapping[str, Any]], *, at_most: int = 12) -> list[C
     drawn = [(name, points) for name, points in series.items() if len(points) > 1]
     drawn.sort(key=lambda item: item[0] != "loss")
     return [_curve(name, points) for name, points in drawn[:at_most]]
+
+
+def occupancy_bands(shares: NDArray[np.float64]) -> list[str]:
+    """Stack the clusters' shares epoch by epoch, cluster 0 at the bottom.
+
+    Args:
+        shares: ``(E, K)``, as ``alarms.logged_occupancy`` gives them.
+
+    Returns:
+        K areas, each ``x,y x,y ...`` for ``<polygon>`` inside ``WIDTH`` x ``HEIGHT``; none where there is nothing to
+        see: fewer than two epochs, or more clusters than the eye tells apart.
+    """
+    epochs, num_clusters = shares.shape
+    if epochs < 2 or num_clusters > _MAX_BANDS:
+        return []
+    kept = np.unique(np.linspace(0, epochs - 1, min(epochs, _MAX_POINTS), dtype=int))
+    xs = kept / (epochs - 1) * WIDTH
+    edges = np.concatenate([np.zeros((len(kept), 1)), np.cumsum(shares[kept], axis=1)], axis=1)
+    ys = HEIGHT * (1 - edges)  # (E', K + 1)
+    return [
+        " ".join(
+            f"{x:.1f},{y:.1f}"
+            for x, y in [*zip(xs, ys[:, cluster], strict=True), *zip(xs[::-1], ys[::-1, cluster + 1], strict=True)]
+        )
+        for cluster in range(num_clusters)
+    ]
 
 
 def _is_number(value: object) -> bool:

@@ -1,28 +1,31 @@
-"""The report of a run: one HTML file that needs nothing beside it, written for people."""
+"""The report of a run: one HTML file that needs nothing beside it, to look at clusters and to name them."""
 
 import base64
+import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import cv2
 import jinja2
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
-from objdisc.report.curves import HEIGHT, WIDTH, curves
+from objdisc.report.alarms import logged_occupancy, occupancy_warnings, stability_warnings, training_warnings
+from objdisc.report.cards import Pictures, embed_pictures
+from objdisc.report.curves import HEIGHT, WIDTH, curves, occupancy_bands
+from objdisc.report.nearest import nearest_clusters
 from objdisc.report.palette import cluster_colors
-from objdisc.retrieval import ClusterPatches, thumbnail
-from objdisc.run import Run, atomic_write, encode_image, read_metrics_log
+from objdisc.retrieval import ClusterPatches
+from objdisc.run import Run, atomic_write, read_metrics_log
+from objdisc.types import Patch
 
-# Together these keep the page under 10 MB: a thumbnail takes 2 to 5 KB in the page, a frame about 80 KB.
-_MAX_THUMBNAILS = 1200
-_MAX_CLUSTERS = 200  # that are shown with patches; the tables list all
-_MAX_FRAMES = 12
-_THUMBNAIL, _FRAME_WIDTH = 72, 640  # pixels
-_MAX_SKIPPED = 20
+_MAX_COLUMNS = 300  # clusters in a class x cluster table
+_MAX_LISTED = 20  # images that are named one by one
+_SHOWN_FRAMES = 12  # before one asks for all
 
 _SUMMARY = (
     ("accuracy_majority", "Accuracy, each cluster read as its most frequent class"),
@@ -51,12 +54,18 @@ class ReportData:
         supervision: The labels that the encoder's weights have seen, ``none`` if none.
         objectness: Where the regions came from.
         metrics: As in ``metrics.json``; what is not in it (labels, baseline) is not shown, and the page says so.
-        clusters: One entry a cluster, as ``retrieval.rank`` gives them for the scored split.
+        identity: As ``naming.run_identity`` gives it; goes into ``names.json``.
+        clusters: One entry a cluster, as ``retrieval.rank`` gives them for the shown split.
         images: ``(N, S, S, 4)`` uint8 patches of that split.
+        patches: N patches, where they come from; only those shown are asked for.
+        assignments: ``(N,)`` int64 cluster of each patch, -1 for background.
         confidence: ``(N,)`` in [0, 1], of each patch in its cluster.
-        patch_names: Row to the name of its image, for the rows shown.
+        features: ``(N, D)`` float32 embeddings.
+        paths: Image name to file, for the images of the shown split.
+        read_frame: Gives the image of a name with its clusters drawn over it, ``(H, W, 3)`` uint8 RGB, or raises
+            ``UnreadableImageError``.
         cluster_names: Class that each cluster is read as; None without ground truth.
-        frames: Overlay files with the name of their image; a few, spread evenly, are shown.
+        kept: Cluster to the share of its patches that stay in it when augmented; empty where that was not measured.
         warnings: One sentence each, beside those that the page finds by itself.
         skipped: Images that could not be read, with the reason.
     """
@@ -71,12 +80,17 @@ class ReportData:
     supervision: str
     objectness: str
     metrics: Mapping[str, Any]
+    identity: str
     clusters: Sequence[ClusterPatches]
     images: NDArray[np.uint8]
+    patches: Sequence[Patch]
+    assignments: NDArray[np.int64]
     confidence: NDArray[np.float32]
-    patch_names: Mapping[int, str] = field(default_factory=dict)
+    features: NDArray[np.float32]
+    paths: Mapping[str, Path]
+    read_frame: Callable[[str], NDArray[np.uint8]]
     cluster_names: Mapping[int, str] | None = None
-    frames: Sequence[tuple[str, Path]] = ()
+    kept: Mapping[int, float] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     skipped: Sequence[tuple[Path, str]] = ()
 
@@ -99,52 +113,83 @@ def write_report(run: Run, data: ReportData) -> None:
         lstrip_blocks=True,
     )
     environment.filters["number"] = _number
-    template = environment.get_template("gallery.html.j2")
-    frames, missing = _frames(data.frames)
-    page = template.render(
+    log = read_metrics_log(run.metrics_log)
+    pictures = embed_pictures(data.clusters, data.images, data.patches, data.confidence, data.paths, data.read_frame)
+    sizes = [shown.size for shown in data.clusters]
+    colors = ["#{:02x}{:02x}{:02x}".format(*color) for color in cluster_colors(len(data.clusters)).tolist()]
+    title = run.path.resolve().name
+    script = Markup((_source("naming.js") + _source("page.js")).rstrip())
+    page = environment.get_template("gallery.html.j2").render(
         data=data,
-        title=run.path.resolve().name,
-        warnings=[*data.warnings, *occupancy_warnings([shown.size for shown in data.clusters]), *missing],
-        skipped=data.skipped[:_MAX_SKIPPED],
-        colors=[f"rgb({r} {g} {b})" for r, g, b in cluster_colors(len(data.clusters)).tolist()],
+        title=title,
+        style=Markup(_source("gallery.css")),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+        facts=_facts(data, pictures, colors, title),
+        warnings=[
+            *data.warnings,
+            *occupancy_warnings(sizes),
+            *training_warnings(log),
+            *stability_warnings(data.kept),
+        ],
+        left_out=_left_out(data, pictures),
+        colors=colors,
         names=data.cluster_names or {},
+        nearest=nearest_clusters(data.features, data.assignments, len(data.clusters)),
         summary=_summary(data.metrics),
         tables=_tables(data.metrics),
-        curves=curves(read_metrics_log(run.metrics_log)),
+        curves=curves(log),
+        bands=occupancy_bands(logged_occupancy(log)),
         curve_size=(WIDTH, HEIGHT),
-        total=sum(shown.size for shown in data.clusters),
-        largest=max((shown.size for shown in data.clusters), default=0),
-        groups=_groups(data),
-        frames=frames,
+        total=sum(sizes),
+        largest=max(sizes, default=0),
+        pictures=pictures,
+        frame_numbers=_frame_numbers(pictures),
+        shown_frames=_SHOWN_FRAMES,
         retrieval=run.retrieval.name,
     )
     with atomic_write(run.report) as file:
         file.write(page)
 
 
-def occupancy_warnings(sizes: Sequence[int]) -> list[str]:
-    """Say what is suspicious about the sizes of the clusters: empty ones, or one that holds nearly everything.
+def _source(name: str) -> str:
+    return files("objdisc.report").joinpath(name).read_text(encoding="utf-8")
 
-    Args:
-        sizes: Patches per cluster.
 
-    Returns:
-        One sentence each.
-    """
-    total = sum(sizes)
-    if not total or len(sizes) < 2:
-        return []
-    found = []
-    largest = int(np.argmax(sizes))
-    if sizes[largest] / total > 0.8:
-        found.append(
-            f"Cluster {largest} holds {sizes[largest] / total:.0%} of all patches: the clustering has collapsed, or "
-            "one kind of object makes up most of the images. Look at its random patches below."
-        )
-    empty = [str(cluster) for cluster, size in enumerate(sizes) if not size]
-    if empty:
-        listed = ", ".join(empty[:20]) + (", ..." if len(empty) > 20 else "")
-        found.append(f"{len(empty)} of {len(sizes)} clusters are empty ({listed}): fewer clusters may be enough.")
+def _facts(data: ReportData, pictures: Pictures, colors: Sequence[str], title: str) -> dict[str, Any]:
+    """Return what the page's script needs to know; the template escapes it."""
+    numbers = _frame_numbers(pictures)
+    return {
+        "title": title,
+        "run": data.identity,
+        "num_patches": len(data.assignments),
+        "colors": list(colors),
+        "sizes": [shown.size for shown in data.clusters],
+        "patches": {
+            str(row): {**facts, "picture": numbers.get(facts["sample"])} for row, facts in pictures.patches.items()
+        },
+    }
+
+
+def _frame_numbers(pictures: Pictures) -> dict[str, int]:
+    return {name: number for number, name in enumerate(pictures.frames)}
+
+
+def _left_out(data: ReportData, pictures: Pictures) -> list[tuple[str, Sequence[tuple[Path, str]], int]]:
+    """Say what the page lacks: a heading, some images with the reason, and how many more there are."""
+    lost = [(path, "not there") for path in data.paths.values() if not path.is_file()]
+    gone = {path for path, _ in lost}
+    broken = [(error.path, error.reason) for error in pictures.unreadable if error.path not in gone]
+    found: list[tuple[str, Sequence[tuple[Path, str]], int]] = []
+    for images, what in (
+        (data.skipped, "could not be read and {was} skipped"),
+        (lost, f"cannot be found. If {data.data_path} was moved, move it back; the clusters below do not depend on it"),
+        (broken, "can no longer be read, and {was} left out of the frames below"),
+    ):
+        if images:
+            count = f"{len(images)} {'image' if len(images) == 1 else 'images'} "
+            heading = count + what.format(was="was" if len(images) == 1 else "were")
+            found.append((heading, images[:_MAX_LISTED], max(0, len(images) - _MAX_LISTED)))
     return found
 
 
@@ -154,66 +199,30 @@ def _summary(metrics: Mapping[str, Any]) -> list[tuple[str, float | None, float 
     return [(title, metrics.get(key), baseline.get(key)) for key, title in _SUMMARY if metrics.get(key) is not None]
 
 
-def _tables(metrics: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, list[tuple[int, float]]]]]]:
-    """Class x cluster tables of the run and the baseline: rows of class and cells of count and share of the class."""
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Class x cluster counts: clusters in columns, and per class the counts with their shares of the class."""
+
+    title: str
+    columns: Sequence[int]
+    rows: Sequence[tuple[str, Sequence[tuple[int, float]]]]
+    omitted: int
+
+
+def _tables(metrics: Mapping[str, Any]) -> list[_Table]:
+    """Make the tables of the run and the baseline."""
     tables = []
     for title, numbers in (("This run", metrics), ("Baseline", metrics.get("baseline") or {})):
         counts: Mapping[str, Sequence[int]] = numbers.get("counts") or {}
-        rows = [(name, [(count, count / max(1, sum(row))) for count in row]) for name, row in counts.items()]
-        if rows:
-            tables.append((title, rows))
+        if counts:
+            table = np.array(list(counts.values()))  # (classes, K)
+            columns = sorted(np.argsort(-table.sum(axis=0), kind="stable")[:_MAX_COLUMNS].tolist())
+            rows = [
+                (name, [(int(row[column]), int(row[column]) / max(1, int(row.sum()))) for column in columns])
+                for name, row in zip(counts, table, strict=True)
+            ]
+            tables.append(_Table(title, columns, rows, table.shape[1] - len(columns)))
     return tables
-
-
-@dataclass(frozen=True, slots=True)
-class _Thumbnail:
-    """A patch on the page."""
-
-    uri: str
-    name: str
-    confidence: float
-
-
-def _groups(data: ReportData) -> list[tuple[ClusterPatches, list[tuple[str, list[_Thumbnail]]]]]:
-    """Thumbnails of the largest clusters, in the order of their ids, within the page's budget."""
-    kept = sorted(sorted(data.clusters, key=lambda shown: -shown.size)[:_MAX_CLUSTERS], key=lambda shown: shown.cluster)
-    each = max(3, min(12, _MAX_THUMBNAILS // (2 * max(1, len(kept)))))
-    return [
-        (
-            shown,
-            [
-                (title, [_thumbnail(data, row) for row in rows[:each].tolist()])
-                for title, rows in (("Most confident", shown.confident), ("Drawn at random", shown.random))
-            ],
-        )
-        for shown in kept
-    ]
-
-
-def _thumbnail(data: ReportData, row: int) -> _Thumbnail:
-    picture = thumbnail(data.images[row], _THUMBNAIL)
-    return _Thumbnail(_jpeg_uri(picture, 78), data.patch_names.get(row, ""), float(data.confidence[row]))
-
-
-def _frames(frames: Sequence[tuple[str, Path]]) -> tuple[list[tuple[str, str]], list[str]]:
-    """Read some overlays as (name, data URI); files that are gone or broken become warnings."""
-    places = np.linspace(0, len(frames) - 1, min(_MAX_FRAMES, len(frames)), dtype=int)
-    shown, missing = [], []
-    for name, path in (frames[place] for place in places):
-        stored = np.fromfile(path, np.uint8) if path.is_file() else np.zeros(0, np.uint8)
-        picture = cv2.imdecode(stored, cv2.IMREAD_COLOR_RGB) if stored.size else None
-        if picture is None:
-            missing.append(f"{path}: this overlay cannot be read and is left out.")
-            continue
-        scale = min(1.0, _FRAME_WIDTH / picture.shape[1])
-        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        shown.append((name, _jpeg_uri(np.asarray(small, np.uint8), 80)))
-    return shown, missing
-
-
-def _jpeg_uri(picture: NDArray[np.uint8], quality: int) -> str:
-    data = base64.b64encode(encode_image(picture, ".jpg", jpeg_quality=quality)).decode("ascii")
-    return f"data:image/jpeg;base64,{data}"
 
 
 def _number(value: float | None) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.lettering import put_text, shorten, text_width
-from objdisc.types import SegmentationMap
+from objdisc.types import UNKNOWN, SegmentationMap
 
 _MIN_WIDTH = 320  # pixels; smaller images are enlarged so that the legend below them can be read
 _MAX_ENTRIES = 24
@@ -15,20 +15,27 @@ _FILL = 0.42  # share of the cluster's colour inside a region
 _HALO = 0.35  # what is left of the image's brightness in the line around a region
 _INK, _FAINT = (32, 32, 32), (110, 110, 110)
 
+UNKNOWN_COLOR = (128, 128, 128)
+"""Of objects that are far from every cluster: no cluster is grey."""
+
 
 def draw(
     image: NDArray[np.uint8],
     segmentation: SegmentationMap,
     colors: NDArray[np.uint8],
     names: Mapping[int, str] | None = None,
+    labels: Mapping[int, str] | None = None,
 ) -> NDArray[np.uint8]:
     """Draw the clusters of one image: filled, outlined, and listed below with their share of the pixels.
+
+    What is ``UNKNOWN`` is grey.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
         segmentation: Its map, ``(H, W)``.
         colors: ``(K, 3)`` uint8 RGB, as ``palette.cluster_colors`` gives them.
         names: Class that the evaluation matched to a cluster; others are listed by number alone.
+        labels: What the legend says of a cluster instead of its number and class.
 
     Returns:
         ``(H', W', 3)`` uint8 RGB with the legend below the image. The image keeps its scale, but for one narrower than
@@ -40,12 +47,16 @@ def draw(
     clusters = segmentation.clusters
     if image.shape[:2] != clusters.shape:
         raise ValueError(f"{segmentation.sample}: image of {image.shape[:2]} pixels with a map of {clusters.shape}")
+    texts = {cluster: f"cluster {cluster}: {name}" for cluster, name in (names or {}).items()}
+    texts |= {**(labels or {}), len(colors): "unknown"}
+    clusters = np.where(clusters == UNKNOWN, len(colors), clusters).astype(np.int16)
+    colors = np.concatenate([colors.reshape(-1, 3), np.array([UNKNOWN_COLOR], np.uint8)])
     factor = -(-_MIN_WIDTH // image.shape[1])
     if factor > 1:
         image = image.repeat(factor, axis=0).repeat(factor, axis=1)
         clusters = clusters.repeat(factor, axis=0).repeat(factor, axis=1)
     painted = paint(image, clusters, colors)
-    return np.concatenate([painted, _legend(image.shape[1], clusters, colors, names or {})])
+    return np.concatenate([painted, _legend(image.shape[1], clusters, colors, texts)])
 
 
 def paint(image: NDArray[np.uint8], clusters: NDArray[np.int16], colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -75,12 +86,12 @@ def paint(image: NDArray[np.uint8], clusters: NDArray[np.int16], colors: NDArray
 
 
 def _legend(
-    width: int, clusters: NDArray[np.int16], colors: NDArray[np.uint8], names: Mapping[int, str]
+    width: int, clusters: NDArray[np.int16], colors: NDArray[np.uint8], texts: Mapping[int, str]
 ) -> NDArray[np.uint8]:
     """List the clusters of one map in as many columns as fit ``width`` pixels."""
     ids, counts = np.unique(clusters[clusters >= 0], return_counts=True)
     largest = np.sort(np.argsort(-counts, kind="stable")[:_MAX_ENTRIES])
-    entries = [_entry(int(ids[place]), counts[place] / clusters.size, names) for place in largest]
+    entries = [_entry(int(ids[place]), counts[place] / clusters.size, texts) for place in largest]
     size = max(14, round(width / 64))  # pixels; also the side of a swatch
     gap, line = size // 2, round(1.6 * size)
     longest = max((text_width(text, size) for text in entries), default=0)
@@ -102,7 +113,7 @@ def _legend(
     return panel
 
 
-def _entry(cluster: int, share: float, names: Mapping[int, str]) -> str:
+def _entry(cluster: int, share: float, texts: Mapping[int, str]) -> str:
     amount = f"{share:.1%}" if share >= 0.001 else "< 0.1%"
     # The share comes first: what does not fit is cut at the end.
-    return f"{amount} cluster {cluster}" + (f": {names[cluster]}" if cluster in names else "")
+    return f"{amount} {texts.get(cluster, f'cluster {cluster}')}"

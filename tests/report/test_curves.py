@@ -3,7 +3,9 @@
 import math
 from typing import Any
 
-from objdisc.report.curves import HEIGHT, WIDTH, curves
+import numpy as np
+
+from objdisc.report.curves import HEIGHT, WIDTH, curves, occupancy_bands
 
 
 def _points(text: str) -> list[tuple[float, float]]:
@@ -47,3 +49,19 @@ def test_long_logs_are_thinned_but_end_where_they_end() -> None:
     assert len(points) <= 242
     assert points[0] == (0.0, float(HEIGHT))
     assert max(abs(points[-1][0] - WIDTH), abs(points[-1][1])) < 0.1
+
+
+def test_occupancy_is_stacked_to_the_full_height() -> None:
+    shares = np.array([[0.25, 0.75], [0.5, 0.5], [1.0, 0.0]])
+    bottom, top = (_points(band) for band in occupancy_bands(shares))
+    assert bottom[:3] == [(0, HEIGHT), (WIDTH / 2, HEIGHT), (WIDTH, HEIGHT)]
+    assert bottom[3:] == [(WIDTH, 0), (WIDTH / 2, HEIGHT / 2), (0, HEIGHT * 0.75)]
+    assert top[:3] == bottom[:2:-1]
+    assert top[3:] == [(WIDTH, 0), (WIDTH / 2, 0), (0, 0)]
+
+
+def test_nothing_is_stacked_where_nothing_would_be_seen() -> None:
+    assert occupancy_bands(np.zeros((0, 0))) == []
+    assert occupancy_bands(np.ones((1, 1))) == []
+    assert occupancy_bands(np.full((9, 500), 1 / 500)) == []
+    assert len(occupancy_bands(np.full((3000, 2), 0.5))[0]) < 10_000

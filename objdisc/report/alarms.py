@@ -1,0 +1,112 @@
+"""What is suspicious about a clustering, in sentences: from sizes, from the training's log, from augmented views."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_COLLAPSED = 0.8  # share of all patches in one cluster
+_TINY = 0.1  # of an even share
+_UNSETTLED = 0.1  # share of the patches that changes clusters in the last epoch
+_SWINGING = 4  # epochs to look back; so many steps show whether shares go somewhere or to and fro
+_UNSTABLE = 0.6  # share of patches that keep their cluster in an augmented view
+_LISTED = 20
+
+
+def occupancy_warnings(sizes: Sequence[int]) -> list[str]:
+    """Say what is suspicious about the sizes of the clusters: nearly everything in one, empty ones, tiny ones.
+
+    Args:
+        sizes: Patches per cluster.
+
+    Returns:
+        One sentence each.
+    """
+    total = sum(sizes)
+    if not total or len(sizes) < 2:
+        return []
+    found = []
+    largest = int(np.argmax(sizes))
+    if sizes[largest] / total > _COLLAPSED:
+        found.append(
+            f"Cluster {largest} holds {sizes[largest] / total:.0%} of all patches: the clustering has collapsed, or "
+            "one kind of object makes up most of the images. Look at its random patches below."
+        )
+    empty = [cluster for cluster, size in enumerate(sizes) if not size]
+    if empty:
+        found.append(
+            f"{len(empty)} of {len(sizes)} clusters are empty ({_listed(empty)}): fewer clusters may be enough."
+        )
+    even = total / len(sizes)
+    tiny = [cluster for cluster, size in enumerate(sizes) if 0 < size < _TINY * even]
+    if tiny:
+        found.append(
+            f"{len(tiny)} of {len(sizes)} clusters hold less than a tenth of an even share ({_listed(tiny)}): "
+            "rare objects, or outliers. Look before you name them."
+        )
+    return found
+
+
+def training_warnings(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say whether the clusters were still changing when the training ended.
+
+    Args:
+        records: Lines of ``metrics.jsonl``; those with ``occupancy``, K shares of the patches, are looked at.
+
+    Returns:
+        At most one sentence.
+    """
+    shares = logged_occupancy(records)
+    if len(shares) < 2:
+        return []
+    steps = 0.5 * np.abs(np.diff(shares, axis=0)).sum(axis=1)  # share of the patches that moved, (E - 1,)
+    recent = steps[-_SWINGING:]
+    net = 0.5 * float(np.abs(shares[-1] - shares[-1 - len(recent)]).sum())
+    if len(recent) == _SWINGING and recent.mean() > _UNSETTLED / 2 and net < recent.sum() / 3:
+        return [
+            f"Unstable: over the last {_SWINGING} epochs {recent.mean():.0%} of the patches an epoch moved between "
+            f"clusters, to and fro (in all, only {net:.0%}): lower --lr, or another number of clusters."
+        ]
+    if steps[-1] > _UNSETTLED:
+        return [
+            f"Not settled: {steps[-1]:.0%} of the patches still moved between clusters in the last epoch: "
+            "more --epochs may change the result."
+        ]
+    return []
+
+
+def logged_occupancy(records: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
+    """Read the clusters' shares epoch by epoch.
+
+    Returns:
+        ``(E, K)``, each row sums to 1; ``(0, 0)`` where the log holds none, or not the same K throughout.
+    """
+    rows = [record["occupancy"] for record in records if isinstance(record.get("occupancy"), list)]
+    if not rows or len({len(row) for row in rows}) > 1:
+        return np.zeros((0, 0))
+    shares = np.array([[float(value or 0) for value in row] for row in rows])
+    return np.asarray(shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12))
+
+
+def stability_warnings(kept: Mapping[int, float]) -> list[str]:
+    """Say which clusters lose their patches when these are augmented.
+
+    Args:
+        kept: Cluster to the share of its patches that stay in it in an augmented view, in [0, 1].
+
+    Returns:
+        At most one sentence.
+    """
+    lost = [cluster for cluster, share in sorted(kept.items()) if math.isfinite(share) and share < _UNSTABLE]
+    if not lost:
+        return []
+    return [
+        f"Unstable: seen flipped, shifted or in another light, more than {1 - _UNSTABLE:.0%} of the patches leave "
+        f"{'cluster' if len(lost) == 1 else 'clusters'} {_listed(lost)}: expect borders that say little."
+    ]
+
+
+def _listed(clusters: Sequence[int]) -> str:
+    return ", ".join(map(str, clusters[:_LISTED])) + (", ..." if len(clusters) > _LISTED else "")

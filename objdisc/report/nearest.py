@@ -1,0 +1,54 @@
+"""How far the clusters of a run lie from each other."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """Where a cluster lies among the others; distances are Euclidean, in the embedding's units.
+
+    Attributes:
+        cluster: The nearest other cluster.
+        distance: Between the two centroids (means of the patches' embeddings).
+        spread: Root mean square distance of the cluster's own patches from its centroid: a neighbour that is nearer
+            than this is hardly another cluster.
+    """
+
+    cluster: int
+    distance: float
+    spread: float
+
+
+def nearest_clusters(
+    features: NDArray[np.float32], clusters: NDArray[np.int64], num_clusters: int
+) -> list[Nearest | None]:
+    """Find each cluster's nearest other cluster.
+
+    Args:
+        features: ``(N, D)`` embeddings.
+        clusters: ``(N,)`` cluster of each row; negative for rows that count for none.
+        num_clusters: K.
+
+    Returns:
+        One entry a cluster; None for an empty cluster, and where there is no other.
+    """
+    counts = np.bincount(clusters[clusters >= 0], minlength=num_clusters)
+    centroids = np.zeros((num_clusters, features.shape[1]))
+    spreads = np.zeros(num_clusters)
+    order = np.argsort(clusters, kind="stable")
+    starts = np.searchsorted(clusters[order], np.arange(num_clusters + 1))
+    for cluster in np.flatnonzero(counts):
+        own = features[order[starts[cluster] : starts[cluster + 1]]].astype(np.float64)
+        centroids[cluster] = own.mean(axis=0)
+        spreads[cluster] = np.sqrt(((own - centroids[cluster]) ** 2).sum(axis=1).mean())
+    found: list[Nearest | None] = []
+    for cluster in range(num_clusters):
+        distances = np.linalg.norm(centroids - centroids[cluster], axis=1)
+        distances[counts == 0] = distances[cluster] = np.inf
+        other = int(distances.argmin())
+        known = counts[cluster] > 0 and np.isfinite(distances[other])
+        found.append(Nearest(other, float(distances[other]), float(spreads[cluster])) if known else None)
+    return found
