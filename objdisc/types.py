@@ -95,14 +95,22 @@ class Batch:
     to_first: Tensor | None = None
 
 
+NOTHING = -1
+"""In a ``SegmentationMap``: no object was found here."""
+
+UNKNOWN = -2
+"""In a ``SegmentationMap``: an object that is far from every cluster."""
+
+
 @dataclass(frozen=True, slots=True)
 class SegmentationMap:
     """A full-size answer for one image.
 
     Attributes:
         sample: ``Sample.name`` of the image.
-        clusters: ``(H, W)`` int16 cluster ids; -1 where nothing was found.
-        confidence: ``(H, W)`` float32 in [0, 1], probability of the cluster; 0 where nothing was found.
+        clusters: ``(H, W)`` int16 cluster ids; -1 (``NOTHING``) where nothing was found, -2 (``UNKNOWN``) where an
+            object is far from every cluster.
+        confidence: ``(H, W)`` float32 in [0, 1], probability of the cluster; 0 where there is none.
     """
 
     sample: str
