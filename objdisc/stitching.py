@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from objdisc.errors import ObjdiscError
 from objdisc.objectness.masks import decode_crop
-from objdisc.types import Patch, Region, SegmentationMap
+from objdisc.types import NOTHING, UNKNOWN, Patch, Region, SegmentationMap
 
 Footprint = tuple[slice, slice, NDArray[np.bool_]]
 
@@ -62,20 +62,45 @@ def stitch(
     """
     if len(patches) != len(probabilities):
         raise ValueError(f"{sample}: {len(patches)} patches, but probabilities for {len(probabilities)}")
-    if not np.isfinite(probabilities).all():
+    if not len(patches):
+        return paint_regions(frame, [], [], [], sample)
+    regions = [patch.region for patch in patches]
+    return paint_regions(frame, regions, probabilities.argmax(axis=1), probabilities.max(axis=1), sample)
+
+
+def paint_regions(
+    frame: tuple[int, int],
+    regions: Sequence[Region],
+    clusters: Sequence[int] | NDArray[np.integer],
+    confidence: Sequence[float] | NDArray[np.floating],
+    sample: str,
+) -> SegmentationMap:
+    """Paint regions whose clusters are known into their frame, as ``stitch`` describes.
+
+    Args:
+        frame: ``(height, width)`` of the image in pixels.
+        regions: The image's n regions.
+        clusters: ``(n,)`` their clusters; one that is ``UNKNOWN`` gives way to every other.
+        confidence: ``(n,)`` the probabilities of the clusters.
+        sample: ``Sample.name`` of the image.
+
+    Raises:
+        ObjdiscError: A probability is not finite, or a mask has another size than the frame.
+    """
+    chosen, sure = np.asarray(clusters, np.int16), np.asarray(confidence, np.float32)
+    if not np.isfinite(sure).all():
         raise ObjdiscError(f"{sample}: a cluster probability is not finite; the run's weights are broken, train again")
-    clusters = np.full(frame, -1, np.int16)
-    confidence = np.zeros(frame, np.float32)
-    if len(patches):
-        best, peak = probabilities.argmax(axis=1), probabilities.max(axis=1)
-        # The winner is painted last: ascending confidence, and ties from the last patch to the first
-        for row in np.argsort(-peak, kind="stable")[::-1]:
-            region = patches[int(row)].region
-            if region.foreground:
-                rows, columns, mask = footprint(region, frame)
-                clusters[rows, columns][mask] = best[row]
-                confidence[rows, columns][mask] = peak[row]
-    return SegmentationMap(sample, clusters, confidence)
+    sure = np.where(chosen == UNKNOWN, np.float32(0), sure)
+    painted = np.full(frame, NOTHING, np.int16)
+    peaks = np.zeros(frame, np.float32)
+    # The winner is painted last: ascending confidence, and ties from the last region to the first
+    for row in np.argsort(-sure, kind="stable")[::-1]:
+        region = regions[int(row)]
+        if region.foreground:
+            rows, columns, mask = footprint(region, frame)
+            painted[rows, columns][mask] = chosen[row]
+            peaks[rows, columns][mask] = sure[row]
+    return SegmentationMap(sample, painted, peaks)
 
 
 def label_map(segmentation: SegmentationMap, cluster_to_label: Mapping[int, int]) -> NDArray[np.uint8]:
@@ -86,10 +111,10 @@ def label_map(segmentation: SegmentationMap, cluster_to_label: Mapping[int, int]
         cluster_to_label: Cluster id to label id in [0, 255], such as ``evaluation.matching.label_mapping`` gives.
 
     Returns:
-        ``(H, W)`` label ids; 0 where nothing was found and for clusters that match nothing.
+        ``(H, W)`` label ids; 0 where nothing was found, for what is unknown, and for clusters that match nothing.
     """
-    largest = max([int(segmentation.clusters.max(initial=-1)), *cluster_to_label])
-    labels = np.zeros(largest + 2, np.uint8)  # row 0 is cluster -1: nothing found
+    largest = max([int(segmentation.clusters.max(initial=NOTHING)), *cluster_to_label])
+    labels = np.zeros(largest + 1 - UNKNOWN, np.uint8)  # the first rows are no clusters
     for cluster, label in cluster_to_label.items():
-        labels[cluster + 1] = label
-    return labels[segmentation.clusters + 1]
+        labels[cluster - UNKNOWN] = label
+    return labels[segmentation.clusters - UNKNOWN]

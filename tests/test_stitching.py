@@ -10,8 +10,8 @@ from pycocotools import mask as coco_mask
 
 from objdisc.errors import ObjdiscError
 from objdisc.objectness.masks import region_from_mask
-from objdisc.stitching import footprint, label_map, stitch
-from objdisc.types import Patch, Region, SegmentationMap
+from objdisc.stitching import footprint, label_map, paint_regions, stitch
+from objdisc.types import UNKNOWN, Patch, Region, SegmentationMap
 
 FRAME = (24, 31)
 
@@ -132,3 +132,20 @@ def test_labels_come_from_the_mapping_and_are_zero_elsewhere() -> None:
     assert not label_map(segmentation, {}).any()
     empty = replace(segmentation, clusters=np.full((2, 3), -1, np.int16))
     assert not label_map(empty, {0: 26}).any()
+
+
+def test_an_unknown_region_gives_way_to_every_known_one() -> None:
+    regions = [Region((0, 0, 10, 10), 100), Region((5, 5, 10, 10), 100), Region((8, 8, 10, 10), 100)]
+    painted = paint_regions(FRAME, regions, [UNKNOWN, 1, UNKNOWN], [0.99, 0.2, 0.99], "street")
+    assert (painted.clusters[5:15, 5:15] == 1).all()
+    assert (painted.clusters[:5, :10] == UNKNOWN).all()
+    assert (painted.clusters[15:18, 8:18] == UNKNOWN).all()
+    assert (painted.confidence[painted.clusters == UNKNOWN] == 0).all()
+    assert set(np.unique(painted.clusters)) == {UNKNOWN, -1, 1}
+
+
+def test_what_is_unknown_has_label_0() -> None:
+    clusters = np.array([[UNKNOWN, -1, 0, 1]], np.int16)
+    segmentation = SegmentationMap("street", clusters, np.zeros((1, 4), np.float32))
+    assert label_map(segmentation, {0: 24, 1: 26}).tolist() == [[0, 0, 24, 26]]
+    assert label_map(segmentation, {}).tolist() == [[0, 0, 0, 0]]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from objdisc.evaluation.segmentation import prediction_path
 from objdisc.run import write_image
-from objdisc.types import SegmentationMap
+from objdisc.types import UNKNOWN, SegmentationMap
 
 Color = tuple[int, int, int]
 
@@ -37,12 +37,13 @@ def write_label_ids(folder: Path, sample: str, label_ids: NDArray[np.uint8]) -> 
 
 
 def write_cluster_ids(folder: Path, segmentation: SegmentationMap, num_clusters: int) -> Path:
-    """Write a map of cluster ids; the largest value of the file's depth stands for "nothing found".
+    """Write a map of cluster ids; the two largest values of the file's depth stand for "unknown" and "nothing found".
 
     Args:
         folder: A folder other than ``labelIds``; made if missing.
         segmentation: The map.
-        num_clusters: K. Up to 255 the file has 8 bits and nothing is 255, beyond it 16 bits and 65535.
+        num_clusters: K. Up to 254 the file has 8 bits, unknown is 254 and nothing 255; beyond it 16 bits, 65534 and
+            65535.
 
     Returns:
         The file, ``<folder>/<sample>_clusterIds.png``.
@@ -50,11 +51,15 @@ def write_cluster_ids(folder: Path, segmentation: SegmentationMap, num_clusters:
     Raises:
         ObjdiscError: The file cannot be written.
     """
-    depth = np.uint8 if num_clusters <= np.iinfo(np.uint8).max else np.uint16
-    nothing = np.iinfo(depth).max
     path = folder / f"{segmentation.sample}_clusterIds.png"
-    write_image(path, np.where(segmentation.clusters < 0, nothing, segmentation.clusters).astype(depth))
+    # -1 and -2 wrap around to the two largest values
+    write_image(path, segmentation.clusters.astype(cluster_id_depth(num_clusters)))
     return path
+
+
+def cluster_id_depth(num_clusters: int) -> type[np.uint8] | type[np.uint16]:
+    """Return the depth of maps that hold K cluster ids, "unknown" and "nothing found"."""
+    return np.uint8 if num_clusters + 2 <= 1 << 8 else np.uint16
 
 
 def write_color(folder: Path, sample: str, ids: NDArray[np.uint8 | np.int16], colors: Mapping[int, Color]) -> Path:
@@ -64,7 +69,7 @@ def write_color(folder: Path, sample: str, ids: NDArray[np.uint8 | np.int16], co
         folder: A folder outside ``labelIds``; made if missing.
         sample: ``Sample.name``; ``/`` in it makes subfolders.
         ids: ``(H, W)`` label ids or cluster ids.
-        colors: Id to RGB, 0 to 255; ids without one (-1 among them) are black.
+        colors: Id to RGB, 0 to 255; ids without one (-1, nothing found, among them) are black.
 
     Returns:
         The file, ``<folder>/<sample>_color.png``.
@@ -81,15 +86,15 @@ def colorize(ids: NDArray[np.uint8 | np.int16], colors: Mapping[int, Color]) -> 
     """Look ids up in colours.
 
     Args:
-        ids: ``(H, W)`` ids of at least -1.
-        colors: Id to RGB; ids without one are black.
+        ids: ``(H, W)`` ids of at least -2.
+        colors: Id to RGB; ids without one are black, and of those below 0 all but ``UNKNOWN``.
 
     Returns:
         ``(H, W, 3)`` RGB.
     """
-    size = max([int(ids.max(initial=0)), *colors]) + 2
-    table = np.zeros((size, 3), np.uint8)  # row 0 is id -1
+    size = max([int(ids.max(initial=0)), *colors]) + 1 - UNKNOWN
+    table = np.zeros((size, 3), np.uint8)  # the first rows are ids -2 and -1
     for label, color in colors.items():
-        if label >= 0:
-            table[label + 1] = color
-    return table[ids.astype(np.intp) + 1]
+        if label >= 0 or label == UNKNOWN:
+            table[label - UNKNOWN] = color
+    return table[ids.astype(np.intp) - UNKNOWN]

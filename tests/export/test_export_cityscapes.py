@@ -10,7 +10,7 @@ from PIL import Image
 
 from objdisc.errors import ObjdiscError
 from objdisc.export.cityscapes import colorize, write_cluster_ids, write_color, write_label_ids
-from objdisc.types import SegmentationMap
+from objdisc.types import UNKNOWN, SegmentationMap
 
 NAMES = ["frankfurt/frankfurt_000000_000294", "plain", "Ferien 2024/Straße/東京 #1.v2", "a/b/c"]
 IDS = np.array([[0, 24, 26, 33], [7, 255, 0, 31]], np.uint8)
@@ -42,7 +42,7 @@ def test_writing_again_replaces_the_map(tmp_path: Path) -> None:
         assert np.array_equal(np.array(image), IDS[:, ::-1])
 
 
-@pytest.mark.parametrize(("num_clusters", "mode", "nothing"), [(3, "L", 255), (255, "L", 255), (256, "I;16", 65535)])
+@pytest.mark.parametrize(("num_clusters", "mode", "nothing"), [(3, "L", 255), (254, "L", 255), (255, "I;16", 65535)])
 def test_cluster_ids_mark_nothing_by_the_largest_value(
     tmp_path: Path, num_clusters: int, mode: str, nothing: int
 ) -> None:
@@ -78,3 +78,19 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "labelIds").write_text("a file")
     with pytest.raises(ObjdiscError, match="labelIds"):
         write_label_ids(tmp_path / "labelIds", "plain", IDS)
+
+
+@pytest.mark.parametrize(("num_clusters", "unknown"), [(254, 254), (255, 65534)])
+def test_what_is_unknown_has_a_value_of_its_own(tmp_path: Path, num_clusters: int, unknown: int) -> None:
+    clusters = np.array([[UNKNOWN, -1, num_clusters - 1, 0]], np.int16)
+    path = write_cluster_ids(tmp_path, SegmentationMap("street", clusters, np.zeros((1, 4), np.float32)), num_clusters)
+    written = np.array(Image.open(path)).astype(int)
+    assert written.tolist() == [[unknown, unknown + 1, num_clusters - 1, 0]]
+
+
+def test_what_is_unknown_may_have_a_colour() -> None:
+    ids = np.array([[UNKNOWN, -1, 0, 1]], np.int16)
+    grey, red = (128, 128, 128), (255, 0, 0)
+    found = colorize(ids, {UNKNOWN: grey, 1: red, -1: (9, 9, 9)})
+    assert found.tolist() == [[list(grey), [0, 0, 0], [0, 0, 0], list(red)]]
+    assert colorize(ids, {1: red}).tolist() == [[[0, 0, 0], [0, 0, 0], [0, 0, 0], list(red)]]

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from objdisc.report.overlay import draw, paint
+from objdisc.report.overlay import UNKNOWN_COLOR, draw, paint
 from objdisc.report.palette import cluster_colors
-from objdisc.types import SegmentationMap
+from objdisc.types import UNKNOWN, SegmentationMap
 
 
 def _map(clusters: NDArray[np.int16]) -> SegmentationMap:
@@ -104,3 +104,25 @@ def test_inputs_are_left_alone(image: NDArray[np.uint8], clusters: NDArray[np.in
 def test_map_of_another_size_is_refused(clusters: NDArray[np.int16]) -> None:
     with pytest.raises(ValueError, match=r"city/frame.*\(100, 100\)"):
         draw(np.zeros((100, 100, 3), np.uint8), _map(clusters), cluster_colors(3))
+
+
+def test_what_is_unknown_is_grey_and_listed(image: NDArray[np.uint8], clusters: NDArray[np.int16]) -> None:
+    known = draw(image, _map(clusters), cluster_colors(3))
+    unknown = clusters.copy()
+    unknown[unknown == 2] = UNKNOWN
+    picture = draw(image, _map(unknown), cluster_colors(3))
+    grey = (picture == UNKNOWN_COLOR).all(axis=-1)
+    assert grey[100:200, 300:400].sum() > 100  # the outline
+    assert grey[240:].sum() > 100  # the swatch
+    assert not (known == UNKNOWN_COLOR).all(axis=-1)[240:].any()
+    middle = picture[110:190, 310:390].astype(float)
+    np.testing.assert_allclose(middle, 0.58 * image[110:190, 310:390] + 0.42 * 128, atol=1)
+
+
+def test_labels_replace_number_and_class(image: NDArray[np.uint8], clusters: NDArray[np.int16]) -> None:
+    plain = draw(image, _map(clusters), cluster_colors(3), {0: "car"})
+    labelled = draw(image, _map(clusters), cluster_colors(3), {0: "car"}, {0: "lorry"})
+    same = draw(image, _map(clusters), cluster_colors(3), labels={0: "cluster 0: car"})
+    assert np.array_equal(plain[:240], labelled[:240])
+    assert (plain[240:] != labelled[240:]).any()
+    assert np.array_equal(plain, same)
