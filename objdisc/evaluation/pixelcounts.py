@@ -82,7 +82,8 @@ class PixelCounts:
         Raises:
             UsageError: No pixel is of any class.
         """
-        occurs: NDArray[np.bool_] = (self.table > 0).any(axis=1)
+        sizes: NDArray[np.int64] = self.table.sum(axis=1)
+        occurs = sizes > 0
         if not occurs.any():
             names = ", ".join(self.class_names[label] for label in self.class_ids)
             raise UsageError(f"no pixel of any class to score ({names}); check the label maps and --reading.classes")
@@ -172,7 +173,7 @@ def stored_answers(folder: Path, dataset: ImageDataset, num_clusters: int) -> It
     Raises:
         UnreadableImageError: A map is missing or cannot be decoded.
     """
-    nothing = 255 if num_clusters <= 255 else 65535
+    nothing = 255 if num_clusters <= 254 else 65535
     for sample in dataset.samples:
         if dataset.label_paths(sample):
             ids = read_index_map(folder / f"{sample.name}_clusterIds.png").astype(np.int32)
