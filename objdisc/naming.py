@@ -98,12 +98,12 @@ class Names:
         """Apply the moves.
 
         Args:
-            clusters: ``(N,)`` cluster of each row of the patch store; -1 for none.
+            clusters: ``(N,)`` cluster of each row of the patch store; below 0 for none.
 
         Returns:
             ``(N,)`` clusters, -1 where a patch has none or was rejected by itself.
         """
-        after = clusters.astype(np.int64)
+        after = np.maximum(clusters.astype(np.int64), REJECTED)
         if self.moved:
             after[list(self.moved)] = list(self.moved.values())
         return after
@@ -112,7 +112,7 @@ class Names:
         """Return the category id of each patch, with moves and rejections applied.
 
         Args:
-            clusters: ``(N,)`` cluster of each row of the patch store; -1 for none.
+            clusters: ``(N,)`` cluster of each row of the patch store; below 0 for none.
 
         Returns:
             ``(N,)`` category ids from 1; -1 for what is rejected, or was in no cluster.

@@ -61,7 +61,7 @@ def test_moves_win_over_clusters_and_rejections_over_moves() -> None:
 
 
 def test_what_was_in_no_cluster_is_in_no_category() -> None:
-    assert Names.default(COLORS).categories_of(np.array([-1, 2])).tolist() == [-1, 3]
+    assert Names.default(COLORS).categories_of(np.array([-1, -2, 2])).tolist() == [-1, -1, 3]
 
 
 def test_nothing_is_changed_in_place() -> None:

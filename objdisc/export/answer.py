@@ -1,0 +1,126 @@
+"""What every format writes: the objects of a run's answer with their categories, and the frames they lie in."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objdisc.naming import REJECTED, Names
+from objdisc.retrieval import Index
+from objdisc.stitching import stitch
+from objdisc.store import PatchStore
+from objdisc.types import Patch, SegmentationMap
+
+Objects = list[tuple[int, Patch]]
+
+_END: tuple[str | None, Iterator[tuple[int, Patch]]] = (None, iter(()))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One image of the answered split.
+
+    Attributes:
+        sample: ``Sample.name``.
+        path: Where the file lay when the run was made.
+        file_name: Its path below the data set's folder, ``/``-separated.
+        height: In pixels.
+        width: In pixels.
+    """
+
+    sample: str
+    path: Path
+    file_name: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, eq=False)
+class NamedAnswer:
+    """N patches of a run with their categories.
+
+    Attributes:
+        store: The patches.
+        names: The categories.
+        clusters: ``(N,)`` int64 cluster of each patch, single moves applied; -1 where a patch was rejected by itself.
+        categories: ``(N,)`` int64 ids from 1; -1 for background patches and whatever is rejected.
+        confidence: ``(N,)`` float32 probability of the category, as ``Names.confidence_of`` says.
+        frames: Every readable image, in the order of the store.
+    """
+
+    store: PatchStore
+    names: Names
+    clusters: NDArray[np.int64]
+    categories: NDArray[np.int64]
+    confidence: NDArray[np.float32]
+    frames: tuple[Frame, ...]
+
+    @classmethod
+    def of(cls, store: PatchStore, index: Index, names: Names) -> "NamedAnswer":
+        """Join a run's patches and their clusters with the categories.
+
+        Args:
+            store: The answered split's patches.
+            index: What the run says about them, row by row.
+            names: The categories.
+        """
+        categories = np.where(store.foreground, names.categories_of(index.clusters), REJECTED)
+        frames = (
+            Frame(name, path, os.path.relpath(path, index.root).replace(os.sep, "/"), *store.frames[name])
+            for name, path in index.image_paths.items()
+        )
+        return cls(
+            store,
+            names,
+            names.clusters_of(index.clusters),
+            categories,
+            names.confidence_of(index.probabilities),
+            tuple(frames),
+        )
+
+    @cached_property
+    def object_rows(self) -> NDArray[np.int64]:
+        """Rows of all objects that have a category."""
+        return np.flatnonzero(self.categories != REJECTED)
+
+    def score(self, row: int) -> float:
+        """How sure it is that a patch is an object of its category: the source's score times the confidence."""
+        return float(self.store.patch(row).region.score) * float(self.confidence[row])
+
+    def objects(self) -> Iterator[tuple[Frame, Objects]]:
+        """Yield every frame with its objects, as rows and patches; frames without any too. One frame is in memory."""
+        pairs = ((int(row), self.store.patch(int(row))) for row in self.object_rows)
+        groups = groupby(pairs, key=lambda pair: pair[1].sample)
+        sample, found = next(groups, _END)
+        for frame in self.frames:
+            if frame.sample == sample:
+                yield frame, list(found)
+                sample, found = next(groups, _END)
+            else:
+                yield frame, []
+
+    def outlined(self) -> Iterator[tuple[Frame, Objects]]:
+        """Yield what ``objects`` does, but for images that are one object as a whole: a map tells nothing of them."""
+        for frame, objects in self.objects():
+            whole = (0, 0, frame.width, frame.height)
+            if not any(patch.region.mask is None and patch.region.box == whole for _, patch in objects):
+                yield frame, objects
+
+    def category_map(self, frame: Frame, objects: Objects) -> NDArray[np.int64]:
+        """Paint the categories of one frame; where objects overlap, the one with the higher confidence wins.
+
+        Returns:
+            ``(H, W)`` category ids, 0 where there is none.
+        """
+        rows = [row for row, _ in objects]
+        weights = np.zeros((len(rows), max(len(self.names.categories), 1)), np.float32)
+        weights[np.arange(len(rows)), self.categories[rows] - 1] = self.confidence[rows]
+        painted: SegmentationMap = stitch(
+            (frame.height, frame.width), [patch for _, patch in objects], weights, frame.sample
+        )
+        return painted.clusters.astype(np.int64) + 1

@@ -1,0 +1,39 @@
+"""One line an object: the table that spreadsheets and scripts read."""
+
+import csv
+from pathlib import Path
+
+from objdisc.export.answer import NamedAnswer
+from objdisc.run import atomic_write
+
+COLUMNS = (
+    *("patch", "image", "x", "y", "width", "height", "area"),
+    *("cluster", "category_id", "category", "confidence", "objectness"),
+)
+
+
+def write_table(path: Path, answer: NamedAnswer) -> Path:
+    """Write one line for every object that has a category.
+
+    ``patch`` is the row of the patch store, as in ``names.json``; ``image`` the file below the data set's folder; the
+    box and the area are pixels of the full image; ``cluster`` is where the patch is after single moves.
+
+    Args:
+        path: The CSV file, UTF-8, fields quoted where they must be.
+        answer: The objects.
+
+    Raises:
+        ObjdiscError: The file cannot be written.
+    """
+    names = {category.id: category.name for category in answer.names.categories}
+    with atomic_write(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for frame, objects in answer.objects():
+            for row, patch in objects:
+                category = int(answer.categories[row])
+                region, confidence = patch.region, f"{answer.confidence[row]:.4f}"
+                place = [row, frame.file_name, *region.box, region.area]
+                what = [int(answer.clusters[row]), category, names[category]]
+                writer.writerow([*place, *what, confidence, f"{region.score:.4f}"])
+    return path
