@@ -1,0 +1,104 @@
+"""Objects as the Cityscapes evaluator of instances reads them, and the Cityscapes class that each category stands for.
+
+One text file an image with a line ``mask.png labelId confidence`` an object: the format that
+``cityscapesscripts/evaluation/evalInstanceLevelSemanticLabeling.py`` describes.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objdisc.datasets.cityscapes import LABEL_IDS
+from objdisc.export.answer import Frame, NamedAnswer, Objects
+from objdisc.export.cityscapes import write_label_ids
+from objdisc.run import atomic_write, write_image
+from objdisc.stitching import footprint
+from objdisc.types import Patch
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChoice:
+    """Which Cityscapes class a category is written as.
+
+    Attributes:
+        label: Label id, 0 for none.
+        by_name: Whether the category bears the class's name; else the run's evaluation matched it, with labels.
+    """
+
+    label: int
+    by_name: bool
+
+
+def choose_labels(answer: NamedAnswer, matched: Mapping[int, int]) -> dict[int, LabelChoice]:
+    """Say which label id each category is written as.
+
+    A category that is called like a Cityscapes class, in any case of letters, is that class. Another one is the class
+    that the evaluation matched most of its objects' clusters to.
+
+    Args:
+        answer: The objects.
+        matched: Cluster to label id, as the run's evaluation fitted it; empty without one.
+    """
+    by_name = {name.casefold(): label for name, label in LABEL_IDS.items()}
+    chosen = {}
+    for category in answer.names.categories:
+        label = by_name.get(category.name.casefold())
+        if label is not None:
+            chosen[category.id] = LabelChoice(label, by_name=True)
+            continue
+        sizes = Counter(answer.clusters[answer.categories == category.id].tolist())
+        votes: Counter[int] = Counter()
+        for cluster in category.clusters:
+            votes[matched.get(cluster, 0)] += sizes[cluster]
+        chosen[category.id] = LabelChoice(votes.most_common(1)[0][0], by_name=False)
+    return chosen
+
+
+def write_cityscapes(folder: Path, answer: NamedAnswer, labels: Mapping[int, LabelChoice]) -> Path:
+    """Write ``labelIds/`` for the evaluator of pixels, and ``instances/`` for the evaluator of instances.
+
+    Images that are one object as a whole get none. Objects whose category stands for no class are left out.
+
+    Args:
+        folder: Where they go; either subfolder is what its evaluator takes as the folder of results.
+        answer: The objects.
+        labels: Category id to label id.
+
+    Raises:
+        ObjdiscError: A file cannot be written.
+    """
+    table = np.zeros(len(answer.names.categories) + 1, np.uint8)
+    for category, choice in labels.items():
+        table[category] = choice.label
+    for frame, objects in answer.outlined():
+        known = [(row, patch) for row, patch in objects if table[answer.categories[row]]]
+        write_label_ids(folder / "labelIds", frame.sample, table[answer.category_map(frame, known)])
+        _write_instances(folder / "instances", answer, frame, known, table)
+    return folder
+
+
+def _write_instances(
+    folder: Path, answer: NamedAnswer, frame: Frame, objects: Objects, table: NDArray[np.uint8]
+) -> None:
+    """Write the masks of one frame, then the file that lists them; it is there for frames without objects too."""
+    path = folder / f"{frame.sample}.txt"
+    lines = []
+    for number, (row, patch) in enumerate(objects):
+        # The evaluator splits lines at spaces, and resolves masks beside the text file
+        mask = f"masks/{quote(path.stem, safe='')}_{number:03d}.png"
+        write_image(path.parent / mask, _full_mask(patch))
+        lines.append(f"{mask} {table[answer.categories[row]]} {answer.score(row):.6f}\n")
+    with atomic_write(path) as file:
+        file.write("".join(lines))
+
+
+def _full_mask(patch: Patch) -> NDArray[np.uint8]:
+    mask = np.zeros(patch.frame, np.uint8)
+    rows, columns, inside = footprint(patch.region, patch.frame)
+    mask[rows, columns][inside] = 255
+    return mask
