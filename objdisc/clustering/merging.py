@@ -1,0 +1,57 @@
+"""Merging many clusters into few so that two views go on telling the most about each other."""
+
+import torch
+from torch import Tensor
+
+
+@torch.no_grad()
+def merge_by_information(joint: Tensor, num_clusters: int) -> tuple[Tensor, float]:
+    """Merge clusters pair by pair, each time the two whose union loses the least mutual information.
+
+    The agglomerative information bottleneck (Slonim and Tishby, NIPS 1999), with both variables merged alike: clusters
+    that the two views of a sample often disagree between are one cluster in two parts.
+
+    Args:
+        joint: ``(n, n)`` how often cluster i of one view met cluster j of the other, >= 0, any scale.
+        num_clusters: K, at most n.
+
+    Returns:
+        ``(n,)`` int64, the merged cluster in [0, K) of each, and the mutual information that is left, in nats.
+    """
+    table = (joint + joint.T).double()
+    table = table / table.sum().clamp_min(torch.finfo(torch.float64).tiny)
+    groups = torch.arange(len(table), device=joint.device)
+    while len(table) > num_clusters:
+        first, second = divmod(int(_loss_of_merging(table).argmin()), len(table))
+        first, second = min(first, second), max(first, second)
+        table[first] += table[second]
+        table[:, first] += table[:, second]
+        kept = torch.arange(len(table), device=joint.device) != second
+        table = table[kept][:, kept]
+        groups[groups == second] = first
+        groups[groups > second] -= 1
+    return groups, float(_x_log_x(table).sum() - 2 * _x_log_x(table.sum(1)).sum())
+
+
+def _loss_of_merging(table: Tensor) -> Tensor:
+    """Mutual information ``(n, n)`` that each pair's union would lose; infinite on the diagonal.
+
+    With h(p) = p log p, information is the sum of h over the table less twice that over its marginal. Merging i and j
+    replaces their rows, their columns, and the four cells where those cross.
+    """
+    marginal, diagonal = table.sum(1), table.diagonal()
+    h = _x_log_x(table)
+    union = _x_log_x(table[:, None] + table[None])  # (n, n, n): row i plus row j, at column l
+    own = torch.arange(len(table), device=table.device)
+    rows = union.sum(2) - union[own[:, None], own, own[:, None]] - union[own[:, None], own, own]  # but l = i, j
+    crossing = _x_log_x(diagonal[:, None] + diagonal + 2 * table)
+    before = h.sum(1) - h.diagonal()
+    rows_before = before[:, None] + before - 2 * h
+    crossing_before = h.diagonal()[:, None] + h.diagonal() + 2 * h
+    marginals = _x_log_x(marginal[:, None] + marginal) - _x_log_x(marginal)[:, None] - _x_log_x(marginal)
+    loss = 2 * (rows_before - rows) + crossing_before - crossing + 2 * marginals
+    return loss.fill_diagonal_(torch.inf)
+
+
+def _x_log_x(p: Tensor) -> Tensor:
+    return torch.special.xlogy(p, p)
