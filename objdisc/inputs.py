@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from objdisc.datasets import ImageDataset, available_splits, open_dataset
+from objdisc.datasets import ImageDataset, Reading, available_splits, open_dataset
 from objdisc.datasets.toycity import generate_toy_city
 from objdisc.errors import UsageError
 from objdisc.methods.base import Method
@@ -53,6 +53,8 @@ class DiscoverOptions:
         output_dir: Folder of the run; runs/DATASET_METHOD_kK_sSEED if none is given.
         resume: Run to go on with, exactly where it stopped, with its own settings.
         overlays: Draw at most this many frames.
+        reading: How images are read: which classes are told apart for scoring and which pixels take part, the scale,
+            the bands, and which images are left out.
         patches: How patches are cut.
         training: How the method is trained.
     """
@@ -76,6 +78,7 @@ class DiscoverOptions:
     output_dir: Path | None = None
     resume: Path | None = None
     overlays: int = 50
+    reading: Reading = field(default_factory=Reading)
     patches: PatchOptions = field(default_factory=PatchOptions)
     training: TrainerOptions = flat(TrainerOptions)
 
@@ -110,11 +113,11 @@ def open_splits(path: Path, options: DiscoverOptions) -> tuple[ImageDataset, Ima
     first = "train" if "train" in splits or not splits else splits[0]
     train_split = options.train_split or first
     split = options.split or ("val" if "val" in splits else train_split)
-    dataset = open_dataset(path, train_split, options.foreground)
+    dataset = open_dataset(path, train_split, options.foreground, options.reading)
     if split == train_split or not splits:
         log.warning("trained and scored on the same split, %s", dataset.split or "the whole folder")
         return dataset, dataset
-    return dataset, open_dataset(path, split, options.foreground)
+    return dataset, open_dataset(path, split, options.foreground, options.reading)
 
 
 def choose_objectness(named: Component | None, dataset: ImageDataset) -> ObjectnessSource:

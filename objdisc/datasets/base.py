@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 
 from objdisc.datasets.grouping import IGNORED, Reading, group_ids, ids_among, scale_image, scale_map, scaled_size
 from objdisc.datasets.images import image_size, read_index_map, read_rgb
+from objdisc.datasets.rasters import raster_size, read_bands
+from objdisc.datasets.selection import Measures, select_samples
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.types import Sample
+
+_RGB = 3
 
 
 class ImageDataset(ABC):
@@ -66,8 +70,8 @@ class ImageDataset(ABC):
         id, and ``ignore_ids`` the one id 255 of all other pixels.
 
         Args:
-            reading: How; its ``min_side`` and ``min_share`` choose among the samples, which reads every label map
-                where a share is asked for.
+            reading: How; its ``only``, ``min_side`` and ``min_share`` choose among the samples, which reads every
+                label map where a share is asked for.
 
         Raises:
             UsageError: A group holds an id that the data set lacks, the data set was regrouped already, or no image
@@ -87,8 +91,10 @@ class ImageDataset(ABC):
             other.class_names = {number: name for number, (name, _) in enumerate(groups)}
             other.class_colors = {number: self.class_colors[ids[0]] for number, (_, ids) in enumerate(groups)}
             other.ignore_ids = frozenset({IGNORED})
-        if reading.min_side or reading.min_share:
-            other.samples = other._select()
+        if reading.channels is not None:
+            other.num_channels = reading.channels
+        measures = Measures(other._full_size, other._share, other.label_paths)
+        other.samples = select_samples(self.samples, reading, measures, f"{self.root}, split {self.split!r}")
         return other
 
     def image_size(self, sample: Sample) -> tuple[int, int]:
@@ -213,11 +219,13 @@ class ImageDataset(ABC):
 
     def _decode(self, sample: Sample) -> NDArray[np.uint8]:
         """Decode the image at full size to ``(H, W, C)``."""
-        return read_rgb(sample.image_path)
+        if self.num_channels == _RGB:
+            return read_rgb(sample.image_path)
+        return read_bands(sample.image_path, self.num_channels, "--reading.channels")
 
     def _full_size(self, sample: Sample) -> tuple[int, int]:
         """Return ``(height, width)`` of ``_decode``'s answer in pixels, without decoding where possible."""
-        return image_size(sample.image_path)
+        return image_size(sample.image_path) if self.num_channels == _RGB else raster_size(sample.image_path)
 
     def _valid_at_full_size(self, sample: Sample) -> NDArray[np.bool_] | None:
         ids = self.reading.valid_ids
@@ -228,22 +236,9 @@ class ImageDataset(ABC):
             return None
         return ~ids_among(labels, self.unlabelled_ids) if ids is None else ids_among(labels, ids)
 
-    def _select(self) -> tuple[Sample, ...]:
-        """Keep the samples that are large enough and of which enough takes part."""
-        wanted = self.reading
-        kept = []
-        for sample in self.samples:
-            if min(self._full_size(sample)) < wanted.min_side:
-                continue
-            valid = self._valid_at_full_size(sample) if wanted.min_share else None
-            if valid is None or np.count_nonzero(valid) >= wanted.min_share * valid.size:
-                kept.append(sample)
-        if not kept:
-            raise UsageError(
-                f"{self.root}: no image of split {self.split!r} has sides of {wanted.min_side} pixels and a share of "
-                f"{wanted.min_share} of valid ones; lower --reading.min-side or --reading.min-share."
-            )
-        return tuple(kept)
+    def _share(self, sample: Sample) -> float:
+        valid = self._valid_at_full_size(sample)
+        return 1.0 if valid is None else np.count_nonzero(valid) / valid.size
 
 
 def read_map_of(sample: Sample, path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:

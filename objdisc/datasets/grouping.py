@@ -24,12 +24,17 @@ class Reading:
             {sky: [23], ground: [7, 8], plants: [21]}; every other pixel is left out of training (which sees only that
             it is left out) and of scoring. Without groups: the data set's own classes, and all pixels.
         scale: Factor that images and maps are shrunk or enlarged by.
+        channels: Bands to read, such as 4 for red, green, blue and infrared; all that the data set is known for if none
+            is given, which is red, green and blue for most.
+        only: Text file with one image name a line; all other images are left out.
         min_side: Leave out images with a side below this many pixels, before scaling.
         min_share: Leave out images of which less than this share of pixels takes part, 0 to 1.
     """
 
     classes: dict[str, list[int]] | None = None
     scale: float = 1.0
+    channels: int | None = None
+    only: str | None = None
     min_side: int = 0
     min_share: float = 0.0
 
@@ -42,6 +47,8 @@ class Reading:
         """
         if not 0 < self.scale <= 8:
             raise UsageError(f"--reading.scale {self.scale}: give a factor above 0 and at most 8, such as 0.5.")
+        if self.channels is not None and self.channels < 1:
+            raise UsageError(f"--reading.channels {self.channels}: give the number of bands to read, at least 1.")
         if self.min_side < 0 or not 0 <= self.min_share <= 1:
             raise UsageError(
                 f"--reading.min-side {self.min_side}, --reading.min-share {self.min_share}: "

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from objdisc.config import dump, load, parse
 from objdisc.datasets import Cityscapes, ImageFolder, Reading, open_dataset
 from objdisc.datasets.grouping import group_ids, scale_image, scale_map
 from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.inputs import DiscoverOptions
 
 CAMVID_3 = {"sky": [23], "ground": [7, 8], "plants": [21]}
 
@@ -104,8 +106,22 @@ def test_small_and_mostly_masked_images_can_be_left_out(
     reading = Reading(classes={"sky": [23]}, min_side=25, min_share=0.75)
     names = [sample.name[-1] for sample in open_dataset(tmp_path, "train", reading=reading).samples]
     assert names == ["0", "3"]
-    with pytest.raises(UsageError, match="no image of split 'train' has sides of 500 pixels"):
+    with pytest.raises(UsageError, match="split 'train': no image has sides of 500 pixels"):
         open_dataset(tmp_path, "train", reading=Reading(min_side=500))
+
+
+def test_further_bands_of_any_folder_of_tiffs_are_read_where_asked(tmp_path: Path) -> None:
+    bands = np.random.default_rng(2).integers(0, 256, (8, 6, 4), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), bands[..., [2, 1, 0, 3]])
+    for channels in (1, 4):
+        dataset = open_dataset(tmp_path, "", reading=Reading(channels=channels))
+        image = dataset.read_image(dataset.samples[0])
+        assert dataset.num_channels == channels
+        assert np.array_equal(image, bands[..., :channels])
+        assert dataset.image_size(dataset.samples[0]) == (8, 6)
+        assert dataset.read_valid(dataset.samples[0]).shape == (8, 6)
+    with pytest.raises(UnreadableImageError, match=r"a\.png: has 4 channels; expected 5 \(--reading\.channels\)"):
+        dataset.with_reading(Reading(channels=5)).read_image(dataset.samples[0])
 
 
 def test_grouping_is_a_table_over_ids() -> None:
@@ -126,6 +142,7 @@ def test_grouping_is_a_table_over_ids() -> None:
         ({"classes": {"sky": [256]}}, "holds 256; label ids go from 0 to 255"),
         ({"classes": {"sky": [1], "sea": [2, 1]}}, "label id 1 is in 'sky' and in 'sea'"),
         ({"scale": 0.0}, "--reading.scale 0.0: give a factor above 0"),
+        ({"channels": 0}, "--reading.channels 0: give the number of bands"),
         ({"min_share": 2.0}, "a share from 0 to 1"),
     ],
 )
@@ -157,3 +174,14 @@ def test_constant_class_maps_of_folders_can_be_grouped_too(tmp_path: Path) -> No
     dataset = ImageFolder(tmp_path, "train").with_reading(Reading(classes={"pet": [0, 1]}))
     values = [int(labels.max()) for s in dataset.samples if (labels := dataset.read_labels(s)) is not None]
     assert values == [0, 0, 255]
+
+
+def test_a_config_and_flags_set_the_reading_and_a_run_keeps_it(tmp_path: Path) -> None:
+    config = tmp_path / "camvid3.yaml"
+    config.write_text("reading:\n  classes: {sky: [23], ground: [7, 8], plants: [21]}\n  scale: 0.5\n")
+    options = parse(DiscoverOptions, ["--config", str(config), "--reading.min-side", "360"], "objdisc discover")
+    assert options.reading == Reading(classes=CAMVID_3, scale=0.5, min_side=360)
+    config.write_text(dump(options))
+    assert load(DiscoverOptions, config).reading == options.reading
+    with pytest.raises(UsageError, match=r"reading\.classes: expected list, got 'x'"):
+        parse(DiscoverOptions, ['--reading.classes={"sky": "x"}'], "objdisc discover")
