@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from objdisc.config import dump
 from objdisc.datasets import ImageDataset
@@ -35,6 +36,7 @@ from objdisc.retrieval import Centers, ClusterPatches, Index
 from objdisc.run import Run, atomic_write, write_json
 from objdisc.scoring import Score, score, score_maps
 from objdisc.store import PatchStore
+from objdisc.training.agreement import kept_clusters
 from objdisc.training.trainer import Predictions, TrainerOptions, fit, predict
 from objdisc.types import Sample
 
@@ -192,12 +194,14 @@ def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> An
     mapped = write_maps(run, scored, store, predictions, mapping, names, max_overlays=options.overlays)
     write_cluster_list(run, scored, store, predictions)
     shown = write_sheets(run, store, predictions, names, training.seed)
+    assigned = _assignments(store, predictions)
     numbers = {
         "split": scored.split,
         "train_split": trained.dataset.split,
         "seed": training.seed,
         "supervision": trained.method.encoder.supervision,
         **result.numbers,
+        "view_agreement": kept_clusters(trained.method, store, training, assigned),
         **(score_maps(run, scored, mapped) if result.clusters else {}),
         "seconds": round(time.monotonic() - started, 1),
     }
@@ -228,7 +232,7 @@ def is_main_process() -> bool:
 
 
 def _report_data(options: DiscoverOptions, trained: Trained, answer: Answer) -> ReportData:
-    store, probabilities = answer.store, answer.predictions.probabilities
+    store = answer.store
     return ReportData(
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         config=dump(options),
@@ -244,14 +248,20 @@ def _report_data(options: DiscoverOptions, trained: Trained, answer: Answer) -> 
         clusters=answer.shown,
         images=store.images,
         patches=store.patches,
-        assignments=np.where(store.foreground, probabilities.argmax(axis=1), -1),
-        confidence=probabilities.max(axis=1),
+        assignments=_assignments(store, answer.predictions),
+        confidence=answer.predictions.probabilities.max(axis=1),
         features=answer.predictions.features,
         paths={sample.name: sample.image_path for sample in trained.scored.samples if sample.name in store.frames},
         read_frame=frame_painter(trained.scored, store, answer.predictions),
         cluster_names=answer.score.cluster_names,
+        kept=answer.numbers["view_agreement"],
         skipped=store.skipped,
     )
+
+
+def _assignments(store: PatchStore, predictions: Predictions) -> NDArray[np.int64]:
+    """Return the cluster of each patch, -1 for background."""
+    return np.where(store.foreground, predictions.probabilities.argmax(axis=1), -1)
 
 
 def _in_words(dataset: ImageDataset, store: PatchStore) -> str:

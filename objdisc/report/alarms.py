@@ -103,7 +103,7 @@ def stability_warnings(kept: Mapping[int, float]) -> list[str]:
     if not lost:
         return []
     return [
-        f"Unstable: seen flipped, shifted or in another light, more than {1 - _UNSTABLE:.0%} of the patches leave "
+        f"Unstable: cropped, flipped or in another light, more than {1 - _UNSTABLE:.0%} of the patches leave "
         f"{'cluster' if len(lost) == 1 else 'clusters'} {_listed(lost)}: expect borders that say little."
     ]
 
