@@ -53,7 +53,7 @@ def finish_shards(
     shard_folder.mkdir(exist_ok=True)
     wanted = {plan.file_name for plan in plans}
     for leftover in [*folder.glob(".objdisc-*.tmp"), *shard_folder.iterdir()]:
-        if leftover.name not in wanted or not _is_whole(leftover, job.options.size):
+        if leftover.name not in wanted or not _is_whole(leftover, job.patch_shape):
             leftover.unlink(missing_ok=True)
     missing = [plan for plan in plans if not (shard_folder / plan.file_name).exists()]
     if len(missing) < len(plans):
@@ -63,15 +63,15 @@ def finish_shards(
     # Closed here, not whenever the traceback lets go of it: the processes must stop now.
     with closing(write_shards(job, missing, shard_folder, workers=workers, progress=progress)) as paths:
         for path in paths:
-            skipped = read_shard(path, job.options.size).skipped if strict else []
+            skipped = read_shard(path, job.patch_shape).skipped if strict else []
             if skipped:
                 raise UnreadableImageError(Path(skipped[0][0]), skipped[0][1])
     return [shard_folder / plan.file_name for plan in plans]
 
 
-def _is_whole(path: Path, size: int) -> bool:
+def _is_whole(path: Path, patch_shape: tuple[int, int, int]) -> bool:
     try:
-        read_shard(path, size)
+        read_shard(path, patch_shape)
     except (OSError, ValueError):
         return False
     return True
@@ -84,11 +84,11 @@ def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str) -> N
         UsageError: No object is in any of them.
         ObjdiscError: The disk is full.
     """
-    size, samples = job.options.size, job.dataset.samples
+    shape, samples = job.patch_shape, job.dataset.samples
     frames: dict[str, list[int]] = {}
     skipped: list[tuple[str, str]] = []
     num_patches = num_objects = num_mask_bytes = 0
-    for shard in _read_all(paths, size):
+    for shard in _read_all(paths, shape):
         frames |= {samples[index].name: [height, width] for index, height, width in shard.frames.tolist()}
         skipped += shard.skipped
         num_patches += len(shard.rows)
@@ -99,15 +99,15 @@ def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str) -> N
     (folder / MANIFEST).unlink(missing_ok=True)
     with atomic_write(folder / ROWS, "wb") as file:
         _write_header(file, ROW, (num_patches,))
-        for shard in _read_all(paths, size):
+        for shard in _read_all(paths, shape):
             file.write(shard.rows.tobytes())
     with atomic_write(folder / MASKS, "wb") as file:
         _write_header(file, np.dtype(np.uint8), (num_mask_bytes,))
-        for shard in _read_all(paths, size):
+        for shard in _read_all(paths, shape):
             file.write(shard.masks.tobytes())
     with atomic_write(folder / IMAGES, "wb") as file:
-        _write_header(file, np.dtype(np.uint8), (num_patches, size, size, 4))
-        for shard in _read_all(paths, size):
+        _write_header(file, np.dtype(np.uint8), (num_patches, *shape))
+        for shard in _read_all(paths, shape):
             with shard.path.open("rb") as pixels:
                 pixels.seek(shard.pixels_at)
                 shutil.copyfileobj(pixels, file, 1 << 18)
@@ -126,8 +126,8 @@ def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str) -> N
     shutil.rmtree(folder / _SHARDS)
 
 
-def _read_all(paths: Sequence[Path], size: int) -> Iterator[Shard]:
-    return (read_shard(path, size) for path in paths)
+def _read_all(paths: Sequence[Path], patch_shape: tuple[int, int, int]) -> Iterator[Shard]:
+    return (read_shard(path, patch_shape) for path in paths)
 
 
 def _write_header(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:

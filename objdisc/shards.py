@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,6 +42,11 @@ class CutJob:
     source: ObjectnessSource
     options: PatchOptions
     seed: int
+
+    @property
+    def patch_shape(self) -> tuple[int, int, int]:
+        """``(S, S, C + 1)``: the image's channels and the mask."""
+        return self.options.size, self.options.size, self.dataset.num_channels + 1
 
     def settings(self) -> dict[str, Any]:
         """Return everything but the files that decides what the patches hold, as JSON values."""
@@ -101,7 +107,7 @@ class Shard:
         skipped: ``(path, reason)`` of each image left out.
         rows: ``(m,)`` of ``ROW``.
         masks: ``(b,)`` uint8, the rows' mask counts one after the other.
-        pixels_at: Byte at which ``(m, S, S, 4)`` uint8 patches begin; they end the file.
+        pixels_at: Byte at which ``(m, S, S, C + 1)`` uint8 patches begin; they end the file.
     """
 
     path: Path
@@ -189,12 +195,12 @@ def write_shard(job: CutJob, plan: ShardPlan, folder: Path) -> Path:
     return path
 
 
-def read_shard(path: Path, size: int) -> Shard:
+def read_shard(path: Path, patch_shape: tuple[int, int, int]) -> Shard:
     """Read a shard but for its pixels.
 
     Args:
         path: The file.
-        size: Side of its patches in pixels.
+        patch_shape: Of its patches, as ``CutJob`` has it.
 
     Raises:
         ValueError: The file is not whole, as after a power cut.
@@ -206,7 +212,7 @@ def read_shard(path: Path, size: int) -> Shard:
         except EOFError as error:
             raise ValueError(f"{path}: ends too early") from error
         pixels_at = file.tell()
-    if path.stat().st_size != pixels_at + len(rows) * size * size * 4:
+    if path.stat().st_size != pixels_at + len(rows) * math.prod(patch_shape):
         raise ValueError(f"{path}: has not the length that its table asks for")
     reasons = [(str(image), str(reason)) for image, reason in json.loads(skipped.tobytes())]
     return Shard(path, frames, reasons, rows, masks, pixels_at)

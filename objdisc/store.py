@@ -26,13 +26,13 @@ log = logging.getLogger("objdisc")
 class PatchStore:
     """All patches of one split, cut once: a folder of four files.
 
-    ``images.npy`` ``(N, S, S, 4)`` uint8 (RGB and mask), ``rows.npy`` (window, box, area, ... of each),
+    ``images.npy`` ``(N, S, S, C + 1)`` uint8 (RGB, any further channels, mask), ``rows.npy`` (window, box, area, ... of each),
     ``masks.npy`` (run-length counts), and ``manifest.json`` (key, images, what was skipped), written last: without it
     the other files are not trusted. Rows are in the order of the samples; per image objects first, then background.
 
     Attributes:
         folder: Where it lies.
-        images: ``(N, S, S, 4)`` uint8, memory-mapped.
+        images: ``(N, S, S, C + 1)`` uint8, memory-mapped.
         foreground: ``(N,)`` bool, False for background patches.
         frames: ``Sample.name`` to ``(height, width)`` in pixels, for every image that could be read.
         skipped: ``(path, reason)`` of every image that was left out.

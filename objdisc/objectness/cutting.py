@@ -9,37 +9,44 @@ from objdisc.types import Region, RunLengthMask
 
 Window = tuple[int, int, int]
 
+_MOST_CHANNELS = 4  # that OpenCV resizes at once
+
 
 def cut(image: NDArray[np.uint8], window: Window, region: Region | None, size: int) -> NDArray[np.uint8]:
     """Cut a window out of an image and bring it to the patch size.
 
     Args:
-        image: ``(H, W, 3)`` uint8 RGB.
+        image: ``(H, W, C)`` uint8, RGB first.
         window: ``(x, y, side)`` in pixels; may reach over the border.
         region: Whose mask becomes the fourth channel; None, or a region without mask: all of the window.
         size: Side of the patch in pixels.
 
     Returns:
-        ``(size, size, 4)`` uint8: RGB and mask (255 inside, 0 outside, between at resampled edges); all 0 beyond the
-        frame. Resampled by area where it shrinks, linearly where it grows.
+        ``(size, size, C + 1)`` uint8: the channels and mask (255 inside, 0 outside, between at resampled edges); all 0
+        beyond the frame. Resampled by area where it shrinks, linearly where it grows.
     """
     x, y, side = window
     height, width = image.shape[:2]
     left, top, right, bottom = max(x, 0), max(y, 0), min(x + side, width), min(y + side, height)
     if left >= right or top >= bottom:
-        return np.zeros((size, size, 4), dtype=np.uint8)
+        return np.zeros((size, size, image.shape[2] + 1), dtype=np.uint8)
     mask = None if region is None else region.mask
     if mask is None and (right - left, bottom - top) == (side, side):
-        return cv2.cvtColor(_resize(image[top:bottom, left:right], size), cv2.COLOR_RGB2RGBA).astype(
-            np.uint8, copy=False
-        )
-    part = cv2.cvtColor(image[top:bottom, left:right], cv2.COLOR_RGB2RGBA).astype(np.uint8, copy=False)  # alpha 255
+        return _with_mask(_resize(image[top:bottom, left:right], size))
+    part = _with_mask(image[top:bottom, left:right])
     if region is not None and mask is not None:
-        cv2.insertChannel(_mask_inside(mask, region.box, (left, top, right, bottom)), part, 3)
+        cv2.insertChannel(_mask_inside(mask, region.box, (left, top, right, bottom)), part, part.shape[2] - 1)
     if part.shape[:2] != (side, side):
         borders = (top - y, y + side - bottom, left - x, x + side - right)
         part = cv2.copyMakeBorder(part, *borders, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0)).astype(np.uint8, copy=False)
     return _resize(part, size)
+
+
+def _with_mask(part: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Append a mask of 255 to ``(h, w, C)`` pixels."""
+    if part.shape[2] == 3:  # OpenCV has a fast way for this
+        return cv2.cvtColor(part, cv2.COLOR_RGB2RGBA).astype(np.uint8, copy=False)
+    return np.concatenate([part, np.full_like(part[..., :1], 255)], axis=2)
 
 
 def _resize(part: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -47,6 +54,9 @@ def _resize(part: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     side = part.shape[0]
     if side == size:
         return part
+    if part.shape[2] > _MOST_CHANNELS:
+        first, rest = part[..., :_MOST_CHANNELS], part[..., _MOST_CHANNELS:]
+        return np.concatenate([_resize(first, size), _resize(rest, size).reshape(size, size, -1)], axis=2)
     shrink = side > size
     resized = cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
     return resized.astype(np.uint8, copy=False)

@@ -69,3 +69,19 @@ def test_enlarging_is_linear(image: NDArray[np.uint8], region: Region) -> None:
     patch = cut(image, window, region, 96)
     np.testing.assert_array_equal(patch, expected)
     assert set(np.unique(patch[..., 3])) - {0, 255}, "edges of an enlarged mask are soft"
+
+
+def test_further_channels_are_cut_as_the_first_three_are() -> None:
+    """Infrared as a copy of red must come out as red does: shrunk, enlarged, over the border, and with a mask."""
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    infrared = np.concatenate([image, image[..., :1]], axis=2)
+    mask = np.zeros((40, 50), np.bool_)
+    mask[5:30, 10:40] = True
+    region = region_from_mask(mask)
+    for window, size in (((5, 3, 30), 30), ((5, 3, 30), 12), ((5, 3, 20), 33), ((-5, -8, 60), 24), ((200, 0, 9), 9)):
+        for part in (region, None):
+            expected = cut(image, window, part, size)
+            found = cut(infrared, window, part, size)
+            assert found.shape == (size, size, 5)
+            np.testing.assert_array_equal(found[..., [0, 1, 2, 4]], expected)
+            np.testing.assert_array_equal(found[..., 3], expected[..., 0])

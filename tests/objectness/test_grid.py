@@ -92,3 +92,21 @@ def test_padding_is_not_valid(folder: Path, tmp_path: Path) -> None:
 def test_settings_are_checked(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="grid: side"):
         Grid(**wrong)
+
+
+class Infrared(ImageFolder):
+    """A folder of images with a fourth channel, the inverse of red."""
+
+    num_channels = 4
+
+    def _decode(self, sample: Sample) -> NDArray[np.uint8]:
+        image = super()._decode(sample)
+        return np.concatenate([image, 255 - image[..., :1]], axis=2)
+
+
+def test_a_store_keeps_every_channel(folder: Path, tmp_path: Path) -> None:
+    store = PatchStore.build(Infrared(folder), Grid(side=40), PatchOptions(size=20), tmp_path / "store", workers=0)
+    assert store.images.shape == (6, 20, 20, 5)
+    difference = store.images[..., 3].astype(int) + store.images[..., 0]
+    assert np.abs(difference - 255).max() <= 1
+    assert (store.images[..., 4] == 255).all()
