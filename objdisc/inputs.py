@@ -11,7 +11,7 @@ from objdisc.datasets import ImageDataset, Reading, available_splits, open_datas
 from objdisc.datasets.toycity import generate_toy_city
 from objdisc.errors import UsageError
 from objdisc.methods.base import Method
-from objdisc.models.encoder import build_encoder
+from objdisc.models.encoder import Pooling, build_encoder
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.objectness.foreground import Foreground
 from objdisc.objectness.instances import Instances
@@ -48,6 +48,7 @@ class DiscoverOptions:
         method: The clustering method, by name.
         encoder: nin, googlenet, or any model of timm or segmentation-models-pytorch.
         weights: Start of the encoder: none, imagenet, or a file.
+        pooling: Of the encoder's last feature map: max or avg; networks of this package keep their own.
         baseline: Train the paper's baseline too, k-means on the same encoder, and print it beside the method.
         strict: Stop at the first unreadable image instead of skipping it.
         output_dir: Folder of the run; runs/DATASET_METHOD_kK_sSEED if none is given.
@@ -73,6 +74,7 @@ class DiscoverOptions:
     )
     encoder: str = "tf_efficientnet_lite0"
     weights: str = "imagenet"
+    pooling: Pooling = "max"
     baseline: bool = False
     strict: bool = False
     output_dir: Path | None = None
@@ -158,7 +160,8 @@ def build_method(options: DiscoverOptions, weights: str | None = None) -> Method
         weights: Other weights to start from than the options name.
     """
     torch.manual_seed(options.training.seed)
-    encoder = build_encoder(options.encoder, options.weights if weights is None else weights)
+    weights = options.weights if weights is None else weights
+    encoder = build_encoder(options.encoder, weights, pooling=options.pooling)
     return options.method.build(Method, encoder=encoder, num_clusters=options.num_clusters, seed=options.training.seed)
 
 

@@ -25,12 +25,15 @@ class Augmentation:
         flip: Probability of a horizontal flip.
         jitter: Range of brightness, contrast and saturation factors, 1 - jitter to 1 + jitter.
         grey: Probability of dropping colour.
+        repeat: Probability that a view shows the object two or three times, touching; only where encoded views are
+            compared before training, and only on blanked backgrounds.
     """
 
     crop_scale: float = 0.8
     flip: float = 0.5
     jitter: float = 0.4
     grey: float = 0.2
+    repeat: float = 0.25
 
 
 class Augmenter:

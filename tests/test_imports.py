@@ -20,7 +20,7 @@ LAYERS = [
     {"run"},
     {"datasets"},
     {"objectness"},
-    {"patches", "shards", "building", "store", "transforms", "affine"},
+    {"patches", "shards", "building", "store", "repeats", "transforms", "affine"},
     {"models", "losses", "clustering"},
     {"methods"},
     {"training"},

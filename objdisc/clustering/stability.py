@@ -4,9 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -16,6 +14,7 @@ from objdisc.clustering.kmeans import centroids_of, nearest
 logger = logging.getLogger(__name__)
 
 _DIMENSIONS = (8, 10, 12, 14, 16, 20, 24)
+_FINALISTS = 12  # partitions, stable where they were found, that are looked at in all other projections
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,31 @@ class StableClusters:
     bias: Tensor
     centroids: Tensor
     stability: float
+
+
+@dataclass(frozen=True)
+class _Embedded:
+    """The samples under one projection: points ``(n, D)`` and views ``(V, n, D)``."""
+
+    weight: Tensor
+    bias: Tensor
+    points: Tensor
+    views: Tensor
+
+    def centroids(self, labels: Tensor, num_clusters: int) -> Tensor:
+        """Mean point ``(K, D)`` of each cluster, zeros where there is none."""
+        return centroids_of(self.points, labels, self.points.new_zeros(num_clusters, self.points.shape[1]))
+
+    def confusion(self, labels: Tensor, num_clusters: int) -> tuple[Tensor, Tensor]:
+        """Assign points and views to the clusters' centroids: ``(n,)`` of the points, ``(V, K, K)`` against views."""
+        centroids = self.centroids(labels, num_clusters)
+        assigned = F.one_hot(nearest(self.points, centroids)[0], num_clusters).double()
+        seen = torch.stack([F.one_hot(nearest(view, centroids)[0], num_clusters).double() for view in self.views])
+        return assigned.argmax(1), assigned.T @ seen
+
+    def stability(self, labels: Tensor, num_clusters: int) -> float:
+        """Mean adjusted Rand index between points and views, both assigned to the clusters' centroids."""
+        return float(adjusted_rand_index(self.confusion(labels, num_clusters)[1]).mean())
 
 
 def discriminant_projections(
@@ -62,34 +86,113 @@ def most_stable(
     views: Tensor,
     projections: Iterable[tuple[Tensor, Tensor]],
     project: Callable[[Tensor, Tensor, Tensor], Tensor],
-    cluster: Callable[[Tensor], Tensor],
+    cluster: Callable[[Tensor, int], Tensor],
     num_clusters: int,
 ) -> StableClusters:
     """Cluster under each projection, and take the clusters that come back in augmented views.
 
-    Hierarchical clusterings hang on small differences; a partition that views agree on is in the data (the idea of
-    Ben-Hur et al. 2002, with augmentation in place of resampling). Patches and the means of their views are clustered.
+    A partition that views agree on is in the data (the idea of Ben-Hur et al. 2002, with augmentation in place of
+    resampling). Each projection gives two candidates: patches, and the means of their views, are clustered into twice
+    K, and the clusters that views confuse most are merged. The candidates that are most stable where they were found
+    are then held against all other projections, for an accident of one projection does not come back in another.
 
     Args:
         features: ``(n, F)`` of the patches.
         views: ``(V, n, F)`` of their augmented views.
         projections: Weights and biases to try.
         project: From weight, bias and features ``(..., F)`` to embeddings ``(..., D)``.
-        cluster: From embeddings ``(n, D)`` to clusters ``(n,)`` int64 in ``[0, K)``.
+        cluster: From embeddings ``(n, D)`` and a number m to clusters ``(n,)`` int64 in ``[0, m)``.
         num_clusters: K.
     """
-    best: StableClusters | None = None
-    for weight, bias in projections:
-        points, seen = project(weight, bias, features), project(weight, bias, views)
-        for embeddings in (points, F.normalize(seen.mean(0), dim=-1)):
-            empty = torch.zeros(num_clusters, points.shape[1], device=points.device)
-            centroids = centroids_of(points, cluster(embeddings), empty)
-            assignments = nearest(points, centroids)[0].cpu()
-            others = [nearest(view, centroids)[0].cpu() for view in seen]
-            stability = float(np.mean([adjusted_rand_score(assignments, other) for other in others]))
-            if best is None or stability > best.stability:
-                best = StableClusters(weight, bias, centroids, stability)
-    assert best is not None  # there is at least one projection
-    directions = int(best.weight.any(dim=1).sum())
-    logger.info("clusters in %d directions: adjusted Rand index %.3f between views", directions, best.stability)
-    return best
+    embedded = [
+        _Embedded(weight, bias, project(weight, bias, features), project(weight, bias, views))
+        for weight, bias in projections
+    ]
+    finest = min(2 * num_clusters, len(features))
+    candidates = [
+        _merged(under, cluster(points, finest), finest, num_clusters)
+        for under in embedded
+        for points in (under.points, F.normalize(under.views.mean(0), dim=-1))
+    ]
+    finalists = sorted(candidates, key=lambda candidate: -candidate[0])[:_FINALISTS]
+    # (finalists, projections)
+    stability = torch.tensor([[under.stability(labels, num_clusters) for under in embedded] for _, labels in finalists])
+    winner = int(stability.mean(1).argmax())
+    under, labels = embedded[int(stability[winner].argmax())], finalists[winner][1]
+    found = StableClusters(
+        under.weight, under.bias, under.centroids(labels, num_clusters), float(stability[winner].max())
+    )
+    directions = int(found.weight.any(dim=1).sum())
+    logger.info("clusters in %d directions: adjusted Rand index %.3f between views", directions, found.stability)
+    return found
+
+
+def _merged(under: _Embedded, fine: Tensor, finest: int, num_clusters: int) -> tuple[float, Tensor]:
+    """Merge fine clusters to K: their stability after it, and the cluster ``(n,)`` of each point."""
+    assigned, confusion = under.confusion(fine, finest)
+    groups = merge_confused(confusion, num_clusters)
+    joined = torch.zeros(finest, num_clusters, dtype=confusion.dtype, device=confusion.device)
+    for group, members in enumerate(groups):
+        joined[members, group] = 1
+    return float(adjusted_rand_index(joined.T @ confusion @ joined).mean()), joined.argmax(1)[assigned]
+
+
+def merge_confused(confusion: Tensor, num_clusters: int) -> list[list[int]]:
+    """Merge clusters, two at a time, so that the adjusted Rand index between patches and views stays highest.
+
+    Args:
+        confusion: ``(V, m, m)`` floating: samples in cluster i as they are and in cluster j in view v.
+        num_clusters: K, 1 to m.
+
+    Returns:
+        K lists, the clusters in each group.
+    """
+    groups = [[cluster] for cluster in range(confusion.shape[1])]
+    while len(groups) > num_clusters:
+        scores = _index_after_merges(confusion).mean(0)
+        # pairs once, and no cluster with itself
+        pairs = scores.masked_fill(~torch.ones_like(scores, dtype=torch.bool).triu(1), -torch.inf)
+        first, second = divmod(int(pairs.argmax()), len(groups))
+        groups[first] += groups.pop(second)
+        kept = [cluster for cluster in range(confusion.shape[1]) if cluster != second]
+        confusion = confusion.clone()
+        confusion[:, first] += confusion[:, second]
+        confusion[:, :, first] += confusion[:, :, second]
+        confusion = confusion[:, kept][:, :, kept]
+    return groups
+
+
+def adjusted_rand_index(confusion: Tensor) -> Tensor:
+    """Adjusted Rand index (Hubert and Arabie 1985) of contingency tables ``(..., m, m)``; 1 where nothing is split."""
+    return _adjusted(
+        confusion.square().sum((-1, -2)),
+        confusion.sum(-1).square().sum(-1),
+        confusion.sum(-2).square().sum(-1),
+        confusion.sum((-1, -2)),
+    )
+
+
+def _index_after_merges(confusion: Tensor) -> Tensor:
+    """Adjusted Rand index ``(V, m, m)`` after clusters i and j were merged, for all pairs in matrix products."""
+    rows, columns = confusion.sum(2), confusion.sum(1)
+    total = rows.sum(1)[:, None, None]
+    diagonal = confusion.diagonal(dim1=1, dim2=2)
+    # merging adds twice the products of the cells that come together
+    gained = 2 * (
+        confusion @ confusion.mT
+        + confusion.mT @ confusion
+        + diagonal[:, :, None] * diagonal[:, None, :]
+        + confusion * confusion.mT
+    )
+    cells = confusion.square().sum((1, 2))[:, None, None] + gained
+    row_squares = rows.square().sum(1)[:, None, None] + 2 * rows[:, :, None] * rows[:, None, :]
+    column_squares = columns.square().sum(1)[:, None, None] + 2 * columns[:, :, None] * columns[:, None, :]
+    return _adjusted(cells, row_squares, column_squares, total)
+
+
+def _adjusted(cells: Tensor, rows: Tensor, columns: Tensor, total: Tensor) -> Tensor:
+    """Adjusted Rand index of sums of squared cells, row sums and column sums, and the number of samples."""
+    together, in_rows, in_columns = (cells - total) / 2, (rows - total) / 2, (columns - total) / 2
+    expected = in_rows * in_columns / (total * (total - 1) / 2).clamp_min(1)
+    span = (in_rows + in_columns) / 2 - expected
+    return torch.where(span > 0, (together - expected) / span.clamp_min(1e-12), 1.0)

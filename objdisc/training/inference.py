@@ -52,7 +52,9 @@ class StoreEncoder:
         self._accelerator, self._options = accelerator, options
         self._batch = _batch_size(store)
         self._plain = PatchViews(store, None, 1, options.seed)
-        self._augmented = PatchViews(store, options.augmentation, 1, options.seed)
+        # copies of an object stand on an empty background, where it would otherwise be seen
+        repeat = options.augmentation.repeat if options.background == "blank" else 0.0
+        self._augmented = PatchViews(store, options.augmentation, 1, options.seed, repeat)
 
     @torch.no_grad()
     def __call__(self, module: nn.Module, rows: Tensor, view: int | None = None) -> Tensor:

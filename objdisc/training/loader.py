@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from objdisc.repeats import repeat_object
 from objdisc.store import PatchStore
 from objdisc.transforms import Augmentation, Augmenter
 
@@ -37,13 +38,22 @@ class PatchViews(Dataset[tuple[NDArray[np.uint8], int, bool]]):
         num_views: Views of a foreground patch. A background patch is never compared with itself: its further views
             are the first one again.
         seed: Of the run.
+        repeat: Probability that a view shows a foreground patch's object several times.
     """
 
-    def __init__(self, store: PatchStore, augmentation: Augmentation | None, num_views: int, seed: int) -> None:
+    def __init__(
+        self,
+        store: PatchStore,
+        augmentation: Augmentation | None,
+        num_views: int,
+        seed: int,
+        repeat: float = 0.0,
+    ) -> None:
         self.images = store.images
         self.foreground = store.foreground
         self.num_views = num_views
         self.seed = seed
+        self.repeat = repeat
         self._augmenter = Augmenter(augmentation, store.size) if augmentation else None
 
     def __len__(self) -> int:
@@ -58,8 +68,13 @@ class PatchViews(Dataset[tuple[NDArray[np.uint8], int, bool]]):
         if self._augmenter is None:
             return np.array(patch)[None], row, foreground
         drawn = self.num_views if foreground else 1
-        views = [self._augmenter(patch, view_seed(self.seed, epoch, row, view)) for view in range(drawn)]
+        shown = self._repeated(patch, view_seed(self.seed, epoch, row)) if foreground and self.repeat else patch
+        views = [self._augmenter(shown, view_seed(self.seed, epoch, row, view)) for view in range(drawn)]
         return np.stack(views + views[:1] * (self.num_views - drawn)), row, foreground
+
+    def _repeated(self, patch: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+        rng = np.random.default_rng(seed)
+        return repeat_object(patch, rng) if rng.random() < self.repeat else patch
 
 
 def view_seed(*parts: int) -> int:

@@ -58,6 +58,28 @@ def test_every_kind_of_encoder_gives_the_vectors_it_says(name: str, features: in
     assert encoder.supervision == "none"
 
 
+@pytest.mark.parametrize("name", ["resnet18", "tf_efficientnet_lite0", "googlenet", "tu-resnet18"])
+def test_pooling_takes_the_mean_or_the_maximum_of_the_last_map(name: str) -> None:
+    mean, maximum = (build_encoder(name, "none", pooling=pooling).eval() for pooling in ("avg", "max"))
+    maximum.load_state_dict(mean.state_dict())
+    # one position alone: both are its value; a 32 times larger picture has several
+    small, large = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 128, 128)
+    with torch.no_grad():
+        torch.testing.assert_close(mean(small), maximum(small))
+        assert (maximum(large) >= mean(large)).all()
+        assert (maximum(large) > mean(large)).any()
+
+
+def test_a_transformer_keeps_its_pooling() -> None:
+    mean, maximum = (
+        build_encoder("vit_tiny_patch16_224", "none", pooling=pooling).eval() for pooling in ("avg", "max")
+    )
+    maximum.load_state_dict(mean.state_dict())
+    images = torch.rand(1, 3, 224, 224)
+    with torch.no_grad():
+        torch.testing.assert_close(mean(images), maximum(images))
+
+
 def test_normalisation_is_the_models_own() -> None:
     assert build_encoder("resnet18", "none").mean == pytest.approx((0.485, 0.456, 0.406))
     assert build_encoder("tf_efficientnet_lite0", "none").mean == pytest.approx((0.5, 0.5, 0.5))

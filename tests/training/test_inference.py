@@ -1,11 +1,13 @@
 """Encoding and predicting in the order of the store, whatever the batch or the number of processes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from objdisc.methods.kmeans_baseline import KMeansBaseline
@@ -15,7 +17,7 @@ from objdisc.store import PatchStore
 from objdisc.training.engine import make_accelerator
 from objdisc.training.inference import StoreEncoder, predict
 from objdisc.training.options import TrainerOptions
-from objdisc.transforms import to_network_input
+from objdisc.transforms import Augmentation, to_network_input
 
 OPTIONS = TrainerOptions(device="cpu", precision="fp32", workers=0)
 
@@ -55,6 +57,28 @@ def test_the_same_view_number_gives_the_same_view(toy_store: PatchStore, method:
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert not torch.equal(first, plain)
+
+
+def test_views_repeat_objects_on_empty_backgrounds_alone(
+    toy_store: PatchStore, method: KMeansMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def seen(patch: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+        asked.append(1)
+        return patch
+
+    monkeypatch.setattr("objdisc.training.loader.repeat_object", seen)
+    rows = torch.from_numpy(np.flatnonzero(toy_store.foreground)[:20])
+    always = Augmentation(repeat=1.0)
+    for background, expected in (("keep", 0), ("dim", 0), ("blank", len(rows))):
+        asked.clear()
+        options = replace(OPTIONS, background=background, augmentation=always)
+        encode = StoreEncoder(toy_store, method, make_accelerator("cpu", "fp32"), options)
+        encode(method.encoder, rows)
+        assert not asked
+        encode(method.encoder, rows, view=0)
+        assert len(asked) == expected
 
 
 @pytest.mark.parametrize(("world", "count"), [(2, 7), (3, 7), (4, 1), (3, 1), (5, 2)])
