@@ -23,7 +23,7 @@ COMMANDS = {
     "discover": ("objdisc.discover", "DiscoverOptions", "find object categories in a folder of images, end to end"),
     "train": ("objdisc.discover", "DiscoverOptions", "the training of discover, without maps and pictures"),
     "segment": ("objdisc.segment", "SegmentOptions", "segment any folder of images with a finished run"),
-    "evaluate": ("objdisc.segment", "EvaluateOptions", "score a finished run on a data set with ground truth"),
+    "evaluate": ("objdisc.evaluate", "EvaluateOptions", "score a finished run on a data set with ground truth"),
     "benchmark": ("objdisc.benchmark", "BenchmarkOptions", "measure speed and memory on this machine"),
 }
 EXIT_INTERRUPTED = 130

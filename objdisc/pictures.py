@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,14 +10,94 @@ from numpy.typing import NDArray
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError
 from objdisc.export.cityscapes import write_cluster_ids, write_color, write_label_ids
-from objdisc.report.overlay import draw, paint
+from objdisc.lettering import Color
+from objdisc.naming import Names
+from objdisc.report.overlay import UNKNOWN_COLOR, draw, paint
 from objdisc.report.palette import cluster_colors
 from objdisc.retrieval import ClusterPatches, rank, sheet
 from objdisc.run import Run, atomic_write, write_image
 from objdisc.stitching import label_map, stitch
 from objdisc.store import PatchStore
 from objdisc.training.trainer import Predictions
-from objdisc.types import Sample
+from objdisc.types import NOTHING, UNKNOWN, Sample, SegmentationMap
+
+
+@dataclass(frozen=True, eq=False)
+class FrameStyle:
+    """How the maps of a split look, and what their legends say.
+
+    Attributes:
+        colors: ``(K, 3)`` uint8 RGB of the clusters.
+        legend: What the legend says of a cluster; its number where nothing is said.
+        cluster_to_label: Label ids for ``labelIds/``; None: no such maps.
+        class_colors: Label id to RGB, for ``color/``; None: ``color/`` shows clusters.
+        shown_as: ``(K,)`` the cluster that stands for each in pictures, -1 for those that are not drawn; None: each
+            stands for itself. ``clusterIds/`` and ``labelIds/`` do not depend on it.
+    """
+
+    colors: NDArray[np.uint8]
+    legend: Mapping[int, str]
+    cluster_to_label: Mapping[int, int] | None = None
+    class_colors: Mapping[int, Color] | None = None
+    shown_as: NDArray[np.int16] | None = None
+
+    @classmethod
+    def plain(
+        cls,
+        num_clusters: int,
+        dataset: ImageDataset,
+        cluster_to_label: Mapping[int, int] | None = None,
+        cluster_names: Mapping[int, str] | None = None,
+    ) -> "FrameStyle":
+        """Show every cluster in its own colour and, where there is a matching, with its class."""
+        legend = {cluster: f"cluster {cluster}: {name}" for cluster, name in (cluster_names or {}).items()}
+        class_colors = dataset.class_colors if cluster_to_label is not None else None
+        return cls(cluster_colors(num_clusters), legend, cluster_to_label, class_colors or None)
+
+    @classmethod
+    def named(cls, names: Names, cluster_to_label: Mapping[int, int] | None = None) -> "FrameStyle":
+        """Show the categories that a person made of the clusters; rejected clusters are not drawn."""
+        colors = np.zeros((names.num_clusters, 3), np.uint8)
+        shown_as = np.full(names.num_clusters, NOTHING, np.int16)
+        legend = {}
+        for category in names.categories:
+            first = category.clusters[0]
+            colors[first], legend[first] = category.color, category.name
+            shown_as[list(category.clusters)] = first
+        return cls(colors, legend, cluster_to_label, None, shown_as)
+
+    def pictured(self, segmentation: SegmentationMap) -> SegmentationMap:
+        """Return the map as pictures show it."""
+        if self.shown_as is None:
+            return segmentation
+        table = np.concatenate([self.shown_as, np.array([UNKNOWN, NOTHING], np.int16)])  # the last rows are -2 and -1
+        return replace(segmentation, clusters=table[segmentation.clusters])
+
+
+def write_frame(
+    run: Run, segmentation: SegmentationMap, style: FrameStyle, image: NDArray[np.uint8] | None = None
+) -> None:
+    """Write the maps of one frame.
+
+    Args:
+        run: Folder to write to.
+        segmentation: The map.
+        style: Colours and legend.
+        image: ``(H, W, 3)`` uint8 RGB, to draw an overlay; None for none.
+    """
+    write_cluster_ids(run.cluster_ids, segmentation, len(style.colors))
+    pictured = style.pictured(segmentation)
+    label_ids = None if style.cluster_to_label is None else label_map(segmentation, style.cluster_to_label)
+    if label_ids is not None:
+        write_label_ids(run.label_ids, segmentation.sample, label_ids)
+    if label_ids is not None and style.class_colors is not None:
+        write_color(run.color, segmentation.sample, label_ids, style.class_colors)
+    else:
+        palette = {cluster: (int(r), int(g), int(b)) for cluster, (r, g, b) in enumerate(style.colors)}
+        write_color(run.color, segmentation.sample, pictured.clusters, palette | {UNKNOWN: UNKNOWN_COLOR})
+    if image is not None:
+        picture = draw(image, pictured, style.colors, labels=style.legend)
+        write_image(run.overlays / f"{segmentation.sample}.jpg", picture)
 
 
 def write_maps(
@@ -46,9 +127,7 @@ def write_maps(
     Returns:
         The samples that have maps.
     """
-    num_clusters = predictions.probabilities.shape[1]
-    palette = cluster_colors(num_clusters)
-    cluster_palette = {cluster: (int(r), int(g), int(b)) for cluster, (r, g, b) in enumerate(palette)}
+    style = FrameStyle.plain(predictions.probabilities.shape[1], dataset, cluster_to_label, cluster_names)
     rows_of = _rows_with_outlines(store)
     mapped = [sample for sample in dataset.samples if sample.name in rows_of]
     drawn = set(np.linspace(0, len(mapped) - 1, min(max_overlays, len(mapped)), dtype=int).tolist())
@@ -56,17 +135,7 @@ def write_maps(
         rows = rows_of[sample.name]
         patches = [store.patch(row) for row in rows]
         segmentation = stitch(store.frames[sample.name], patches, predictions.probabilities[rows], sample.name)
-        write_cluster_ids(run.cluster_ids, segmentation, num_clusters)
-        label_ids = None if cluster_to_label is None else label_map(segmentation, cluster_to_label)
-        if label_ids is not None:
-            write_label_ids(run.label_ids, sample.name, label_ids)
-        if label_ids is not None and dataset.class_colors:
-            write_color(run.color, sample.name, label_ids, dataset.class_colors)
-        else:
-            write_color(run.color, sample.name, segmentation.clusters, cluster_palette)
-        if number in drawn:
-            picture = draw(dataset.read_image(sample), segmentation, palette, cluster_names)
-            write_image(run.overlays / f"{sample.name}.jpg", picture)
+        write_frame(run, segmentation, style, dataset.read_image(sample) if number in drawn else None)
     return tuple(mapped)
 
 

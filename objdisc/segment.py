@@ -1,22 +1,32 @@
-"""A finished run on other images: segment any folder with it, or score it on a data set with ground truth."""
+"""A finished run on other images: segment any folder with it."""
 
+import csv
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from objdisc.datasets import ImageDataset, available_splits, open_dataset
 from objdisc.errors import UsageError
-from objdisc.evaluation.counts import format_table, write_counts
+from objdisc.export.cityscapes import cluster_id_depth
+from objdisc.foldermaps import FolderJob, Totals
 from objdisc.frozen import FrozenRun, foreground_scorer, open_frozen, weights_name
-from objdisc.inputs import build_store, choose_objectness, find_data
+from objdisc.inputs import choose_objectness
+from objdisc.namesfile import read_names
+from objdisc.naming import Names, run_identity
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.objectness.windows import Windows
 from objdisc.options import Component, component, positional
-from objdisc.pictures import write_cluster_list, write_maps
-from objdisc.run import Run, read_json, write_json
-from objdisc.scoring import score, score_maps
+from objdisc.pictures import FrameStyle
+from objdisc.report.overlay import UNKNOWN_COLOR
+from objdisc.report.palette import cluster_colors
+from objdisc.retrieval import Centers, Index
+from objdisc.run import Run, atomic_write, read_json, write_json
 from objdisc.store import PatchStore
-from objdisc.training.trainer import Predictions, predict
+from objdisc.training.inference import Predictor, patches_at_once
+from objdisc.types import NOTHING, UNKNOWN
 
 log = logging.getLogger("objdisc")
 
@@ -32,11 +42,15 @@ class SegmentOptions:
         objectness: Where objects may be, by name; auto: instance masks where the folder has them, else windows kept by
             the run's foreground head.
         output_dir: Where the maps go; RUN/segment/FOLDER if none is given.
+        names: A names.json that was saved in the run's report.html: the maps' pictures and lists then show the
+            categories that were named there.
+        unknown: Whether objects that are far from every cluster are called unknown.
+        unknown_quantile: Far is farther from the nearest cluster centre than this share of the training objects.
         overlays: Draw at most this many frames.
         strict: Stop at the first unreadable image instead of skipping it.
         device: Where the network runs: auto, cpu, or a device as PyTorch names it.
-        workers: Processes that cut and load patches.
-        batch_size: Patches that go through the network at once.
+        workers: Threads that cut patches.
+        batch_size: Patches that go through the network at once, at most.
     """
 
     run: Path = positional()
@@ -44,93 +58,157 @@ class SegmentOptions:
     split: str | None = None
     objectness: Component | None = component(ObjectnessSource, "objdisc.objectness")
     output_dir: Path | None = None
+    names: Path | None = None
+    unknown: bool = True
+    unknown_quantile: float = 0.99
     overlays: int = 50
     strict: bool = False
     device: str = "auto"
     workers: int = 2
     batch_size: int = 128
 
+    def __post_init__(self) -> None:
+        """Check ranges.
 
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """Score a finished run on a data set with ground truth; the run itself stays as it is.
-
-    Attributes:
-        run: Folder of a finished run.
-        path: Folder in Cityscapes layout, or of class subfolders; that of the run if none is given.
-        split: Split to score; the one that the run would score if none is given.
-        objectness: Where objects may be, by name; that of the run if none is given.
-        output_dir: Where the numbers go; RUN/evaluate/FOLDER_SPLIT if none is given.
-        strict: Stop at the first unreadable image instead of skipping it.
-        device: Where the network runs: auto, cpu, or a device as PyTorch names it.
-        workers: Processes that cut and load patches.
-        batch_size: Patches that go through the network at once.
-    """
-
-    run: Path = positional()
-    path: Path | None = positional(default=None)
-    split: str | None = None
-    objectness: Component | None = component(ObjectnessSource, "objdisc.objectness")
-    output_dir: Path | None = None
-    strict: bool = False
-    device: str = "auto"
-    workers: int = 2
-    batch_size: int = 128
+        Raises:
+            UsageError: A value that makes no sense.
+        """
+        if not 0 < self.unknown_quantile <= 1:
+            raise UsageError(f"--unknown-quantile {self.unknown_quantile}: give a share above 0, at most 1.")
+        if self.overlays < 0 or self.workers < 0 or self.batch_size < 1:
+            raise UsageError("segment: --overlays and --workers must be at least 0, --batch-size 1.")
 
 
 def segment(options: SegmentOptions) -> Run:
-    """Segment a folder of images.
+    """Segment a folder of images, of any number; a cluster keeps the id that it has in the run.
 
     Returns:
         The folder of the maps.
 
     Raises:
-        UsageError: The run is not finished, or the folder has nothing to segment.
+        UsageError: The run is not finished, names.json is another run's, or the folder has nothing to segment.
     """
     frozen = open_frozen(options.run)
+    num_clusters = frozen.options.num_clusters
     dataset = open_split(options.path, options.split, None)
     source = choose_source(options.objectness, dataset, frozen, options.device)
+    mapping, classes = matching_of(frozen.run)
+    names = None if options.names is None else names_of(frozen.run, options.names, num_clusters)
+    centers = centers_of(frozen.run)
     answer = Run.create(options.output_dir or options.run / "segment" / options.path.resolve().name)
-    store, predictions = apply(frozen, dataset, source, answer, options)
-    mapping, names = matching_of(frozen.run)
-    write_maps(answer, dataset, store, predictions, mapping, names, max_overlays=options.overlays)
-    write_cluster_list(answer, dataset, store, predictions)
-    print(f"{int(store.foreground.sum())} regions in {len(store.frames)} images")
+    job = FolderJob(
+        answer=answer,
+        dataset=dataset,
+        source=source,
+        patches=frozen.options.patches,
+        ask=Predictor(frozen.method, replace(frozen.options.training, device=options.device)),
+        weights=weights_name(frozen.run),
+        centers=centers,
+        threshold=centers.threshold(options.unknown_quantile) if centers and options.unknown else None,
+        style=(
+            FrameStyle.plain(num_clusters, dataset, mapping, classes)
+            if names is None
+            else FrameStyle.named(names, mapping)
+        ),
+        names=called(names, classes, num_clusters),
+        overlays=options.overlays,
+        workers=options.workers,
+        batch_size=min(options.batch_size, patches_at_once(frozen.options.patches.size)),
+        strict=options.strict,
+    )
+    totals = job.run()
+    write_summary(job, totals, options.unknown_quantile)
+    return answer
+
+
+def centers_of(run: Run) -> Centers | None:
+    """Read the run's cluster centres; None, with the reason on the log, where it has none that fit its weights."""
+    centers = Centers.read(run.centers)
+    if centers is None:
+        log.info("this run notes no training distances: no object is called unknown (discover --resume adds them)")
+    elif centers.weights != weights_name(run):
+        log.warning("%s is of other weights: no object is called unknown", run.centers)
+        centers = None
+    return centers
+
+
+def names_of(run: Run, path: Path, num_clusters: int) -> Names:
+    """Read a names.json of this run.
+
+    Raises:
+        UsageError: It is damaged or another run's, or the run's patches, which tell whose it is, are gone.
+    """
+    index = Index.open(run)
+    store = PatchStore.open(run.patches / (index.split or "all"))
+    return read_names(path, run_identity(run, store), store.foreground, Names.default(cluster_colors(num_clusters)))
+
+
+def called(names: Names | None, classes: Mapping[int, str] | None, num_clusters: int) -> list[str]:
+    """Return what each cluster is called: its category, else the class that it matches, else nothing."""
+    if names is None:
+        return [(classes or {}).get(cluster, "") for cluster in range(num_clusters)]
+    of_cluster = {cluster: category.name for category in names.categories for cluster in category.clusters}
+    return [of_cluster.get(cluster, "") for cluster in range(num_clusters)]
+
+
+def write_summary(job: FolderJob, totals: Totals, quantile: float) -> None:
+    """Print what was found, and write it to ``legend.csv`` and ``segment.json`` beside the maps."""
+    answer, unknown = job.answer, totals.clusters[UNKNOWN]
+    rows = [(cluster, job.names[cluster], totals.clusters[cluster]) for cluster in range(len(job.names))]
+    if job.threshold is not None:
+        rows.append((UNKNOWN, "unknown", unknown))
+    write_legend(answer.path / "legend.csv", job, rows)
+    numbers = {
+        "images": totals.images,
+        "skipped": totals.skipped,
+        "objects": totals.objects,
+        "unknown": unknown,
+        "unknown_quantile": None if job.threshold is None else quantile,
+        "unknown_threshold": job.threshold,
+        "clusters": {str(cluster): count for cluster, _, count in rows},
+    }
+    write_json(answer.path / "segment.json", numbers)
+    skipped = f", {totals.skipped} skipped" if totals.skipped else ""
+    print(f"{totals.objects} regions in {totals.images} images{skipped}\n")
+    width = max(len("name"), *(len(name) for _, name, _ in rows))
+    print(f"cluster  {'name':{width}}  regions")
+    for cluster, name, count in rows:
+        print(f"{cluster:7}  {name:{width}}  {count:7}")
+    if job.threshold is not None:
+        print(
+            f"\nunknown: farther than {job.threshold:.4f} from every cluster centre, as {1 - quantile:.3g} of the "
+            "training objects are (--unknown-quantile, --no-unknown)"
+        )
+    print()
+    if totals.reused:
+        log.info("%d images were known from an earlier call", totals.reused)
+    if totals.objects == 0:
+        log.warning("no object was found in any image; choose another --objectness, or check the folder")
     for what, path in (("maps", answer.cluster_ids), ("overlays", answer.overlays), ("list", answer.clusters_csv)):
         if path.exists():
             print(f"{what}: {path}")
-    return answer
 
 
-def evaluate(options: EvaluateOptions) -> Run:
-    """Score a finished run.
+def write_legend(path: Path, job: FolderJob, rows: Sequence[tuple[int, str, int]]) -> None:
+    """Write what each value of the ``clusterIds/`` maps stands for.
 
-    Returns:
-        The folder of the numbers.
-
-    Raises:
-        UsageError: The run is not finished, or the data set has no ground truth.
+    Args:
+        path: The CSV file.
+        job: The folder that was segmented.
+        rows: Cluster, name and objects.
     """
-    frozen = open_frozen(options.run)
-    path = find_data(options.path or frozen.options.path)
-    foreground = frozen.options.foreground if options.path is None else None
-    dataset = open_split(path, options.split or frozen.options.split, foreground)
-    named = options.objectness or frozen.options.objectness
-    source = choose_source(named, dataset, frozen, options.device)
-    name = "_".join(filter(None, [path.resolve().name, dataset.split]))
-    answer = Run.create(options.output_dir or options.run / "evaluate" / name)
-    store, predictions = apply(frozen, dataset, source, answer, options)
-    result = score(dataset, store, predictions)
-    if result.clusters is None:
-        raise UsageError(f"{path}: no class labels in split {dataset.split!r}; give a data set with ground truth.")
-    numbers = {"run": str(options.run), "split": dataset.split, "seed": frozen.options.training.seed, **result.numbers}
-    mapped = write_maps(answer, dataset, store, predictions, result.cluster_to_label, result.cluster_names)
-    print(f"Split {dataset.split or 'all'}\n\n{format_table(result.clusters)}\n")
-    numbers |= score_maps(answer, dataset, mapped)
-    write_json(answer.metrics, numbers)
-    write_counts(answer.cluster_counts_csv, answer.cluster_counts_json, result.clusters)
-    print(f"numbers: {answer.metrics}")
-    return answer
+    depth = cluster_id_depth(len(job.names))
+    with atomic_write(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["value", "cluster", "name", "color", "regions", "distance_threshold"])
+        for cluster, name, count in rows:
+            shown = cluster if job.style.shown_as is None or cluster == UNKNOWN else int(job.style.shown_as[cluster])
+            color = UNKNOWN_COLOR if shown == UNKNOWN else () if shown < 0 else job.style.colors[shown].tolist()
+            threshold = job.threshold if cluster == UNKNOWN else None
+            value = int(np.int64(cluster).astype(depth))
+            text = "".join(f"{part:02x}" for part in color)
+            writer.writerow([value, cluster, name, f"#{text}" if text else "", count, threshold])
+        writer.writerow([int(np.int64(NOTHING).astype(depth)), NOTHING, "nothing found", "", "", ""])
 
 
 def open_split(path: Path, split: str | None, foreground: tuple[str, ...] | None) -> ImageDataset:
@@ -148,22 +226,6 @@ def choose_source(named: Component | None, dataset: ImageDataset, frozen: Frozen
         source.scorer_name = weights_name(frozen.run)
         source.scorer_size = frozen.options.patches.size
     return source
-
-
-def apply(
-    frozen: FrozenRun,
-    dataset: ImageDataset,
-    source: ObjectnessSource,
-    answer: Run,
-    hardware: SegmentOptions | EvaluateOptions,
-) -> tuple[PatchStore, Predictions]:
-    """Cut a data set's patches as the run's were cut, and ask the run's method about them."""
-    training = replace(
-        frozen.options.training, device=hardware.device, workers=hardware.workers, batch_size=hardware.batch_size
-    )
-    options = replace(frozen.options, training=training, strict=hardware.strict)
-    store = build_store(answer, dataset, source, options)
-    return store, predict(frozen.method, store, training)
 
 
 def matching_of(run: Run) -> tuple[dict[int, int] | None, dict[int, str] | None]:

@@ -26,8 +26,8 @@ LAYERS = [
     {"training"},
     {"stitching", "evaluation", "retrieval", "naming", "namesfile"},
     {"report", "export"},
-    {"config", "inputs", "frozen", "scoring", "pictures"},
-    {"discover", "segment", "benchmark", "benchmark_iid"},
+    {"config", "inputs", "frozen", "scoring", "pictures", "streaming", "parts"},
+    {"discover", "foldermaps", "segment", "evaluate", "benchmark", "benchmark_iid"},
     {"cli"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}

@@ -100,7 +100,7 @@ class Centers:
         except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:
             raise UsageError(
                 f"{path}: cannot be read ({' '.join(str(error).split())}); delete it, and "
-                f"objdisc train --resume {path.parent} writes it again."
+                f"objdisc discover --resume {path.parent} writes it again."
             ) from error
 
 

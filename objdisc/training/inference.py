@@ -165,4 +165,9 @@ def join_predictions(parts: Sequence[Predictions]) -> Predictions:
 
 
 def _batch_size(store: PatchStore) -> int:
-    return min(max(_PIXELS // store.size**2, 1), 256)
+    return patches_at_once(store.size)
+
+
+def patches_at_once(size: int) -> int:
+    """Return how many patches of ``size`` x ``size`` pixels may go through a network together."""
+    return min(max(_PIXELS // size**2, 1), 256)

@@ -1,0 +1,92 @@
+"""A finished run scored on a data set with ground truth; the run itself stays as it is."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from objdisc.datasets import ImageDataset
+from objdisc.errors import UsageError
+from objdisc.evaluation.counts import format_table, write_counts
+from objdisc.frozen import FrozenRun, open_frozen
+from objdisc.inputs import build_store, find_data
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.options import Component, component, positional
+from objdisc.pictures import write_maps
+from objdisc.run import Run, write_json
+from objdisc.scoring import score, score_maps
+from objdisc.segment import choose_source, open_split
+from objdisc.store import PatchStore
+from objdisc.training.trainer import Predictions, predict
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Score a finished run on a data set with ground truth; the run itself stays as it is.
+
+    Attributes:
+        run: Folder of a finished run.
+        path: Folder in Cityscapes layout, or of class subfolders; that of the run if none is given.
+        split: Split to score; the one that the run would score if none is given.
+        objectness: Where objects may be, by name; that of the run if none is given.
+        output_dir: Where the numbers go; RUN/evaluate/FOLDER_SPLIT if none is given.
+        strict: Stop at the first unreadable image instead of skipping it.
+        device: Where the network runs: auto, cpu, or a device as PyTorch names it.
+        workers: Processes that cut and load patches.
+        batch_size: Patches that go through the network at once.
+    """
+
+    run: Path = positional()
+    path: Path | None = positional(default=None)
+    split: str | None = None
+    objectness: Component | None = component(ObjectnessSource, "objdisc.objectness")
+    output_dir: Path | None = None
+    strict: bool = False
+    device: str = "auto"
+    workers: int = 2
+    batch_size: int = 128
+
+
+def evaluate(options: EvaluateOptions) -> Run:
+    """Score a finished run.
+
+    Returns:
+        The folder of the numbers.
+
+    Raises:
+        UsageError: The run is not finished, or the data set has no ground truth.
+    """
+    frozen = open_frozen(options.run)
+    path = find_data(options.path or frozen.options.path)
+    foreground = frozen.options.foreground if options.path is None else None
+    dataset = open_split(path, options.split or frozen.options.split, foreground)
+    named = options.objectness or frozen.options.objectness
+    source = choose_source(named, dataset, frozen, options.device)
+    name = "_".join(filter(None, [path.resolve().name, dataset.split]))
+    answer = Run.create(options.output_dir or options.run / "evaluate" / name)
+    store, predictions = apply(frozen, dataset, source, answer, options)
+    result = score(dataset, store, predictions)
+    if result.clusters is None:
+        raise UsageError(f"{path}: no class labels in split {dataset.split!r}; give a data set with ground truth.")
+    numbers = {"run": str(options.run), "split": dataset.split, "seed": frozen.options.training.seed, **result.numbers}
+    mapped = write_maps(answer, dataset, store, predictions, result.cluster_to_label, result.cluster_names)
+    print(f"Split {dataset.split or 'all'}\n\n{format_table(result.clusters)}\n")
+    numbers |= score_maps(answer, dataset, mapped)
+    write_json(answer.metrics, numbers)
+    write_counts(answer.cluster_counts_csv, answer.cluster_counts_json, result.clusters)
+    print(f"numbers: {answer.metrics}")
+    return answer
+
+
+def apply(
+    frozen: FrozenRun,
+    dataset: ImageDataset,
+    source: ObjectnessSource,
+    answer: Run,
+    hardware: EvaluateOptions,
+) -> tuple[PatchStore, Predictions]:
+    """Cut a data set's patches as the run's were cut, and ask the run's method about them."""
+    training = replace(
+        frozen.options.training, device=hardware.device, workers=hardware.workers, batch_size=hardware.batch_size
+    )
+    options = replace(frozen.options, training=training, strict=hardware.strict)
+    store = build_store(answer, dataset, source, options)
+    return store, predict(frozen.method, store, training)
