@@ -211,3 +211,20 @@ def test_shares_are_nested_random_and_never_empty() -> None:
     for share in (0.0, 1.1, -1.0):
         with pytest.raises(UsageError, match="a share of labels of"):
             labelled_share(10, share)
+
+
+@pytest.mark.real_data
+def test_the_largest_of_three_classes_covers_six_tenths_of_camvid() -> None:
+    root = Path("data/camvid")
+    if not root.is_dir():
+        pytest.skip(f"{root} is absent; see data/README.md")
+    reading = Reading(classes={"sky": [23], "ground": [7, 8], "plants": [21]})
+    dataset = open_dataset(root, "val", reading=reading)
+    answers = (
+        SegmentationMap(sample.name, np.zeros(size, np.int16), np.ones(size, np.float32))
+        for sample in dataset.samples
+        for size in [dataset.image_size(sample)]
+    )
+    metrics = pixel_metrics(count_pixels(dataset, answers, 1)[0])
+    assert metrics.num_images == 101
+    assert metrics.accuracy_floor == metrics.majority.pixel_accuracy == pytest.approx(0.595, abs=0.01)
