@@ -27,7 +27,7 @@ LAYERS = [
     {"stitching", "evaluation", "retrieval", "naming", "namesfile"},
     {"report", "export"},
     {"config", "inputs", "frozen", "scoring", "pictures", "streaming", "parts"},
-    {"discover", "foldermaps", "segment", "evaluate", "benchmark", "benchmark_iid"},
+    {"discover", "foldermaps", "segment", "evaluate", "exporting", "benchmark", "benchmark_iid"},
     {"cli"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}

@@ -1,0 +1,171 @@
+"""The network as one ONNX file: from uint8 patches, as a PatchStore holds them, to clusters, ready for onnxruntime.
+
+Background, equalisation and normalisation are inside the graph, so that nobody has to repeat them.
+"""
+
+import importlib.util
+import json
+import logging
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from objdisc.errors import ObjdiscError, UsageError
+from objdisc.methods.base import Method
+from objdisc.run import atomic_write
+from objdisc.training.options import TrainerOptions
+from objdisc.transforms import to_network_input
+
+INPUT, PROBABILITIES, EMBEDDING, FOREGROUND = "patches", "probabilities", "embedding", "foreground"
+OPSET = 18
+_BATCH = 64  # patches, when the file is compared
+_ROUNDING = 1e-4
+_EXAMPLES = 2  # patches; the exporter takes a batch of 1 for a constant
+
+
+class DeployedMethod(nn.Module):
+    """A method with everything before it: the whole way from stored patches to probabilities, in float32.
+
+    Args:
+        method: Trained.
+        options: Of its training: background and equalisation.
+    """
+
+    def __init__(self, method: Method, options: TrainerOptions) -> None:
+        super().__init__()
+        self.method = method
+        self.options = options
+
+    def forward(self, patches: Tensor) -> tuple[Tensor, ...]:
+        """Answer for patches.
+
+        Args:
+            patches: ``(B, S, S, C + 1)`` uint8: C image channels, RGB first, and the mask of the object.
+
+        Returns:
+            Cluster probabilities ``(B, K)``, or ``(B, K, h, w)`` of a method that answers for each pixel; embeddings
+            ``(B, D)``; and the probability of being an object ``(B,)``, if the method learned such a head.
+        """
+        encoder, options = self.method.encoder, self.options
+        images = to_network_input(patches, options.background, encoder.mean, encoder.std, options.equalization)
+        seen_alike = options.background == "keep" and options.equalization == 0
+        context = images if seen_alike else to_network_input(patches, "keep", encoder.mean, encoder.std)
+        with encoder.remembering():
+            probabilities = self.method.predict(images)
+            embedding = self.method.embed(images)
+            foreground = self.method.foreground_probability(context)
+        if probabilities.shape[2:] == (1, 1):
+            probabilities = probabilities[:, :, 0, 0]
+        answers = (probabilities.float(), embedding.float())
+        return answers if foreground is None else (*answers, foreground.float())
+
+
+def write_onnx(path: Path, method: Method, options: TrainerOptions, size: int, about: Mapping[str, Any]) -> Path:
+    """Write a method as ONNX, batch size free.
+
+    The input is ``patches``; the outputs are ``probabilities``, ``embedding`` and, with a foreground head,
+    ``foreground``: see ``DeployedMethod.forward``. The head looks at the background too, which costs the encoder a
+    second time; onnxruntime skips that with ``RunOptions.only_execute_path_to_fetches`` where the output is not asked
+    for.
+
+    Args:
+        path: The file.
+        method: Trained; moved to the CPU.
+        options: Of its training.
+        size: Side of a patch in pixels.
+        about: What goes into the file's metadata, each value as JSON.
+
+    Raises:
+        UsageError: The extra ``onnx`` is not installed.
+        ObjdiscError: A part of the network has no ONNX form, or the file cannot be written.
+    """
+    _require_extra()
+    deployed = DeployedMethod(method.cpu(), options).eval()
+    example = torch.zeros(_EXAMPLES, size, size, len(method.encoder.mean) + 1, dtype=torch.uint8)
+    with torch.no_grad():
+        names = [PROBABILITIES, EMBEDDING, FOREGROUND][: len(deployed(example))]
+        model = _convert(deployed, example, names)
+    for key, value in about.items():
+        model.metadata_props.add(key=key, value=json.dumps(value, ensure_ascii=False))
+    with atomic_write(path, "wb") as file:
+        file.write(model.SerializeToString())
+    return path
+
+
+def _require_extra() -> None:
+    """Raise unless all is there that writing and checking takes; PyTorch's exporter needs onnxscript."""
+    missing = [name for name in ("onnx", "onnxruntime", "onnxscript") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(f"--format onnx: {', '.join(missing)} not installed; run: pip install 'objdisc[onnx]'")
+
+
+def check_onnx(path: Path, method: Method, options: TrainerOptions, patches: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Compare what onnxruntime makes of the file with the method itself, in float32 on the CPU.
+
+    Args:
+        path: The file.
+        method: What it was written from.
+        options: Of its training.
+        patches: ``(n, S, S, C + 1)`` uint8.
+
+    Returns:
+        ``(n,)`` clusters that onnxruntime gives; ``(n, h, w)`` of a method that answers for each pixel.
+
+    Raises:
+        ObjdiscError: A patch gets another cluster, though its two best differ by more than rounding.
+    """
+    import onnxruntime
+
+    deployed = DeployedMethod(method.cpu(), options).eval()
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    clusters = []
+    for start in range(0, len(patches), _BATCH):
+        batch = np.array(patches[start : start + _BATCH])
+        with torch.no_grad():
+            expected = deployed(torch.from_numpy(batch))[0].numpy()
+        clusters.append(session.run([PROBABILITIES], {INPUT: batch})[0].argmax(axis=1))
+        best = np.sort(expected, axis=1)
+        sure = best[:, -1] - best[:, -2] > _ROUNDING
+        if (sure & (clusters[-1] != expected.argmax(axis=1))).any():
+            raise ObjdiscError(
+                f"{path}: onnxruntime puts a patch into another cluster than the run does; "
+                "do not use the file, and report the versions of torch, onnx and onnxruntime."
+            )
+    return np.concatenate(clusters)
+
+
+def _convert(deployed: DeployedMethod, example: Tensor, names: list[str]) -> Any:
+    """Trace the network into an ``onnx.ModelProto``; the exporter's own talk is kept off the terminal."""
+    import onnx
+
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                deployed,
+                (example,),
+                input_names=[INPUT],
+                output_names=names,
+                dynamic_shapes={"patches": {0: torch.export.Dim("batch")}},
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+        assert program is not None  # so with dynamo=True
+        onnx.checker.check_model(program.model_proto)
+        return program.model_proto
+    except (torch.onnx.OnnxExporterError, onnx.checker.ValidationError) as error:
+        raise ObjdiscError(f"the network has no ONNX form ({str(error).splitlines()[0]}).") from error
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

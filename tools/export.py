@@ -1,0 +1,8 @@
+"""Write a finished run's answer in other programs' formats; the same as `objdisc export`."""
+
+import sys
+
+from objdisc.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["export", *sys.argv[1:]]))
