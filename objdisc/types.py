@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+
+if TYPE_CHECKING:  # torch takes seconds and memory that processes which cut patches need not spend
+    from torch import Tensor
 
 
 class RunLengthMask(TypedDict):
@@ -87,12 +89,12 @@ class Batch:
             ``views[0]``; None but for an affine pair.
     """
 
-    views: tuple[Tensor, ...]
-    index: Tensor
-    foreground: Tensor
-    context: Tensor
-    valid: Tensor | None = None
-    to_first: Tensor | None = None
+    views: "tuple[Tensor, ...]"
+    index: "Tensor"
+    foreground: "Tensor"
+    context: "Tensor"
+    valid: "Tensor | None" = None
+    to_first: "Tensor | None" = None
 
 
 NOTHING = -1
