@@ -6,8 +6,10 @@ import math
 import os
 import secrets
 import shutil
+import sys
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -18,7 +20,12 @@ from numpy.typing import NDArray
 
 from objdisc.errors import ObjdiscError, UsageError
 
+if sys.platform != "win32":
+    import fcntl
+
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+_TEMPORARY = ".objdisc-{}.tmp"  # name of a file that is being written
+_MOMENT = 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,8 @@ class Run:
     def create(cls, path: Path) -> "Run":
         """Make the folder, or take the one that is there: files of an earlier run stay until they are replaced.
 
+        What a killed run left half written in it is removed.
+
         Raises:
             UsageError: The path is a file, or the folder cannot be made.
         """
@@ -46,6 +55,7 @@ class Run:
             raise UsageError(f"{path}: not a folder; give another --output-dir.") from error
         except OSError as error:
             raise UsageError(f"{path}: cannot be made ({error.strerror}); give another --output-dir.") from error
+        remove_leftovers(path)
         return cls(path)
 
     @classmethod
@@ -64,8 +74,7 @@ class Run:
 
     def clear_answers(self) -> None:
         """Remove the maps and pictures of an earlier run in this folder: mixed with newer ones, they would mislead."""
-        maps = (self.cluster_ids, self.label_ids, self.color)
-        for folder in (*maps, self.overlays, self.retrieval, self.index, self.export):
+        for folder in (self.cluster_ids, self.label_ids, self.color, self.overlays, self.retrieval, self.index):
             shutil.rmtree(folder, ignore_errors=True)
         counts = (self.cluster_counts_csv, self.cluster_counts_json)
         for file in (self.metrics, *counts, self.clusters_csv, self.centers, self.report):
@@ -147,11 +156,6 @@ class Run:
         return self.path / "index"
 
     @property
-    def export(self) -> Path:
-        """Folder of what the run gives other programs."""
-        return self.path / "export"
-
-    @property
     def centers(self) -> Path:
         """Cluster centres of the training objects, and how far these lie from them."""
         return self.path / "centers.safetensors"
@@ -178,7 +182,7 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """
     if mode not in {"w", "wb"}:
         raise ValueError(f"mode is {mode!r}; a new file is written whole, with 'w' or 'wb'")
-    temporary = path.parent / f".objdisc-{secrets.token_hex(6)}.tmp"
+    temporary = path.parent / _TEMPORARY.format(secrets.token_hex(6))
     text: dict[str, Any] = {"encoding": "utf-8", "newline": "\n"} if mode == "w" else {}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -188,6 +192,7 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     try:
         try:
             with file:
+                _hold(file)
                 yield file
         except OSError as error:
             # Other errors may come from whatever the block reads; only a full disk is surely this file's.
@@ -200,6 +205,36 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
             raise _write_failed(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder and below.
+
+    A file that a living process writes holds that process's lock, and stays. So does one touched a moment ago: between
+    its opening and its lock, and between its closing and its new name, a file is not held.
+    """
+    for file in folder.rglob(_TEMPORARY.format("*")):
+        with suppress(OSError):  # gone by itself, not ours to remove, or held
+            if time.time() - file.stat().st_mtime < _MOMENT:
+                continue
+            with file.open("ab") as held:
+                _hold(held, wait=False)
+                file.unlink()
+
+
+def _hold(file: IO[Any], *, wait: bool = True) -> None:
+    """Lock a file until it is closed or its process ends; Windows lets nobody remove an open file in any case.
+
+    Raises:
+        OSError: Another process holds it, and ``wait`` is False.
+    """
+    if sys.platform == "win32":
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        if not wait:  # a writer does without where the file system knows no locks: then nobody can take one either
+            raise
 
 
 def _write_failed(path: Path, error: OSError) -> ObjdiscError:

@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -18,6 +20,43 @@ def test_create_makes_the_folder_and_takes_one_that_is_there(tmp_path: Path) -> 
     (run.path / "notes.txt").write_text("mine")
     assert Run.create(run.path) == run
     assert (run.path / "notes.txt").read_text() == "mine"
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from objdisc.run import atomic_write
+with atomic_write(Path(sys.argv[1]) / "overlays" / "big.jpg", "wb") as file:
+    file.write(b"half")
+    file.flush()
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_create_removes_what_a_killed_process_left_but_nothing_that_a_living_one_writes(tmp_path: Path) -> None:
+    def leftovers() -> list[Path]:
+        return list(tmp_path.rglob("*.tmp"))
+
+    def look_untouched() -> None:
+        for path in leftovers():
+            os.utime(path, (0, 0))
+
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"writing\n"
+        look_untouched()
+        Run.create(tmp_path)
+        assert len(leftovers()) == 1, "its process lives"
+        process.kill()
+        process.wait()
+    os.utime(leftovers()[0])
+    Run.create(tmp_path)
+    assert len(leftovers()) == 1, "touched a moment ago"
+    look_untouched()
+    Run.create(tmp_path)
+    assert leftovers() == []
 
 
 def test_create_refuses_a_file(tmp_path: Path) -> None:
