@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from objdisc.datasets.grouping import IGNORED, Reading, group_ids, ids_among, scale_image, scale_map, scaled_size
 from objdisc.datasets.images import image_size, read_index_map, read_rgb
 from objdisc.datasets.rasters import raster_size, read_bands
+from objdisc.datasets.runs import InstanceRuns, find_runs
 from objdisc.datasets.selection import Measures, select_samples
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.types import Sample
@@ -168,6 +169,15 @@ class ImageDataset(ABC):
         Raises:
             UnreadableImageError: The mask cannot be decoded or has another size than its image.
         """
+
+    def read_instance_runs(self, sample: Sample) -> InstanceRuns | None:
+        """Read the same instances as ``read_instances``, by their runs; a data set may have a shorter way to these.
+
+        Raises:
+            UnreadableImageError: As ``read_instances``.
+        """
+        instances = self.read_instances(sample)
+        return None if instances is None else find_runs(instances)
 
     @abstractmethod
     def read_foreground(self, sample: Sample) -> NDArray[np.bool_] | None:

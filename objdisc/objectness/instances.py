@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.objectness.masks import regions_from_map
+from objdisc.objectness.masks import regions_from_runs
 from objdisc.types import Region, Sample
 
 
@@ -18,12 +18,13 @@ class Instances(ObjectnessSource):
 
     def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:
         """Make one region of each instance, as ``ObjectnessSource`` describes."""
-        instances = dataset.read_instances(sample)
-        if instances is None:
+        runs = dataset.read_instance_runs(sample)
+        if runs is None:
             raise UnreadableImageError(
                 sample.image_path, "it has no instance mask; add one or use --objectness windows"
             )
-        return regions_from_map(instances)
+        regions = regions_from_runs(runs)
+        return [regions[number] for number in runs.order]
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the source's name: it has no settings."""

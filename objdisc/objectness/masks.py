@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from objdisc.datasets.runs import InstanceRuns, find_runs
 from objdisc.types import Region, RunLengthMask
 
 Box = tuple[int, int, int, int]
@@ -51,7 +52,10 @@ def encode_crop(crop: NDArray[np.bool_], corner: tuple[int, int], frame: tuple[i
     change = np.flatnonzero(flat[1:] != flat[:-1])  # alternately before a run's first pixel and at its last
     column, row = np.divmod(change, height + 2)
     bounds = (x + column) * frame_height + y + row
-    (counts,) = _encode_runs(bounds[::2], bounds[1::2], np.array([0, len(bounds) // 2]), frame)
+    if bounds.size:
+        (counts,) = _encode_runs(bounds[::2], bounds[1::2], np.array([0, len(bounds) // 2]), frame)
+    else:
+        (counts,) = _compress(np.array([frame[0] * frame[1]]), np.zeros(1, np.int64))
     return {"size": list(frame), "counts": counts}
 
 
@@ -63,36 +67,45 @@ def _encode_runs(
     Args:
         starts: ``(n,)`` first pixel of each run in column-major order; every run stays in one column.
         stops: ``(n,)`` one past its last pixel.
-        ends: ``(m + 1,)``: the runs of mask i are those from ``ends[i]`` up to ``ends[i + 1]``.
+        ends: ``(m + 1,)``: the runs of mask i are those from ``ends[i]`` up to ``ends[i + 1]``, at least one.
         frame: ``(H, W)`` in pixels.
 
     Returns:
         ``m`` counts.
     """
-    masks = np.arange(len(ends) - 1)
-    owners = np.repeat(masks, np.diff(ends))
-    # A run that reaches the frame's last row goes on in the first row of the next column.
-    apart = (starts[1:] != stops[:-1]) | (owners[1:] != owners[:-1])
-    if not apart.all():
-        begins = np.append(True, apart)
-        starts, owners, stops = starts[begins], owners[begins], stops[np.append(apart, True)]
-        ends = np.searchsorted(owners, np.arange(len(ends)))
-    # Every mask as 0, start, stop, start, stop, ..., end of the frame: the differences are its lengths.
-    heads, tails = 2 * (ends[:-1] + masks), 2 * (ends[1:] + masks) + 1
-    edges = np.zeros(2 * (starts.size + masks.size), dtype=np.int64)
-    places = 2 * (np.arange(starts.size) + owners) + 1
-    edges[places], edges[places + 1], edges[tails] = starts, stops, frame[0] * frame[1]
-    lengths = np.diff(edges, append=0)
-    is_length = np.ones(lengths.size, dtype=np.bool_)
-    is_length[tails] = False  # from one mask to the next
-    is_length[tails - 1] = lengths[tails - 1] > 0
+    if (starts[1:] == stops[:-1]).any():
+        starts, stops, ends = _merge(starts, stops, ends)
+    heads, tails = ends[:-1], ends[1:] - 1
+    lengths = np.empty((len(starts), 2), dtype=np.int64)  # of the gap before each run, and of the run
+    np.subtract(starts[1:], stops[:-1], out=lengths[1:, 0])
+    lengths[heads, 0] = starts[heads]
+    np.subtract(stops, starts, out=lengths[:, 1])
     # From its fourth on, a length is written as what it differs from the one two before.
     values = lengths.copy()
-    values[2:] -= lengths[:-2]
-    whole = np.minimum(heads[:, None] + np.arange(3), lengths.size - 1)
-    values[whole] = lengths[whole]
-    firsts = np.cumsum(is_length)[heads] - 1
-    return _compress(values[is_length], firsts)
+    values[1:] -= lengths[:-1]
+    values[heads] = lengths[heads]
+    seconds = heads[heads < tails] + 1
+    values[seconds, 0] = lengths[seconds, 0]
+    texts = _compress(values.ravel(), 2 * heads)
+    # The gap after the last run is left out where it is empty.
+    rest = frame[0] * frame[1] - stops[tails]
+    rests = np.where(heads < tails, rest - lengths[tails, 0], rest)
+    ends_in_gap = np.flatnonzero(rest)
+    if ends_in_gap.size:
+        last = _compress(rests[ends_in_gap], np.arange(ends_in_gap.size))
+        for mask, text in zip(ends_in_gap.tolist(), last, strict=True):
+            texts[mask] += text
+    return texts
+
+
+def _merge(
+    starts: NDArray[np.int64], stops: NDArray[np.int64], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Join a mask's runs that touch: one that reaches the frame's last row may go on in the next column's first."""
+    owners = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
+    apart = (starts[1:] != stops[:-1]) | (owners[1:] != owners[:-1])
+    begins = np.append(True, apart)
+    return starts[begins], stops[np.append(apart, True)], np.searchsorted(owners[begins], np.arange(len(ends)))
 
 
 def _compress(values: NDArray[np.int64], firsts: NDArray[np.int64]) -> list[str]:
@@ -215,50 +228,32 @@ def region_from_mask(mask: NDArray[np.bool_], *, score: float = 1.0) -> Region:
     return Region((x, y, width, height), int(np.count_nonzero(crop)), rle, score=score)
 
 
-def regions_from_map(instances: NDArray[np.int32]) -> list[Region]:
+def regions_from_runs(runs: InstanceRuns) -> list[Region]:
+    """Make one region of each instance.
+
+    Returns:
+        Foreground regions with tight boxes, in the order of the instances.
+    """
+    if not runs.boxes:
+        return []
+    regions = []
+    texts = _encode_runs(runs.starts, runs.stops, runs.ends, runs.frame)
+    for box, area, crop, text in zip(runs.boxes, runs.areas, runs.crops, texts, strict=True):
+        _remember(crop, text, runs.frame[0], box)
+        regions.append(Region(box, area, {"size": list(runs.frame), "counts": text}))
+    return regions
+
+
+def regions_from_map(instances: NDArray[np.integer]) -> list[Region]:
     """Make one region of each number in an instance map.
 
     Args:
-        instances: ``(H, W)`` int32; 0 = no object, other numbers = one instance each, connected or not.
+        instances: ``(H, W)`` integers; 0 = no object, greater numbers = one instance each, connected or not.
 
     Returns:
         Foreground regions with tight boxes, by rising number.
     """
-    frame = (instances.shape[0], instances.shape[1])
-    x, y, width, height = cv2.boundingRect((instances != 0).view(np.uint8))  # of all of them
-    if width == 0:
-        return []
-    part = instances[y : y + height, x : x + width]
-    if part.max() < 256:
-        part = part.astype(np.uint8)  # a quarter of the memory traffic
-    # All instances in one pass: runs of equal numbers in column-major order, then sorted by number. A row of zeros
-    # below ends every run in its column, as boxes need it.
-    columns = np.zeros((width, height + 1), dtype=part.dtype)
-    columns[:, :-1] = cv2.transpose(part)  # blockwise: faster than numpy's strided copy
-    flat = columns.ravel()
-    heads = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    if flat[0]:
-        heads = np.concatenate([[0], heads])
-    numbers = flat[heads]
-    objects = np.flatnonzero(numbers)
-    objects = objects[np.argsort(numbers[objects], kind="stable")]
-    column, first = np.divmod(heads[objects], height + 1)
-    last = first + heads[objects + 1] - heads[objects]  # the zeros below give every object run a successor
-    order = numbers[objects]
-    starts = np.flatnonzero(np.concatenate([[True], order[1:] != order[:-1]]))
-    stops = np.append(starts[1:], order.size)
-    left, right = column[starts], column[stops - 1] + 1
-    top, bottom = np.minimum.reduceat(first, starts), np.maximum.reduceat(last, starts)
-    areas = np.add.reduceat(last - first, starts)
-    boxes = np.stack([left, top, right - left, bottom - top], axis=1).tolist()
-    above = (x + column) * frame[0] + y
-    counts = _encode_runs(above + first, above + last, np.append(starts, order.size), frame)
-    regions = []
-    for number, (left, top, w, h), area, text in zip(order[starts], boxes, areas.tolist(), counts, strict=True):
-        box = (x + left, y + top, w, h)
-        _remember(part[top : top + h, left : left + w] == number, text, frame[0], box)
-        regions.append(Region(box, area, {"size": list(frame), "counts": text}))
-    return regions
+    return regions_from_runs(find_runs(instances))
 
 
 def regions_from_binary(mask: NDArray[np.bool_]) -> list[Region]:

@@ -10,7 +10,7 @@ import pytest
 from objdisc.datasets.cityscapes import Cityscapes
 from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.errors import UnreadableImageError, UsageError
-from objdisc.objectness.base import ObjectnessSource, decode_mask
+from objdisc.objectness.base import ObjectnessSource, decode_mask, region_from_mask
 from objdisc.objectness.foreground import Foreground
 from objdisc.objectness.instances import Instances
 
@@ -33,6 +33,18 @@ def test_each_instance_is_a_region(two_touching: Path) -> None:
     regions = Instances().regions(dataset, dataset.samples[0], dataset.read_image(dataset.samples[0]))
     assert [region.box for region in regions] == [(5, 5, 10, 10), (15, 5, 10, 10)]
     assert [region.area for region in regions] == [100, 100]
+
+
+def test_the_regions_are_the_numbered_instances_in_their_order(toy_city: Path) -> None:
+    dataset = Cityscapes(toy_city)
+    seen = 0
+    for sample in dataset.samples:
+        instances = dataset.read_instances(sample)
+        assert instances is not None
+        expected = [region_from_mask(instances == number) for number in range(1, int(instances.max()) + 1)]
+        assert Instances().regions(dataset, sample, dataset.read_image(sample)) == expected
+        seen += len(expected)
+    assert seen > 20
 
 
 def test_touching_objects_are_one_component_of_the_foreground(two_touching: Path) -> None:
