@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from objdisc.errors import ObjdiscError, UnreadableImageError, UsageError
 from objdisc.run import atomic_write, write_json
-from objdisc.shards import FORMAT_VERSION, ROW, CutJob, Shard, ShardPlan, read_shard, write_shard
+from objdisc.shards import FORMAT_VERSION, ROW, CutJob, Shard, ShardPlan, append_pixels, read_shard, write_shard
 
 if sys.platform != "win32":
     import fcntl
@@ -108,9 +108,7 @@ def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str) -> N
     with atomic_write(folder / IMAGES, "wb") as file:
         _write_header(file, np.dtype(np.uint8), (num_patches, *shape))
         for shard in _read_all(paths, shape):
-            with shard.path.open("rb") as pixels:
-                pixels.seek(shard.pixels_at)
-                shutil.copyfileobj(pixels, file, 1 << 18)
+            append_pixels(shard, file)
     manifest = {
         "format": FORMAT_VERSION,
         "key": key,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -96,55 +97,62 @@ def background_windows(
     shorter = min(frame)
     choices = [min(object_window(region, options.context)[2], shorter) for region in objects]
     choices = choices or [max(1, round(fraction * shorter)) for fraction in _DEFAULT_SIDES]
-    occupied = _occupied(regions, frame, options.min_area)
-    covered = cv2.integral(occupied).astype(np.int32, copy=False)  # (H + 1, W + 1), [y, x] = pixels above and left
-    sides = np.array(choices)[rng.integers(len(choices), size=wanted)]
-    windows = _draw(covered, sides, rng)
+    space = _FreeSpace(regions, frame, options.min_area)
+    sides = [choices[index] for index in rng.integers(len(choices), size=wanted).tolist()]
+    windows = _draw(space, sides, rng)
     # A crowded image may have room for a smaller square only; one of them is better than no background at all.
     for side in (min(choices), max(1, round(_DEFAULT_SIDES[0] * shorter))):
-        windows = windows or _draw(covered, np.array([side]), rng)
+        windows = windows or _draw(space, [side], rng)
     return [Region((x, y, s, s), s * s, foreground=False, score=0.0) for x, y, s in windows]
 
 
-def _occupied(regions: Sequence[Region], frame: tuple[int, int], min_area: int) -> NDArray[np.uint8]:
-    """Paint all regions into a ``(H, W)`` uint8 map of 0 and 1; of those too small for a patch, the whole box."""
-    occupied = np.zeros(frame, dtype=np.uint8)
-    for region in regions:
-        x, y, width, height = region.box
-        part = occupied[max(y, 0) : y + height, max(x, 0) : x + width]
-        if region.mask is None or region.area < min_area:
-            part[...] = 1
-        else:
-            part |= decode_box(region.mask["counts"], frame[0], region.box).view(np.uint8)
-    return occupied
+class _FreeSpace:
+    """Where in a frame no region lies; of regions too small for a patch, the whole box is taken."""
+
+    def __init__(self, regions: Sequence[Region], frame: tuple[int, int], min_area: int) -> None:
+        self.frame = frame
+        self._taken = np.zeros(frame, dtype=np.uint8)
+        for region in regions:
+            x, y, width, height = region.box
+            part = self._taken[max(y, 0) : y + height, max(x, 0) : x + width]
+            if region.mask is None or region.area < min_area:
+                part[...] = 1
+            else:
+                part |= decode_box(region.mask["counts"], frame[0], region.box).view(np.uint8)
+
+    def holds(self, x: int, y: int, side: int) -> bool:
+        """Say whether a square inside the frame shares no pixel with any region."""
+        return not cv2.hasNonZero(self._taken[y : y + side, x : x + side])
+
+    @cached_property
+    def _covered(self) -> NDArray[np.int32]:
+        """``(H + 1, W + 1)``: ``[y, x]`` = taken pixels above and left."""
+        return cv2.integral(self._taken).astype(np.int32, copy=False)
+
+    def corners(self, side: int) -> NDArray[np.int64]:
+        """Return the places, ``y * (W + 1 - side) + x``, of all free squares of a side of at most the frame's."""
+        covered = self._covered
+        inside = covered[side:, side:] - covered[:-side, side:] - covered[side:, :-side] + covered[:-side, :-side]
+        return np.flatnonzero(inside == 0)
 
 
-def _draw(covered: NDArray[np.int32], sides: NDArray[np.int64], rng: np.random.Generator) -> list[Window]:
-    """Draw a square of each side that holds no covered pixel; sides for which there is none are left out."""
-    size = sides[:, None]
-    limits = np.array(covered.shape)[:, None, None] - size  # (2, n, 1)
-    y, x = (rng.random((2, len(sides), _TRIES)) * limits).astype(np.int64)
-    inside = covered[y + size, x + size] - covered[y, x + size] - covered[y + size, x] + covered[y, x]  # (n, tries)
-    best = np.argmin(inside, axis=1)
-    rows = np.arange(len(sides))
-    x, y, hits = x[rows, best], y[rows, best], inside[rows, best] == 0
+def _draw(space: _FreeSpace, sides: Sequence[int], rng: np.random.Generator) -> list[Window]:
+    """Draw a free square of each side; sides for which there is none are left out."""
+    height, width = space.frame
+    rows, columns = rng.random((2, len(sides), _TRIES)).tolist()
     windows: list[Window] = []
-    too_large = min(covered.shape)  # where no square of some side fits, no larger one does
-    for index, side in enumerate(sides.tolist()):
-        corner = (int(x[index]), int(y[index])) if hits[index] else None
+    too_large = min(height, width) + 1  # where no square of some side fits, no larger one does
+    for side, row, column in zip(sides, rows, columns, strict=True):
+        free_rows, free_columns = height + 1 - side, width + 1 - side
+        tries = ((int(v * free_columns), int(u * free_rows)) for u, v in zip(row, column, strict=True))
+        corner = next((place for place in tries if space.holds(*place, side)), None)
         if corner is None and side < too_large:
-            corner = _draw_anywhere(covered, side, rng)
-            too_large = side if corner is None else too_large
+            free = space.corners(side)
+            if free.size:
+                y, x = divmod(int(free[rng.integers(free.size)]), free_columns)
+                corner = (x, y)
+            else:
+                too_large = side
         if corner is not None:
             windows.append((*corner, side))
     return windows
-
-
-def _draw_anywhere(covered: NDArray[np.int32], side: int, rng: np.random.Generator) -> tuple[int, int] | None:
-    """Draw among all corners ``(x, y)`` of squares that hold no covered pixel; None if there is no such square."""
-    inside = covered[side:, side:] - covered[:-side, side:] - covered[side:, :-side] + covered[:-side, :-side]
-    free = np.flatnonzero(inside == 0)
-    if free.size == 0:
-        return None
-    y, x = divmod(int(free[rng.integers(free.size)]), inside.shape[1])
-    return x, y
