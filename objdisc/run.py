@@ -74,7 +74,8 @@ class Run:
 
     def clear_answers(self) -> None:
         """Remove the maps and pictures of an earlier run in this folder: mixed with newer ones, they would mislead."""
-        for folder in (self.cluster_ids, self.label_ids, self.color, self.overlays, self.retrieval, self.index):
+        maps = (self.cluster_ids, self.label_ids, self.color)
+        for folder in (*maps, self.overlays, self.retrieval, self.index, self.export):
             shutil.rmtree(folder, ignore_errors=True)
         counts = (self.cluster_counts_csv, self.cluster_counts_json)
         for file in (self.metrics, *counts, self.clusters_csv, self.centers, self.report):
@@ -154,6 +155,11 @@ class Run:
     def index(self) -> Path:
         """Folder of embeddings and clusters of the answered split's patches, for searches and exports."""
         return self.path / "index"
+
+    @property
+    def export(self) -> Path:
+        """Folder of what the run gives other programs."""
+        return self.path / "export"
 
     @property
     def centers(self) -> Path:
