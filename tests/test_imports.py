@@ -20,14 +20,14 @@ LAYERS = [
     {"run"},
     {"datasets"},
     {"objectness"},
-    {"patches", "shards", "building", "store", "repeats", "transforms", "affine"},
+    {"patches", "shards", "building", "store", "geometry", "repeats", "transforms", "affine"},
     {"models", "losses", "clustering"},
     {"methods"},
     {"training"},
-    {"stitching", "evaluation", "retrieval", "naming", "namesfile"},
+    {"stitching", "tiling", "evaluation", "retrieval", "naming", "namesfile"},
     {"report", "export"},
-    {"config", "inputs", "frozen", "scoring", "pictures", "streaming", "parts"},
-    {"discover", "foldermaps", "segment", "evaluate", "exporting", "benchmark", "benchmark_iid"},
+    {"config", "inputs", "frozen", "scoring", "pictures", "dense", "pixelbaselines", "streaming", "parts", "finds"},
+    {"discover", "foldermaps", "segment", "evaluate", "retrieve", "exporting", "benchmark", "benchmark_iid"},
     {"cli"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
