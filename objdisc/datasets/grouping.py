@@ -62,6 +62,10 @@ class Reading:
         """All grouped label ids, sorted, so that nothing of the grouping is left; None without groups."""
         return None if self.classes is None else tuple(sorted(label for ids in self.classes.values() for label in ids))
 
+    def of_any_images(self) -> "Reading":
+        """Return what holds for other images too: scale and bands, without classes and without a choice of images."""
+        return Reading(scale=self.scale, channels=self.channels)
+
     def fingerprint(self) -> dict[str, Any]:
         """Return what images and valid pixels depend on, for cache keys: no class, no order."""
         return {"valid_ids": self.valid_ids, "scale": self.scale}

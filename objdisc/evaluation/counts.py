@@ -40,7 +40,7 @@ def patch_labels(dataset: ImageDataset, patches: Sequence[Patch]) -> NDArray[np.
 
     Returns:
         ``(n,)`` label ids, of two equally frequent ones the smaller; -1 for background patches, for images
-        without ground truth or that the data set does not hold, and for empty regions.
+        without ground truth or that the data set does not hold, for empty regions, and for ids that are no class.
 
     Raises:
         UnreadableImageError: A label map cannot be read or has another size than its image.
@@ -60,7 +60,8 @@ def patch_labels(dataset: ImageDataset, patches: Sequence[Patch]) -> NDArray[np.
             top, left, mask = footprint(patch.region, patch.frame)
             pixels = truth[top, left][mask]
             if pixels.size:
-                labels[row] = np.bincount(pixels).argmax()
+                label = int(np.bincount(pixels).argmax())
+                labels[row] = label if label in dataset.class_names else -1
     return labels
 
 

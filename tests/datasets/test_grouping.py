@@ -159,6 +159,11 @@ def test_ids_that_the_data_set_lacks_and_a_second_grouping_are_refused(street: t
         grouped.with_reading(Reading(classes={"sky": [0]}))
 
 
+def test_other_images_are_read_at_the_same_scale_and_not_by_these_classes() -> None:
+    reading = Reading(classes=CAMVID_3, scale=0.5, channels=4, only="list.txt", min_side=9, min_share=0.5)
+    assert reading.of_any_images() == Reading(scale=0.5, channels=4)
+
+
 def test_the_original_data_set_is_untouched(street: tuple[Path, NDArray[np.uint8]]) -> None:
     plain = Cityscapes(street[0])
     plain.with_reading(Reading(classes=CAMVID_3, scale=0.5))

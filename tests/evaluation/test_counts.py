@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.cityscapes import Cityscapes
+from objdisc.datasets.grouping import Reading
 from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.evaluation.counts import patch_labels, write_counts
 from objdisc.evaluation.metrics import cluster_metrics
@@ -75,6 +76,16 @@ def test_background_patches_and_foreign_images_have_no_class(label_city: Path) -
     foreign = patch_of(Region((0, 0, 8, 8), 64), "nowhere/nowhere_000000_000000")
     assert patch_labels(dataset, [background, foreign]).tolist() == [-1, -1]
     assert patch_labels(dataset, []).tolist() == []
+
+
+def test_a_patch_of_pixels_that_no_group_holds_has_no_class(label_city: Path) -> None:
+    dataset = Cityscapes(label_city, "val").with_reading(Reading(classes={"vehicle": [26, 27, 28]}))
+    truth = dataset.read_labels(dataset.samples[0])
+    assert truth is not None
+    regions = [Region((8 * x, 8 * y, 8, 8), 64) for y in range(6) for x in range(12)]  # one block of one id each
+    labels = patch_labels(dataset, [patch_of(region, dataset.samples[0].name) for region in regions])
+    assert labels.tolist() == [-1 if truth[8 * y, 8 * x] == 255 else 0 for y in range(6) for x in range(12)]
+    assert set(labels.tolist()) == {-1, 0}
 
 
 def test_each_label_map_is_read_once_whatever_the_order(label_city: Path) -> None:
