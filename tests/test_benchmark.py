@@ -3,13 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from objdisc.benchmark import building, first_images, memory
+from objdisc.benchmark_building import building, first_images, memory
 from objdisc.cli import main
-from objdisc.datasets import open_dataset
+from objdisc.datasets import ImageDataset, open_dataset
 from objdisc.objectness.instances import Instances
 from objdisc.patches import PatchOptions
+from objdisc.types import Sample
 
 
 def test_building_is_compared_with_decoding_the_same_images(toy_city: Path) -> None:
@@ -33,12 +36,22 @@ def test_peak_memory_is_that_of_a_fresh_process(toy_city: Path) -> None:
 
 
 @pytest.mark.slow
-def test_command_prints_and_writes_the_same_numbers(
-    toy_city: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_command_prints_and_writes_the_same_numbers_of_so_many_images(
+    toy_city: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    read: set[Path] = set()
+    decode = ImageDataset.read_image
+
+    def noted(self: ImageDataset, sample: Sample) -> NDArray[np.uint8]:
+        read.add(sample.image_path)
+        return decode(self, sample)
+
+    monkeypatch.setattr(ImageDataset, "read_image", noted)
     file = tmp_path / "numbers.json"
-    arguments = ["--encoder", "nin", "--weights", "none", "--patches.size", "32", "--workers", "0", "--device", "cpu"]
-    assert main(["benchmark", str(toy_city), *arguments, "--output", str(file)]) == 0
+    network = ["--encoder", "nin", "--weights", "none", "--patches.size", "32", "--device", "cpu"]
+    effort = ["--images", "4", "--epochs", "1", "--batch-size", "4", "--workers", "0"]
+    assert main(["benchmark", str(toy_city), *network, *effort, "--output", str(file)]) == 0
+    assert len(read) == 4
     numbers = json.loads(file.read_text(encoding="utf-8"))
     printed = dict(line.split() for line in capsys.readouterr().out.splitlines())
     assert printed == {name: f"{value:.3f}" for name, value in numbers.items()}

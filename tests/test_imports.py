@@ -27,7 +27,17 @@ LAYERS = [
     {"stitching", "tiling", "evaluation", "retrieval", "naming", "namesfile"},
     {"report", "export"},
     {"config", "inputs", "frozen", "scoring", "pictures", "dense", "pixelbaselines", "streaming", "parts", "finds"},
-    {"discover", "foldermaps", "segment", "evaluate", "retrieve", "exporting", "benchmark", "benchmark_iid"},
+    {
+        "discover",
+        "foldermaps",
+        "segment",
+        "evaluate",
+        "retrieve",
+        "exporting",
+        "benchmark",
+        "benchmark_building",
+        "benchmark_iid",
+    },
     {"cli"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
@@ -109,6 +119,12 @@ def test_only_config_knows_jsonargparse() -> None:
 
 def test_help_does_not_wait_for_torch() -> None:
     script = "import sys, objdisc.cli; objdisc.cli.main(['--help']); sys.exit('torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
+    assert result.returncode == 0
+
+
+def test_processes_that_cut_patches_do_not_wait_for_torch() -> None:
+    script = "import sys, objdisc.store, objdisc.objectness.instances; sys.exit('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
     assert result.returncode == 0
 
