@@ -88,9 +88,9 @@ class NamedAnswer:
         """Rows of all objects that have a category."""
         return np.flatnonzero(self.categories != REJECTED)
 
-    def score(self, row: int) -> float:
+    def score(self, row: int, patch: Patch) -> float:
         """How sure it is that a patch is an object of its category: the source's score times the confidence."""
-        return float(self.store.patch(row).region.score) * float(self.confidence[row])
+        return float(patch.region.score) * float(self.confidence[row])
 
     def objects(self) -> Iterator[tuple[Frame, Objects]]:
         """Yield every frame with its objects, as rows and patches; frames without any too. One frame is in memory."""

@@ -69,7 +69,7 @@ def annotations(answer: NamedAnswer) -> Iterator[dict[str, Any]]:
                 "image_id": image,
                 "category_id": int(answer.categories[row]),
                 "iscrowd": 0,
-                "score": round(answer.score(row), 6),
+                "score": round(answer.score(row, patch), 6),
                 "patch": row,
                 **_place(patch),
             }

@@ -92,7 +92,7 @@ def _write_instances(
         # The evaluator splits lines at spaces, and resolves masks beside the text file
         mask = f"masks/{quote(path.stem, safe='')}_{number:03d}.png"
         write_image(path.parent / mask, _full_mask(patch))
-        lines.append(f"{mask} {table[answer.categories[row]]} {answer.score(row):.6f}\n")
+        lines.append(f"{mask} {table[answer.categories[row]]} {answer.score(row, patch):.6f}\n")
     with atomic_write(path) as file:
         file.write("".join(lines))
 

@@ -68,7 +68,7 @@ def test_where_objects_overlap_the_more_confident_wins(make_answer: MakeAnswer) 
 def test_score_is_objectness_times_confidence(make_answer: MakeAnswer) -> None:
     answer = make_answer()
     row = int(answer.object_rows[0])
-    assert answer.score(row) == pytest.approx(float(answer.confidence[row]))
+    assert answer.score(row, answer.store.patch(row)) == pytest.approx(float(answer.confidence[row]))
 
 
 def test_images_that_are_one_object_have_no_outline(make_answer: MakeAnswer, tmp_path: Path) -> None:
