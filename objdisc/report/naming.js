@@ -23,6 +23,14 @@ class Names {
     return cluster;
   }
 
+  // Whether a cluster, or one that it is merged into, is rejected.
+  isRejected(cluster) {
+    for (let next = cluster; next !== null; next = this.clusters[next].merged_into) {
+      if (this.clusters[next].rejected) return true;
+    }
+    return false;
+  }
+
   // Whether a cluster can be merged into another: not into itself, nor into one that is already part of it.
   mergeable(cluster, into) {
     return this.root(into) !== cluster;
@@ -60,7 +68,7 @@ class Names {
   undo() {
     const step = this.done.pop();
     if (!step) return null;
-    step.changes.toReversed().forEach((change) => this.#write(change, change.from));
+    [...step.changes].reverse().forEach((change) => this.#write(change, change.from));
     this.undone.push(step);
     return step.label;
   }

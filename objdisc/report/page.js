@@ -7,7 +7,15 @@
   const names = new Names(facts);
   const memory = new Memory(facts.run);
   const cards = [...document.querySelectorAll(".card")];
-  const patchButtons = [...document.querySelectorAll(".patch")];
+  const patches = [...document.querySelectorAll(".patch")].map((button) => ({
+    button,
+    patch: Number(button.dataset.patch),
+    label: button.getAttribute("aria-label"),
+    tag: button.querySelector(".tag"),
+  }));
+  const nameSpans = facts.colors.map(() => []);
+  document.querySelectorAll("[data-name-of]").forEach((span) => nameSpans[Number(span.dataset.nameOf)].push(span));
+  const shown = []; // per cluster, what its elements show: pages of 300 clusters change only what has changed
   const dialog = byId("dialog");
   const field = (card, name) => card.querySelector(`[data-field=${name}]`);
   const clusterOf = (card) => Number(card.dataset.cluster);
@@ -26,10 +34,6 @@
     return name ? `${cluster} ${name}` : `cluster ${cluster}`;
   }
 
-  function isRejected(cluster) {
-    return names.clusters[names.root(cluster)].rejected;
-  }
-
   function say(text) {
     byId("status").textContent = text;
   }
@@ -37,15 +41,15 @@
   // ---- showing
 
   function show() {
-    names.clusters.forEach((_, cluster) => {
-      document.documentElement.style.setProperty(`--c${cluster}`, names.clusters[names.root(cluster)].color);
+    names.clusters.forEach((own, cluster) => {
+      const root = names.root(cluster);
+      const { name, color } = names.clusters[root];
+      const state = JSON.stringify([own, root, name, color, names.isRejected(cluster)]);
+      if (state === shown[cluster]) return;
+      shown[cluster] = state;
+      showCluster(cluster, color);
     });
-    for (const element of document.querySelectorAll("[data-name-of]")) {
-      const cluster = Number(element.dataset.nameOf);
-      element.textContent = isRejected(cluster) ? "rejected" : nameOf(cluster);
-    }
-    cards.forEach(showCard);
-    patchButtons.forEach(showPatch);
+    patches.forEach(showPatch);
     showResult();
     byId("undo").disabled = names.done.length === 0;
     byId("redo").disabled = names.undone.length === 0;
@@ -55,21 +59,30 @@
     if (opened) showBelongs(Number(opened.dataset.patch));
   }
 
-  function showCard(card) {
-    const cluster = clusterOf(card);
+  function showCluster(cluster, color) {
+    document.documentElement.style.setProperty(`--c${cluster}`, color);
+    const name = names.isRejected(cluster) ? "rejected" : nameOf(cluster);
+    for (const span of nameSpans[cluster]) span.textContent = name && ` ${name}`;
+    showCard(byId(`cluster-${cluster}`), cluster);
+  }
+
+  function showCard(card, cluster) {
     const root = names.root(cluster);
     const { merged_into: into, rejected } = names.clusters[cluster];
-    const [name, color] = [names.clusters[root].name, names.clusters[root].color];
+    const { name, color } = names.clusters[root];
     if (field(card, "name").value !== name) field(card, "name").value = name;
     if (field(card, "color").value !== color) field(card, "color").value = color;
     field(card, "rejected").checked = rejected;
-    for (const control of ["name", "color", "rejected"]) field(card, control).disabled = into !== null;
-    field(card, "merged_into").disabled = rejected;
+    for (const control of ["name", "color"]) field(card, control).disabled = into !== null;
+    field(card, "rejected").disabled = into !== null && !rejected;
     const select = field(card, "merged_into");
-    if (document.activeElement !== select || select.value !== String(into ?? "")) fillMerge(card, into === null ? [] : [into]);
-    card.classList.toggle("rejected", isRejected(cluster));
+    select.disabled = rejected;
+    if (document.activeElement !== select || select.value !== String(into ?? "")) {
+      fillMerge(card, into === null ? [] : [into]);
+    }
+    card.classList.toggle("rejected", names.isRejected(cluster));
     const note = into === null ? "" : `part of ${titleOf(root)}`;
-    card.querySelector(".note").textContent = isRejected(cluster) ? `${note} rejected`.trim() : note;
+    card.querySelector(".note").textContent = names.isRejected(cluster) ? `${note} rejected`.trim() : note;
   }
 
   function fillMerge(card, clusters) {
@@ -96,13 +109,14 @@
     return element;
   }
 
-  function showPatch(button) {
-    const target = names.moved.get(Number(button.dataset.patch));
-    const tag = button.querySelector(".tag");
-    tag.textContent = target === undefined ? "" : target === REJECTED ? "rejected" : `→ ${titleOf(target)}`;
+  function showPatch({ button, patch, label, tag }) {
+    const target = names.moved.get(patch);
+    const text = target === undefined ? "" : target === REJECTED ? "rejected" : `→ ${titleOf(target)}`;
+    if (tag.textContent === text) return;
+    tag.textContent = text;
     tag.style.borderColor = target >= 0 ? `var(--c${target})` : "";
     button.classList.toggle("moved", target !== undefined);
-    button.setAttribute("aria-label", `${button.dataset.label}${target === undefined ? "" : `, ${tag.textContent}`}`);
+    button.setAttribute("aria-label", text ? `${label}, ${text}` : label);
   }
 
   // The categories that the export will make: merged clusters, and clusters of the same name, are one.
@@ -120,7 +134,7 @@
     }
     const categories = new Map();
     names.clusters.forEach((_, cluster) => {
-      if (isRejected(cluster)) {
+      if (names.isRejected(cluster)) {
         dropped += sizes[cluster];
         return;
       }
@@ -134,8 +148,15 @@
     const count = (n, noun, plural) => `${n} ${n === 1 ? noun : plural}`;
     byId("result").textContent =
       `${count(categories.size, "category", "categories")}, ${count(dropped, "patch", "patches")} rejected`;
+    if (byId("outcome").open) listCategories([...categories.values()], count);
+    byId("elsewhere").hidden = elsewhere === 0;
+    byId("elsewhere").textContent =
+      `${count(elsewhere, "moved patch is", "moved patches are")} not on this page and not counted here.`;
+  }
+
+  function listCategories(categories, count) {
     byId("categories").replaceChildren(
-      ...[...categories.values()].map(({ title, color, clusters, size }) => {
+      ...categories.map(({ title, color, clusters, size }) => {
         const [item, swatch] = [document.createElement("li"), document.createElement("span")];
         swatch.className = "swatch";
         swatch.style.background = `var(--c${color})`;
@@ -144,8 +165,6 @@
         return item;
       }),
     );
-    byId("elsewhere").hidden = elsewhere === 0;
-    byId("elsewhere").textContent = `${count(elsewhere, "moved patch is", "moved patches are")} not on this page and not counted here.`;
   }
 
   // ---- changing
@@ -353,7 +372,8 @@
       const select = field(card, "merged_into");
       for (const kind of ["focus", "pointerdown"]) select.addEventListener(kind, () => offerMerges(card));
     }
-    for (const button of patchButtons) button.addEventListener("click", () => openPatch(button));
+    for (const { button } of patches) button.addEventListener("click", () => openPatch(button));
+    byId("outcome").addEventListener("toggle", showResult);
     byId("undo").addEventListener("click", () => step(true));
     byId("redo").addEventListener("click", () => step(false));
     byId("save").addEventListener("click", saveFile);
