@@ -8,9 +8,10 @@ import numpy as np
 from cityscapesscripts.helpers.labels import labels as cityscapes_labels
 from numpy.typing import NDArray
 
-from objdisc.datasets.base import ImageDataset, read_label_map, read_map_of
+from objdisc.datasets.base import ImageDataset
 from objdisc.datasets.grouping import ids_among, scale_map
 from objdisc.datasets.images import list_images
+from objdisc.datasets.maps import read_label_map, read_map_of
 from objdisc.datasets.runs import InstanceRuns, find_runs
 from objdisc.errors import UsageError
 from objdisc.types import Sample

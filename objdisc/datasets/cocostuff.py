@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.datasets.base import ImageDataset, read_label_map
+from objdisc.datasets.base import ImageDataset
 from objdisc.datasets.cococlasses import COARSE_IDS, COARSE_NAMES, NUM_FINE, THINGS
 from objdisc.datasets.grouping import IGNORED, ids_among, scale_map
 from objdisc.datasets.hues import even_hues
 from objdisc.datasets.images import list_images
+from objdisc.datasets.maps import read_label_map
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.types import Sample
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.datasets.base import read_label_map
 from objdisc.datasets.grouping import ids_among, scale_map
 from objdisc.datasets.hues import even_hues
 from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.datasets.images import list_images
+from objdisc.datasets.maps import read_label_map
 from objdisc.errors import UsageError
 from objdisc.types import Sample
 
