@@ -96,6 +96,7 @@ def export(options: ExportOptions) -> Path:
     """
     frozen = open_frozen(options.run)
     run = frozen.run
+    _refuse_pixels(frozen, options)
     index, store = open_answer(run)
     identity = run_identity(run, store)
     names = Names.default(cluster_colors(index.probabilities.shape[1]))
@@ -109,6 +110,16 @@ def export(options: ExportOptions) -> Path:
     for name in dict.fromkeys(options.format or _WITHOUT_EXTRAS):
         _WRITERS[name](job)
     return folder
+
+
+def _refuse_pixels(frozen: FrozenRun, options: ExportOptions) -> None:
+    """Stop where objects are asked of a run that answers for each pixel: its patches are only where it looked."""
+    asked = options.format or _WITHOUT_EXTRAS
+    if frozen.method.per_pixel and set(asked) != {"onnx"}:
+        raise UsageError(
+            f"{frozen.run.path}: answers for each pixel, so there are no objects to list; its maps are in "
+            f"{frozen.run.cluster_ids}, and --format onnx writes its network."
+        )
 
 
 def open_answer(run: Run) -> tuple[Index, PatchStore]:
@@ -151,6 +162,8 @@ def _write_coco(job: _Job) -> None:
     info = {"description": f"objdisc {__version__}, {job.frozen.run.path.resolve().name}", "run": job.identity}
     folder = write_coco(job.folder / "coco", job.answer, info)
     print(f"coco: {folder}")
+    if (scale := job.frozen.options.reading.scale) != 1:
+        log.warning("masks and boxes are those of images scaled by %g, as the run read them (--reading.scale)", scale)
     if job.dataset is None or not job.dataset.has_ground_truth:
         return
     image_ids = {frame.sample: number for number, frame in enumerate(job.answer.frames, start=1)}

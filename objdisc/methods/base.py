@@ -56,6 +56,8 @@ class Method(nn.Module, ABC):
     """
 
     views: Views = Views.SINGLE
+    per_pixel: ClassVar[bool] = False
+    """Whether ``predict`` answers for each pixel of an image, not for it as a whole."""
     counters: ClassVar[tuple[str, ...]] = ()
     """Buffers that count the epoch's samples of one process; the trainer sums them over processes."""
 
