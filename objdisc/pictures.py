@@ -1,6 +1,7 @@
 """What a run shows of one split: maps and overlays frame by frame, the list of patches, and sheets of every cluster."""
 
 import csv
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,8 @@ from objdisc.stitching import label_map, stitch
 from objdisc.store import PatchStore
 from objdisc.training.trainer import Predictions
 from objdisc.types import NOTHING, UNKNOWN, Sample, SegmentationMap
+
+log = logging.getLogger("objdisc")
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +138,17 @@ def write_maps(
         rows = rows_of[sample.name]
         patches = [store.patch(row) for row in rows]
         segmentation = stitch(store.frames[sample.name], patches, predictions.probabilities[rows], sample.name)
-        write_frame(run, segmentation, style, dataset.read_image(sample) if number in drawn else None)
+        write_frame(run, segmentation, style, _read_if_there(dataset, sample) if number in drawn else None)
     return tuple(mapped)
+
+
+def _read_if_there(dataset: ImageDataset, sample: Sample) -> NDArray[np.uint8] | None:
+    """Read an image; a run does not fail at its end because one was moved or broken since its patches were cut."""
+    try:
+        return dataset.read_image(sample)[..., :3]
+    except UnreadableImageError as error:
+        log.warning("no overlay of %s", error)
+        return None
 
 
 def frame_painter(
@@ -159,7 +171,7 @@ def frame_painter(
     rows_of = _rows_with_outlines(store)
 
     def painted(name: str) -> NDArray[np.uint8]:
-        image = dataset.read_image(samples[name])
+        image = dataset.read_image(samples[name])[..., :3]
         if image.shape[:2] != store.frames[name]:
             height, width = store.frames[name]
             reason = f"{image.shape[1]}x{image.shape[0]} pixels, but its patches were cut from {width}x{height}"

@@ -72,7 +72,7 @@ def thumbnail(patch: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Shrink or enlarge one patch and let what lies outside its mask pale.
 
     Args:
-        patch: ``(S, S, 4)`` uint8, RGB and mask.
+        patch: ``(S, S, C + 1)`` uint8: RGB, further bands that are not shown, and last the mask.
         side: Of the result, in pixels.
 
     Returns:
@@ -80,7 +80,7 @@ def thumbnail(patch: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """
     # Tiny pictures (CIFAR) stay sharp: smoothing them would hide how little the encoder sees.
     method = cv2.INTER_AREA if patch.shape[0] >= side else cv2.INTER_NEAREST
-    resized = np.asarray(cv2.resize(patch, (side, side), interpolation=method))
+    resized = np.asarray(cv2.resize(patch[..., [0, 1, 2, -1]], (side, side), interpolation=method))
     weight = _KEPT + (1 - _KEPT) * (resized[..., 3:] / 255.0)
     return np.asarray(weight * resized[..., :3] + (1 - weight) * _PALE).round().astype(np.uint8)
 

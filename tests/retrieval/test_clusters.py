@@ -99,3 +99,11 @@ def test_name_and_size_are_in_the_title() -> None:
     assert plain.shape == named.shape
     changed = np.flatnonzero((plain != named).any(axis=(1, 2)))
     assert 0 < changed.max() < 60
+
+
+def test_further_bands_are_not_shown() -> None:
+    generator = np.random.default_rng(0)
+    patch = generator.integers(0, 256, (64, 64, 4), np.uint8)
+    infrared = generator.integers(0, 256, (64, 64, 1), np.uint8)
+    wider = np.concatenate([patch[..., :3], infrared, patch[..., 3:]], axis=2)
+    assert np.array_equal(thumbnail(wider, 32), thumbnail(patch, 32))
