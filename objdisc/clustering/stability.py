@@ -1,7 +1,8 @@
 """Choosing among clusterings without labels: the one that changes least from view to view."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +15,8 @@ from objdisc.clustering.kmeans import centroids_of, nearest
 logger = logging.getLogger(__name__)
 
 _DIMENSIONS = (8, 10, 12, 14, 16, 20, 24)
-_FINALISTS = 12  # partitions, stable where they were found, that are looked at in all other projections
+_FINER = 3  # times K clusters are found before those that views confuse are merged
+_FINALISTS = 0.25  # share of the candidates, the most stable ones, that vote
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,10 @@ def most_stable(
     """Cluster under each projection, and take the clusters that come back in augmented views.
 
     A partition that views agree on is in the data (the idea of Ben-Hur et al. 2002, with augmentation in place of
-    resampling). Each projection gives two candidates: patches, and the means of their views, are clustered into twice
-    K, and the clusters that views confuse most are merged. The candidates that are most stable where they were found
-    are then held against all other projections, for an accident of one projection does not come back in another.
+    resampling). Each projection gives two candidates: patches, and the means of their views, are clustered into three
+    times K, and the clusters that views confuse most are merged. Each candidate is then held against all projections,
+    for an accident of one does not come back in another; among the most stable candidates, the one that the others
+    resemble most is taken.
 
     Args:
         features: ``(n, F)`` of the patches.
@@ -108,17 +111,17 @@ def most_stable(
         _Embedded(weight, bias, project(weight, bias, features), project(weight, bias, views))
         for weight, bias in projections
     ]
-    finest = min(2 * num_clusters, len(features))
+    finest = min(_FINER * num_clusters, len(features))
     candidates = [
         _merged(under, cluster(points, finest), finest, num_clusters)
         for under in embedded
         for points in (under.points, F.normalize(under.views.mean(0), dim=-1))
     ]
-    finalists = sorted(candidates, key=lambda candidate: -candidate[0])[:_FINALISTS]
-    # (finalists, projections)
-    stability = torch.tensor([[under.stability(labels, num_clusters) for under in embedded] for _, labels in finalists])
-    winner = int(stability.mean(1).argmax())
-    under, labels = embedded[int(stability[winner].argmax())], finalists[winner][1]
+    # (candidates, projections)
+    stability = torch.tensor([[under.stability(labels, num_clusters) for under in embedded] for labels in candidates])
+    finalists = stability.mean(1).topk(math.ceil(_FINALISTS * len(candidates))).indices.tolist()
+    winner = finalists[_medoid([candidates[index] for index in finalists], num_clusters)]
+    under, labels = embedded[int(stability[winner].argmax())], candidates[winner]
     found = StableClusters(
         under.weight, under.bias, under.centroids(labels, num_clusters), float(stability[winner].max())
     )
@@ -127,14 +130,20 @@ def most_stable(
     return found
 
 
-def _merged(under: _Embedded, fine: Tensor, finest: int, num_clusters: int) -> tuple[float, Tensor]:
-    """Merge fine clusters to K: their stability after it, and the cluster ``(n,)`` of each point."""
+def _merged(under: _Embedded, fine: Tensor, finest: int, num_clusters: int) -> Tensor:
+    """Merge fine clusters to K, those first that views confuse: the cluster ``(n,)`` of each point."""
     assigned, confusion = under.confusion(fine, finest)
-    groups = merge_confused(confusion, num_clusters)
-    joined = torch.zeros(finest, num_clusters, dtype=confusion.dtype, device=confusion.device)
-    for group, members in enumerate(groups):
-        joined[members, group] = 1
-    return float(adjusted_rand_index(joined.T @ confusion @ joined).mean()), joined.argmax(1)[assigned]
+    group_of = torch.zeros(finest, dtype=torch.int64, device=assigned.device)
+    for group, members in enumerate(merge_confused(confusion, num_clusters)):
+        group_of[members] = group
+    return group_of[assigned]
+
+
+def _medoid(partitions: Sequence[Tensor], num_clusters: int) -> int:
+    """Return which of several partitions ``(n,)`` agrees best with all of them."""
+    members = torch.stack([F.one_hot(labels, num_clusters).double() for labels in partitions])  # (p, n, K)
+    agreement = adjusted_rand_index(members.mT[:, None] @ members[None])  # (p, p)
+    return int(agreement.mean(1).argmax())
 
 
 def merge_confused(confusion: Tensor, num_clusters: int) -> list[list[int]]:
