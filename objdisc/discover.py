@@ -14,6 +14,16 @@ from numpy.typing import NDArray
 
 from objdisc.config import dump
 from objdisc.datasets import ImageDataset
+from objdisc.dense import (
+    DenseScore,
+    check_dense,
+    dense_painter,
+    format_dense,
+    score_dense,
+    tiling_of,
+    write_dense,
+    write_pictures,
+)
 from objdisc.errors import UsageError
 from objdisc.evaluation.counts import format_table, write_counts
 from objdisc.frozen import weights_name
@@ -31,14 +41,17 @@ from objdisc.methods.base import Method
 from objdisc.naming import run_identity
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.pictures import frame_painter, write_cluster_list, write_maps, write_sheets
+from objdisc.pixelbaselines import pixel_baselines
 from objdisc.report.gallery import ReportData, write_report
 from objdisc.retrieval import Centers, ClusterPatches, Index
 from objdisc.run import Run, atomic_write, write_json
-from objdisc.scoring import Score, score, score_maps
+from objdisc.scoring import Score, patch_numbers, score, score_maps
 from objdisc.store import PatchStore
+from objdisc.tiling import segment_image
 from objdisc.training.agreement import kept_clusters
+from objdisc.training.inference import Predictor
 from objdisc.training.trainer import Predictions, TrainerOptions, fit, predict
-from objdisc.types import Sample
+from objdisc.types import Sample, SegmentationMap
 
 __all__ = ["DiscoverOptions", "Trained", "discover", "train"]
 
@@ -76,6 +89,7 @@ class Answer:
         store: The split's N patches.
         predictions: Cluster probabilities and features of each.
         score: Agreement with the classes, where labels lie beside the images.
+        dense: The same of a method that answers for each pixel; None for others.
         mapped: Images that have maps.
         shown: Patches on the retrieval sheets.
         numbers: Content of ``metrics.json``.
@@ -84,6 +98,7 @@ class Answer:
     store: PatchStore
     predictions: Predictions
     score: Score
+    dense: DenseScore | None
     mapped: Sequence[Sample]
     shown: Sequence[ClusterPatches]
     numbers: Mapping[str, Any]
@@ -121,6 +136,7 @@ def train(options: DiscoverOptions) -> Trained:
     source.check(dataset)
     _check_scored(source, scored)
     method = build_method(options)
+    check_dense(method, source, dataset)
     run = Run.create(options.resume or options.output_dir or default_output_dir(path, options))
     if is_main_process():
         _begin(run, options)
@@ -133,7 +149,8 @@ def train(options: DiscoverOptions) -> Trained:
         )
     resume = options.resume is not None
     fit(method, store, run, options.training, resume=resume)
-    rival = build_method(replace(options, method=baseline_of(options.method))) if options.baseline else None
+    trains_rival = options.baseline and not method.per_pixel  # what a dense method must beat needs no training
+    rival = build_method(replace(options, method=baseline_of(options.method))) if trains_rival else None
     if rival is not None:
         fit(rival, store, Run.create(run.path / "baseline"), options.training, resume=resume)
     if is_main_process():
@@ -188,10 +205,12 @@ def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> An
         root=scored.root,
         image_paths={sample.name: sample.image_path for sample in scored.samples if sample.name in store.frames},
     )
-    rivals = None if trained.baseline is None else predict(trained.baseline, store, training)
-    result = score(scored, store, predictions, rivals)
-    names, mapping = result.cluster_names, result.cluster_to_label
-    mapped = write_maps(run, scored, store, predictions, mapping, names, max_overlays=options.overlays)
+    dense = None
+    if trained.method.per_pixel:
+        result, dense, mapped = _answer_densely(trained, options, store, predictions)
+    else:
+        result, mapped = _answer_for_patches(trained, options, store, predictions)
+    names = result.cluster_names
     write_cluster_list(run, scored, store, predictions)
     shown = write_sheets(run, store, predictions, names, training.seed)
     assigned = _assignments(store, predictions)
@@ -202,18 +221,53 @@ def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> An
         "supervision": trained.method.encoder.supervision,
         **result.numbers,
         "view_agreement": kept_clusters(trained.method, store, training, assigned),
-        **(score_maps(run, scored, mapped) if result.clusters else {}),
         "seconds": round(time.monotonic() - started, 1),
     }
     if result.clusters is not None:
         write_counts(run.cluster_counts_csv, run.cluster_counts_json, result.clusters, result.baseline)
     write_json(run.metrics, numbers)
-    return Answer(store, predictions, result, mapped, shown, numbers)
+    return Answer(store, predictions, result, dense, mapped, shown, numbers)
+
+
+def _answer_for_patches(
+    trained: Trained, options: DiscoverOptions, store: PatchStore, predictions: Predictions
+) -> tuple[Score, Sequence[Sample]]:
+    """Stitch the clusters of patches, and score patches and maps."""
+    run, scored = trained.run, trained.scored
+    rivals = None if trained.baseline is None else predict(trained.baseline, store, options.training)
+    result = score(scored, store, predictions, rivals)
+    names, mapping = result.cluster_names, result.cluster_to_label
+    mapped = write_maps(run, scored, store, predictions, mapping, names, max_overlays=options.overlays)
+    numbers = score_maps(run, scored, mapped) if result.clusters else {}
+    return replace(result, numbers={**result.numbers, **numbers}), mapped
+
+
+def _answer_densely(
+    trained: Trained, options: DiscoverOptions, store: PatchStore, predictions: Predictions
+) -> tuple[Score, DenseScore, Sequence[Sample]]:
+    """Answer for every pixel, tile by tile, and score the pixels beside those of the baselines."""
+    run, scored, num_clusters = trained.run, trained.scored, options.num_clusters
+    tiling = tiling_of(trained.source, options.patches.size)
+    ask = Predictor(trained.method, options.training)
+
+    def answer(dataset: ImageDataset, sample: Sample) -> SegmentationMap:
+        return segment_image(ask, dataset, sample, tiling)
+
+    counts, seams = write_dense(run, scored, store.frames, answer, num_clusters, tiling)
+    dense = DenseScore()
+    if counts is not None:
+        rivals = pixel_baselines(options, trained.dataset, trained.store, tiling) if options.baseline else ()
+        dense = score_dense(counts, scored, trained.dataset, answer, rivals)
+    mapped = write_pictures(run, scored, store.frames, num_clusters, dense, max_overlays=options.overlays)
+    numbers = patch_numbers(store, predictions) | dense.to_json() | {"seams": seams}
+    return Score(numbers, cluster_to_label=dense.cluster_to_label, cluster_names=dense.cluster_names), dense, mapped
 
 
 def announce(run: Run, answer: Answer) -> None:
     """Print the table and where to look; nothing else goes to stdout."""
     numbers, clusters = answer.numbers, answer.score.clusters
+    if answer.dense is not None and answer.dense.metrics is not None:
+        print(format_dense(answer.dense, numbers["split"], numbers["train_split"]), end="\n\n")
     if clusters is not None:
         same = " (the split it was trained on)" if numbers["split"] == numbers["train_split"] else ""
         print(f"Split {numbers['split'] or 'all'}{same}. Encoder weights carry: {numbers['supervision']}.\n")
@@ -252,7 +306,11 @@ def _report_data(options: DiscoverOptions, trained: Trained, answer: Answer) -> 
         confidence=answer.predictions.probabilities.max(axis=1),
         features=answer.predictions.features,
         paths={sample.name: sample.image_path for sample in trained.scored.samples if sample.name in store.frames},
-        read_frame=frame_painter(trained.scored, store, answer.predictions),
+        read_frame=(
+            frame_painter(trained.scored, store, answer.predictions)
+            if answer.dense is None
+            else dense_painter(trained.run, trained.scored, options.num_clusters)
+        ),
         cluster_names=answer.score.cluster_names,
         kept=answer.numbers["view_agreement"],
         skipped=store.skipped,

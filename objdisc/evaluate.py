@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from objdisc.datasets import ImageDataset
+from objdisc.dense import check_dense, format_dense, score_dense, tiling_of, write_dense, write_pictures
 from objdisc.errors import UsageError
 from objdisc.evaluation.counts import format_table, write_counts
 from objdisc.frozen import FrozenRun, open_frozen
-from objdisc.inputs import build_store, find_data
+from objdisc.inputs import build_store, choose_objectness, find_data
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.options import Component, component, positional
 from objdisc.pictures import write_maps
@@ -15,7 +16,10 @@ from objdisc.run import Run, write_json
 from objdisc.scoring import score, score_maps
 from objdisc.segment import choose_source, open_split
 from objdisc.store import PatchStore
+from objdisc.tiling import segment_image
+from objdisc.training.inference import Predictor
 from objdisc.training.trainer import Predictions, predict
+from objdisc.types import Sample, SegmentationMap
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,13 @@ def evaluate(options: EvaluateOptions) -> Run:
     frozen = open_frozen(options.run)
     path = find_data(options.path or frozen.options.path)
     foreground = frozen.options.foreground if options.path is None else None
-    dataset = open_split(path, options.split or frozen.options.split, foreground)
+    dataset = open_split(path, options.split or frozen.options.split, foreground, frozen.options.reading)
     named = options.objectness or frozen.options.objectness
     source = choose_source(named, dataset, frozen, options.device)
     name = "_".join(filter(None, [path.resolve().name, dataset.split]))
     answer = Run.create(options.output_dir or options.run / "evaluate" / name)
+    if frozen.method.per_pixel:
+        return evaluate_pixels(frozen, dataset, answer, options)
     store, predictions = apply(frozen, dataset, source, answer, options)
     result = score(dataset, store, predictions)
     if result.clusters is None:
@@ -73,6 +79,33 @@ def evaluate(options: EvaluateOptions) -> Run:
     write_json(answer.metrics, numbers)
     write_counts(answer.cluster_counts_csv, answer.cluster_counts_json, result.clusters)
     print(f"numbers: {answer.metrics}")
+    return answer
+
+
+def evaluate_pixels(frozen: FrozenRun, dataset: ImageDataset, answer: Run, options: EvaluateOptions) -> Run:
+    """Score a run whose method answers for every pixel: clusters matched anew on the labels of this split.
+
+    Raises:
+        UsageError: The data set has no ground truth, or images of other channels than the run's network takes.
+    """
+    source = choose_objectness(frozen.options.objectness, dataset)
+    check_dense(frozen.method, source, dataset)
+    tiling, num_clusters = tiling_of(source, frozen.options.patches.size), frozen.options.num_clusters
+    ask = Predictor(frozen.method, replace(frozen.options.training, device=options.device))
+
+    def say(dataset: ImageDataset, sample: Sample) -> SegmentationMap:
+        return segment_image(ask, dataset, sample, tiling)
+
+    names = {sample.name for sample in dataset.samples}
+    counts, seams = write_dense(answer, dataset, names, say, num_clusters, tiling)
+    if counts is None:
+        raise UsageError(f"{dataset.root}: no class labels in split {dataset.split!r}; give data with ground truth.")
+    found = score_dense(counts, dataset, dataset, say)
+    write_pictures(answer, dataset, names, num_clusters, found)
+    print(format_dense(found, dataset.split, dataset.split))
+    numbers = {"run": str(options.run), "split": dataset.split, "seed": frozen.options.training.seed, "seams": seams}
+    write_json(answer.metrics, numbers | found.to_json())
+    print(f"\nnumbers: {answer.metrics}")
     return answer
 
 

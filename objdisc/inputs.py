@@ -48,6 +48,7 @@ class DiscoverOptions:
         method: The clustering method, by name.
         encoder: nin, googlenet, or any model of timm or segmentation-models-pytorch.
         weights: Start of the encoder: none, imagenet, or a file.
+        channels: Of the images that the encoder takes: 3 for RGB, 4 with infrared.
         pooling: Of the encoder's last feature map: max or avg; networks of this package keep their own.
         baseline: Train the paper's baseline too, k-means on the same encoder, and print it beside the method.
         strict: Stop at the first unreadable image instead of skipping it.
@@ -74,6 +75,7 @@ class DiscoverOptions:
     )
     encoder: str = "tf_efficientnet_lite0"
     weights: str = "imagenet"
+    channels: int = 3
     pooling: Pooling = "max"
     baseline: bool = False
     strict: bool = False
@@ -161,7 +163,7 @@ def build_method(options: DiscoverOptions, weights: str | None = None) -> Method
     """
     torch.manual_seed(options.training.seed)
     weights = options.weights if weights is None else weights
-    encoder = build_encoder(options.encoder, weights, pooling=options.pooling)
+    encoder = build_encoder(options.encoder, weights, options.channels, pooling=options.pooling)
     return options.method.build(Method, encoder=encoder, num_clusters=options.num_clusters, seed=options.training.seed)
 
 

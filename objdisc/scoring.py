@@ -63,16 +63,7 @@ def score(
     """
     num_clusters = predictions.probabilities.shape[1]
     clusters = predictions.probabilities.argmax(axis=1).astype(np.int64)
-    sizes = np.bincount(clusters[store.foreground], minlength=num_clusters)
-    numbers: dict[str, Any] = {
-        "num_patches": int(sizes.sum()),
-        "num_clusters": num_clusters,
-        "num_images": len(store.frames),
-        "num_skipped": len(store.skipped),
-        "cluster_sizes": sizes.tolist(),
-        "effective_clusters": effective_clusters(sizes),
-    }
-    numbers |= _foreground_numbers(predictions, store)
+    numbers = patch_numbers(store, predictions) | _foreground_numbers(predictions, store)
     labels = _labels(dataset, store)
     if labels is None:
         return Score(numbers)
@@ -87,6 +78,26 @@ def score(
     numbers["cluster_to_label"] = {str(cluster): label for cluster, label in mapping.items()}
     names = {cluster: dataset.class_names.get(label, f"class {label}") for cluster, label in mapping.items()}
     return Score(numbers, found, baseline, mapping, names)
+
+
+def patch_numbers(store: PatchStore, predictions: Predictions) -> dict[str, Any]:
+    """Count patches and the sizes of their clusters, which needs no label.
+
+    Args:
+        store: N patches.
+        predictions: What the method says about them.
+    """
+    num_clusters = predictions.probabilities.shape[1]
+    clusters = predictions.probabilities.argmax(axis=1)
+    sizes = np.bincount(clusters[store.foreground], minlength=num_clusters)
+    return {
+        "num_patches": int(sizes.sum()),
+        "num_clusters": num_clusters,
+        "num_images": len(store.frames),
+        "num_skipped": len(store.skipped),
+        "cluster_sizes": sizes.tolist(),
+        "effective_clusters": effective_clusters(sizes),
+    }
 
 
 def _foreground_numbers(predictions: Predictions, store: PatchStore) -> dict[str, float]:

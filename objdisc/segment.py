@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from objdisc.datasets import ImageDataset, available_splits, open_dataset
+from objdisc.datasets import ImageDataset, Reading, available_splits, open_dataset
+from objdisc.dense import check_dense, segment_folder, tiling_of
 from objdisc.errors import UsageError
 from objdisc.export.cityscapes import cluster_id_depth
 from objdisc.foldermaps import FolderJob, Totals
@@ -25,6 +26,7 @@ from objdisc.report.palette import cluster_colors
 from objdisc.retrieval import Centers, Index
 from objdisc.run import Run, atomic_write, read_json, write_json
 from objdisc.store import PatchStore
+from objdisc.tiling import segment_image
 from objdisc.training.inference import Predictor, patches_at_once
 from objdisc.types import NOTHING, UNKNOWN
 
@@ -90,12 +92,14 @@ def segment(options: SegmentOptions) -> Run:
     """
     frozen = open_frozen(options.run)
     num_clusters = frozen.options.num_clusters
-    dataset = open_split(options.path, options.split, None)
+    dataset = open_split(options.path, options.split, None, frozen.options.reading.of_any_images())
+    answer = Run.create(options.output_dir or options.run / "segment" / options.path.resolve().name)
+    if frozen.method.per_pixel:
+        return segment_pixels(frozen, dataset, answer, options)
     source = choose_source(options.objectness, dataset, frozen, options.device)
     mapping, classes = matching_of(frozen.run)
     names = None if options.names is None else names_of(frozen.run, options.names, num_clusters)
     centers = centers_of(frozen.run)
-    answer = Run.create(options.output_dir or options.run / "segment" / options.path.resolve().name)
     job = FolderJob(
         answer=answer,
         dataset=dataset,
@@ -118,6 +122,32 @@ def segment(options: SegmentOptions) -> Run:
     )
     totals = job.run()
     write_summary(job, totals, options.unknown_quantile)
+    return answer
+
+
+def segment_pixels(frozen: FrozenRun, dataset: ImageDataset, answer: Run, options: SegmentOptions) -> Run:
+    """Answer for every pixel of a folder's images with a run whose method does so.
+
+    Raises:
+        UsageError: The images have other channels than the run's network takes.
+    """
+    source = choose_objectness(frozen.options.objectness, dataset)
+    check_dense(frozen.method, source, dataset)
+    tiling = tiling_of(source, frozen.options.patches.size)
+    ask = Predictor(frozen.method, replace(frozen.options.training, device=options.device))
+    mapping, classes = matching_of(frozen.run)
+    style = FrameStyle.plain(frozen.options.num_clusters, dataset, mapping, classes)
+    if frozen.options.reading.classes is not None:
+        style = replace(style, class_colors=None)  # the run's label ids are of its groups, not of this folder's classes
+    done, skipped = segment_folder(
+        answer,
+        dataset,
+        lambda dataset, sample: segment_image(ask, dataset, sample, tiling),
+        style,
+        max_overlays=options.overlays,
+        strict=options.strict,
+    )
+    print(f"{done} images, {skipped} skipped\n\nmaps: {answer.cluster_ids}")
     return answer
 
 
@@ -211,11 +241,11 @@ def write_legend(path: Path, job: FolderJob, rows: Sequence[tuple[int, str, int]
         writer.writerow([int(np.int64(NOTHING).astype(depth)), NOTHING, "nothing found", "", "", ""])
 
 
-def open_split(path: Path, split: str | None, foreground: tuple[str, ...] | None) -> ImageDataset:
+def open_split(path: Path, split: str | None, foreground: tuple[str, ...] | None, reading: Reading) -> ImageDataset:
     """Open the split that was named, else val, else the first there is."""
     splits = available_splits(path)
     default = "val" if "val" in splits else next(iter(splits), "")
-    return open_dataset(path, split or default, foreground)
+    return open_dataset(path, split or default, foreground, reading)
 
 
 def choose_source(named: Component | None, dataset: ImageDataset, frozen: FrozenRun, device: str) -> ObjectnessSource:

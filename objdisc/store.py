@@ -26,7 +26,7 @@ log = logging.getLogger("objdisc")
 class PatchStore:
     """All patches of one split, cut once: a folder of four files.
 
-    ``images.npy`` ``(N, S, S, C + 1)`` uint8 (RGB, any further channels, mask), ``rows.npy`` (window, box, area, ... of each),
+    ``images.npy`` ``(N, S, S, C + 1)`` uint8 (image channels, mask), ``rows.npy`` (window, box, area, ... of each),
     ``masks.npy`` (run-length counts), and ``manifest.json`` (key, images, what was skipped), written last: without it
     the other files are not trusted. Rows are in the order of the samples; per image objects first, then background.
 

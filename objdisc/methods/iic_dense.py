@@ -1,0 +1,169 @@
+"""Per-pixel invariant information clustering: Ji, Henriques, Vedaldi, ICCV 2019 (https://arxiv.org/abs/1807.06653)."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from objdisc.affine import warp
+from objdisc.errors import UsageError
+from objdisc.losses.iid import iid_dense_loss
+from objdisc.methods.base import Encode, Method, Views
+from objdisc.models.encoder import Encoder
+from objdisc.models.heads import SubHeads
+from objdisc.types import Batch
+
+_ALL = 0.999  # of the pixels under a coarser one
+_PROBE = 64  # side of the image that tells how wide an encoder's map is
+
+
+class DenseIIC(Method):
+    """Each pixel's cluster tells the most about the clusters around it in another view of the image (section 3.3).
+
+    Head B has the clusters that are asked for; head A has more of them (overclustering) and only helps the network to
+    learn. The answer is that of head B's sub-head with the lowest loss in the last epoch. Switches whose other value
+    is not the published code's: ``resolution`` and ``order``.
+
+    Args:
+        encoder: A network with feature maps.
+        num_clusters: K, at least 2: the clusters of head B.
+        overclusters: Clusters of head A.
+        stride: Pixels of the image that one pixel of the feature map may stand for, at most.
+        half_t: T: the views are compared under all shifts of up to T pixels.
+        sparse_shift: Before that, the second view's answer is shifted at random by up to so many pixels.
+        lamb_a: Weight of the marginal entropies in head A's loss; above 1, clusters are pushed towards equal size.
+        lamb_b: The same for head B.
+        collapsed: Whether the tables of all shifts are added up before the loss; otherwise the losses are averaged.
+        subheads: Heads of each kind, side by side.
+        order: Which heads learn: one entry an epoch, again from the start after the last; ``AB`` trains both at once.
+        resolution: Whether losses compare pixels of the ``image``, to which the network's answer is enlarged, or of
+            the ``network``, several times faster; T and ``sparse_shift`` are counted in those pixels.
+    """
+
+    views = Views.AFFINE_PAIR
+    per_pixel: ClassVar[bool] = True
+    counters: ClassVar[tuple[str, ...]] = ("pixels", "losses")
+
+    pixels: Tensor
+    losses: Tensor
+    turn: Tensor
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        num_clusters: int,
+        *,
+        overclusters: int = 15,
+        stride: int = 2,
+        half_t: int = 10,
+        sparse_shift: int = 0,
+        lamb_a: float = 1.0,
+        lamb_b: float = 1.0,
+        collapsed: bool = False,
+        subheads: int = 1,
+        order: Sequence[Literal["A", "B", "AB"]] = ("A", "B"),
+        resolution: Literal["image", "network"] = "image",
+    ) -> None:
+        super().__init__(encoder, num_clusters)
+        if num_clusters < 2 or overclusters < 2:
+            raise UsageError("--num-clusters and overclusters must be at least 2 to tell anything apart")
+        if half_t < 0 or sparse_shift < 0 or subheads < 1 or not order or set(order) - {"A", "B", "AB"}:
+            raise UsageError("iic_dense: half_t and sparse_shift start at 0, subheads at 1; order holds A, B and AB")
+        self.stride, self.half_t, self.sparse_shift, self.collapsed = stride, half_t, sparse_shift, collapsed
+        self.lambs = {"A": lamb_a, "B": lamb_b}
+        self.order, self.resolution = tuple(order), resolution
+        width = _map_width(encoder, stride)
+        self.heads = nn.ModuleDict(
+            {"A": SubHeads(width, overclusters, subheads), "B": SubHeads(width, num_clusters, subheads)}
+        )
+        self.register_buffer("turn", torch.zeros((), dtype=torch.int64))  # entry of order that this epoch follows
+        self.register_buffer("pixels", torch.zeros(num_clusters))
+        self.register_buffer("losses", torch.zeros(subheads))
+
+    def begin_epoch(self, epoch: int, encode: Encode) -> None:
+        """Take the next entry of ``order``, and count anew what head B learns in it."""
+        del encode
+        self.turn.fill_(epoch % len(self.order))
+        if "B" in self.order[int(self.turn)]:
+            self.pixels.zero_()
+            self.losses.zero_()
+
+    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the mean loss of the heads whose turn it is, and the loss of each."""
+        assert batch.to_first is not None  # an affine pair has both
+        assert batch.valid is not None
+        first, second = self.encoder.feature_map(torch.cat(batch.views), self.stride).chunk(2)
+        size = batch.valid.shape[1] if self.resolution == "image" else first.shape[2]
+        # a pixel of the network is valid where all pixels of the image under it are
+        valid = F.adaptive_avg_pool2d(batch.valid[:, None].float(), size)[:, 0] > _ALL
+        terms: dict[str, Tensor] = {}
+        for name in self.order[int(self.turn)]:
+            z = _enlarge(self.heads[name](first), size)  # (subheads, B, K, size, size)
+            z_prime = _enlarge(self.heads[name](second), size)
+            losses = torch.stack(
+                [self._loss(name, one, warp(two, batch.to_first), valid) for one, two in zip(z, z_prime, strict=True)]
+            )
+            terms[f"loss_{name}"] = losses.mean()
+            if name == "B":
+                self._count(z.detach(), valid, losses.detach())
+        loss = torch.stack(list(terms.values())).mean()
+        # every parameter takes part in every step, if by 0: DistributedDataParallel waits for each of them
+        idle = torch.stack([parameter.sum() for parameter in self.heads.parameters()]).sum() * 0
+        return terms | {"loss": loss + idle}
+
+    def occupancy(self) -> Tensor | None:
+        """Share ``(K,)`` of the pixels that each cluster won when head B learned last."""
+        return self.pixels / self.pixels.sum() if float(self.pixels.sum()) else None
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return head B's probabilities ``(B, K, H, W)`` for the pixels of ``(B, C, H, W)`` images."""
+        features = self.encoder.feature_map(images, self.stride)
+        best = self.heads["B"](features)[int(self.losses.argmin())]
+        return F.interpolate(best, images.shape[2:], mode="bilinear", align_corners=False)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the mean of each image's feature map, ``(B, F)`` float32."""
+        return self.encoder.feature_map(images, self.stride).float().mean(dim=(2, 3))
+
+    def _loss(self, name: str, z: Tensor, z_prime: Tensor, valid: Tensor) -> Tensor:
+        """Compare two answers in the frame of the first, ``(B, K, S, S)``, where ``(B, S, S)`` is valid."""
+        if self.sparse_shift:
+            dy, dx = torch.randint(-self.sparse_shift, self.sparse_shift + 1, (2,)).tolist()
+            z_prime, valid = _shifted(z_prime, dy, dx), valid & _shifted(valid, dy, dx)
+        return iid_dense_loss(z, z_prime, valid, self.half_t, self.lambs[name], self.collapsed)
+
+    def _count(self, z: Tensor, valid: Tensor, losses: Tensor) -> None:
+        """Count head B's clusters over valid pixels, and add up the losses of its sub-heads."""
+        best = z[int((self.losses + losses).argmin())].argmax(dim=1)  # (B, size, size)
+        self.pixels.add_(torch.bincount(best[valid], minlength=self.num_clusters))
+        self.losses.add_(losses)
+
+
+def _map_width(encoder: Encoder, stride: int) -> int:
+    """Count the channels of an encoder's map; nothing is learned by looking."""
+    was_training = encoder.training
+    with torch.no_grad():
+        found = encoder.eval().feature_map(torch.zeros(1, len(encoder.mean), _PROBE, _PROBE), stride)
+    encoder.train(was_training)
+    return found.shape[1]
+
+
+def _enlarge(maps: Tensor, size: int) -> Tensor:
+    """Bring ``(S, B, K, h, w)`` maps to squares of ``size``, bilinearly."""
+    if maps.shape[3] == size:
+        return maps
+    enlarged = F.interpolate(maps.flatten(0, 1), (size, size), mode="bilinear", align_corners=False)
+    return enlarged.unflatten(0, maps.shape[:2])
+
+
+def _shifted(maps: Tensor, dy: int, dx: int) -> Tensor:
+    """Move the content of ``(..., H, W)`` maps down and right, with 0 where nothing comes from."""
+    height, width = maps.shape[-2:]
+    moved = torch.zeros_like(maps)
+    if abs(dy) < height and abs(dx) < width:
+        rows, columns = slice(max(dy, 0), height + min(dy, 0)), slice(max(dx, 0), width + min(dx, 0))
+        from_rows, from_columns = slice(max(-dy, 0), height + min(-dy, 0)), slice(max(-dx, 0), width + min(-dx, 0))
+        moved[..., rows, columns] = maps[..., from_rows, from_columns]
+    return moved

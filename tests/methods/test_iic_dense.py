@@ -1,0 +1,166 @@
+"""Per-pixel IIC: what it compares, which head learns when, and that it finds what two views share."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from objdisc.affine import Affine, draw_affines, invert, warp
+from objdisc.errors import UsageError
+from objdisc.losses.iid import iid_dense_loss
+from objdisc.methods.iic_dense import DenseIIC
+from objdisc.models.encoder import build_encoder
+from objdisc.types import Batch
+
+SIZE = 32
+
+Make = Callable[..., DenseIIC]
+
+
+def no_encoding(*_: Any) -> Tensor:
+    raise AssertionError("nothing is encoded between epochs")
+
+
+def textures(seed: int, count: int = 6) -> tuple[Tensor, Tensor]:
+    """Draw pairs of images of two halves, one calm and one noisy, turned at random; and which half is where.
+
+    Only the halves are common to a pair: each view has noise of its own.
+
+    Returns:
+        ``(2, count, 3, SIZE, SIZE)`` views, ``(count, SIZE, SIZE)`` True where they are noisy.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    noisy = (torch.arange(SIZE) >= SIZE // 2).expand(count, SIZE, SIZE)
+    turned = torch.rand(count, generator=generator) < 0.5
+    noisy = torch.where(turned[:, None, None], noisy, noisy.mT)
+    noise = torch.randn(2, count, 3, SIZE, SIZE, generator=generator)
+    return torch.where(noisy[:, None], noise, 0.1 * noise), noisy
+
+
+def pair(seed: int, affine: Affine) -> Batch:
+    """Make a batch as the trainer does."""
+    views, _ = textures(seed)
+    count = views.shape[1]
+    maps = draw_affines(affine, [(seed, row) for row in range(count)])
+    rows = torch.arange(count)
+    valid = torch.ones(count, SIZE, SIZE, dtype=torch.bool)
+    return Batch((views[0], warp(views[1], maps)), rows, rows >= 0, views[0], valid, invert(maps))
+
+
+@pytest.fixture
+def make() -> Make:
+    def build(num_clusters: int = 2, layers: str = "8,M,16", **switches: Any) -> DenseIIC:
+        torch.manual_seed(0)
+        encoder = build_encoder(f"segnet:{layers}", "none")
+        return DenseIIC(encoder, num_clusters, **{"overclusters": 4, "half_t": 1, "order": ("AB",)} | switches)
+
+    return build
+
+
+def test_the_loss_is_that_of_the_second_answer_in_the_frame_of_the_first(make: Make) -> None:
+    """With a flip alone: the network's answer is enlarged, flipped back, and compared where both are valid."""
+    method = make(order=("B",), half_t=2, lamb_b=1.3).eval()
+    batch = pair(0, Affine(flip=1))
+    assert batch.valid is not None
+    batch.valid[:, :10] = False
+    z, z_prime = (method.predict(view) for view in batch.views)
+    expected = iid_dense_loss(z, z_prime.flip(3), batch.valid, 2, 1.3)
+    terms = method.training_step(batch)
+    assert float(terms["loss"].detach()) == pytest.approx(float(expected.detach()), abs=1e-5)
+    assert set(terms) == {"loss", "loss_B"}
+
+
+def test_at_the_networks_resolution_a_pixel_counts_if_all_under_it_are_valid(make: Make) -> None:
+    method = make(order=("A",), half_t=1, resolution="network").eval()
+    batch = pair(0, Affine(flip=1))
+    assert batch.valid is not None
+    batch.valid[:, :5, :] = False
+    z, z_prime = (method.heads["A"](method.encoder.feature_map(view, 2))[0] for view in batch.views)
+    valid = torch.ones(len(z), 16, 16)
+    valid[:, :3] = 0
+    expected = iid_dense_loss(z, z_prime.flip(3), valid, 1)
+    assert float(method.training_step(batch)["loss"].detach()) == pytest.approx(float(expected.detach()), abs=1e-5)
+
+
+def test_heads_take_turns(make: Make) -> None:
+    method = make(order=("A", "B", "B"))
+    seen = []
+    for epoch in range(4):
+        method.begin_epoch(epoch, no_encoding)  # type: ignore[arg-type]
+        seen.append(set(method.training_step(pair(0, Affine()))) - {"loss"})
+    assert seen == [{"loss_A"}, {"loss_B"}, {"loss_B"}, {"loss_A"}]
+
+
+def test_every_parameter_has_a_gradient_in_every_epoch(make: Make) -> None:
+    """DistributedDataParallel waits for each; the head whose turn it is not gets zeros."""
+    method = make(order=("A",))
+    method.training_step(pair(0, Affine()))["loss"].backward()
+    assert all(parameter.grad is not None for parameter in method.parameters())
+    assert all(not parameter.grad.any() for parameter in method.heads["B"].parameters() if parameter.grad is not None)
+    assert all(parameter.grad.any() for parameter in method.heads["A"].parameters() if parameter.grad is not None)
+
+
+@pytest.mark.parametrize("switches", [{}, {"collapsed": True}, {"resolution": "network"}, {"sparse_shift": 2}])
+def test_it_finds_the_two_textures(make: Make, switches: dict[str, Any]) -> None:
+    method = make(layers="16,16,M,32", **switches)
+    optimizer = torch.optim.Adam(method.parameters(), lr=5e-3)
+    for step in range(40):
+        losses = method.training_step(pair(step, Affine()))
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        optimizer.step()
+    views, noisy = textures(12345)
+    with torch.no_grad():
+        probabilities = method.eval().predict(views[0])
+    assert probabilities.shape == (6, 2, SIZE, SIZE)
+    torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(6, SIZE, SIZE))
+    agreement = float((probabilities.argmax(dim=1) == noisy).float().mean())
+    assert max(agreement, 1 - agreement) > 0.9
+    occupancy = method.occupancy()
+    assert occupancy is not None
+    assert 0.3 < occupancy.min() <= occupancy.max() < 0.7
+
+
+def test_the_answer_is_that_of_the_sub_head_with_the_lowest_loss(make: Make) -> None:
+    method = make(subheads=3).eval()
+    method.losses.copy_(torch.tensor([-0.1, -0.3, -0.2]))
+    images = textures(0)[0][0]
+    answers = method.heads["B"](method.encoder.feature_map(images, 2))
+    enlarged = torch.nn.functional.interpolate(answers[1], (SIZE, SIZE), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(method.predict(images), enlarged)
+
+
+def test_losses_of_sub_heads_are_of_the_last_epoch_that_trained_them(make: Make) -> None:
+    method = make(subheads=2, order=("B", "A"))
+    batch = pair(0, Affine())
+    method.begin_epoch(0, no_encoding)  # type: ignore[arg-type]
+    method.training_step(batch)
+    first = method.losses.clone()
+    assert (first < 0).all()
+    method.begin_epoch(1, no_encoding)  # type: ignore[arg-type]
+    method.training_step(batch)
+    assert torch.equal(method.losses, first)
+    method.begin_epoch(2, no_encoding)  # type: ignore[arg-type]
+    assert not method.losses.any()
+
+
+def test_a_batch_without_valid_pixels_teaches_nothing_and_breaks_nothing(make: Make) -> None:
+    method = make()
+    batch = pair(0, Affine())
+    assert batch.valid is not None
+    losses = method.training_step(replace(batch, valid=torch.zeros_like(batch.valid)))
+    losses["loss"].backward()
+    assert torch.isfinite(losses["loss"])
+    assert all(torch.isfinite(p.grad).all() for p in method.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"half_t": -1}, {"order": ()}, {"order": ("C",)}, {"subheads": 0}, {"sparse_shift": -1}, {"overclusters": 1}],
+)
+def test_settings_are_checked(make: Make, wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        make(**wrong)
