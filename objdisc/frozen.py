@@ -15,7 +15,9 @@ from objdisc.config import load
 from objdisc.errors import UsageError
 from objdisc.inputs import DiscoverOptions, build_method
 from objdisc.methods.base import Method
+from objdisc.retrieval import Index
 from objdisc.run import Run
+from objdisc.store import PatchStore
 from objdisc.training.engine import make_accelerator
 from objdisc.transforms import to_network_input
 
@@ -53,6 +55,23 @@ def open_frozen(path: Path) -> FrozenRun:
     if missing:
         raise UsageError(f"{run.weights}: lacks {missing[0]}, which the method of {run.config} has; train again.")
     return FrozenRun(run, options, method.eval())
+
+
+def open_answer(run: Run) -> tuple[Index, PatchStore]:
+    """Open what a run said about its answered split, and that split's patches; no image is needed.
+
+    Raises:
+        UsageError: Either is missing, or they do not belong together.
+    """
+    index = Index.open(run)
+    again = f"make it again with: objdisc discover --resume {run.path}"
+    try:
+        store = PatchStore.open(run.patches / (index.split or "all"))
+    except UsageError as error:
+        raise UsageError(f"{str(error).partition('; build')[0]}; {again}") from error
+    if (index.store_key, index.weights) != (store.key, weights_name(run)):
+        raise UsageError(f"{run.index}: of other weights or other patches than the run holds now; {again}")
+    return index, store
 
 
 def weights_name(run: Run) -> str:

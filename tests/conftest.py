@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from objdisc.cli import main
 from objdisc.datasets.toycity import generate_toy_city
+from objdisc.run import Run
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -54,3 +56,13 @@ def _write(path: Path, pixels: Pixels) -> None:
     done, data = cv2.imencode(path.suffix, np.ascontiguousarray(pixels))
     assert done, path
     data.tofile(path)
+
+
+@pytest.fixture(scope="session")
+def small_run(toy_city: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Give a finished run on the toy city, 4 clusters, answered for val; tests only read it."""
+    folder = tmp_path_factory.mktemp("runs") / "kleine größe"
+    settings = ["--patches.size", "32", "--epochs", "1", "--lr", "1e-6", "--batch-size", "32"]
+    settings += ["--workers", "0", "--device", "cpu", "--num-clusters", "4", "--overlays", "2"]
+    assert main(["discover", str(toy_city), *settings, "--output-dir", str(folder)]) == 0
+    return Run.open(folder)

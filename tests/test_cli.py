@@ -52,7 +52,7 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no command 'discovr'; there are discover" in one_error_line(capsys)
 
 
-@pytest.mark.parametrize("command", ["discover", "train", "segment", "evaluate"])
+@pytest.mark.parametrize("command", ["discover", "train", "segment", "evaluate", "retrieve"])
 def test_help_of_every_command_explains_its_settings(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
     text = " ".join(capsys.readouterr().out.split())
@@ -205,7 +205,7 @@ def test_a_killed_command_says_interrupted(number: signal.Signals, tmp_path: Pat
     assert err.startswith(b"objdisc: interrupted")
 
 
-@pytest.mark.parametrize("tool", ["discover", "train", "segment", "evaluate"])
+@pytest.mark.parametrize("tool", ["discover", "train", "segment", "evaluate", "retrieve"])
 def test_tools_are_the_command(tool: str) -> None:
     shim = Path(__file__).parents[1] / "tools" / f"{tool}.py"
     result = subprocess.run([sys.executable, shim, "--nonsense", "1"], capture_output=True, text=True, check=False)

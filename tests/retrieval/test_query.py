@@ -1,0 +1,48 @@
+"""A box becomes a patch as a run's own objects became theirs."""
+
+import numpy as np
+import pytest
+
+from objdisc.errors import UsageError
+from objdisc.objectness.base import decode_mask
+from objdisc.patches import PatchOptions
+from objdisc.retrieval.query import query_patch, query_region
+
+IMAGE = np.random.default_rng(0).integers(1, 256, (60, 80, 3), np.uint8)
+OPTIONS = PatchOptions(size=24, context=10)
+
+
+def test_where_regions_are_outlines_the_box_is_the_outline() -> None:
+    region = query_region((60, 80), (10, 20, 30, 16), outlines=True)
+    assert region.mask is not None
+    mask = np.zeros((60, 80), np.bool_)
+    mask[20:36, 10:40] = True
+    np.testing.assert_array_equal(decode_mask(region.mask), mask)
+    assert (region.box, region.area) == ((10, 20, 30, 16), 480)
+    patch = query_patch(IMAGE, region, PatchOptions(size=36, context=10))  # 30 pixels and a margin of 3: no resampling
+    np.testing.assert_array_equal(patch[10:26, 3:33, :3], IMAGE[20:36, 10:40])
+    assert (patch[10:26, 3:33, 3] == 255).all()
+    assert patch[..., 3].sum() == 255 * 480
+
+
+def test_where_regions_are_boxes_the_box_is_one() -> None:
+    region = query_region((60, 80), (10, 20, 24, 24), outlines=False)
+    assert region.mask is None
+    patch = query_patch(IMAGE, region, OPTIONS)
+    np.testing.assert_array_equal(patch[..., :3], IMAGE[20:44, 10:34])
+    assert (patch[..., 3] == 255).all()
+
+
+@pytest.mark.parametrize("outlines", [True, False])
+def test_without_a_box_the_whole_image_is_asked_for(outlines: bool) -> None:
+    region = query_region((60, 80), None, outlines=outlines)
+    assert (region.box, region.area) == ((0, 0, 80, 60), 4800)
+    assert query_patch(IMAGE, region, OPTIONS).shape == (24, 24, 4)
+
+
+@pytest.mark.parametrize(
+    "box", [(-1, 0, 5, 5), (0, -1, 5, 5), (76, 0, 5, 5), (0, 56, 5, 5), (0, 0, 0, 5), (3, 3, 5, -1)]
+)
+def test_a_box_outside_the_image_is_refused(box: tuple[int, int, int, int]) -> None:
+    with pytest.raises(UsageError, match=r"--box .*: not inside the image, which is 80 x 60 pixels"):
+        query_region((60, 80), box, outlines=True)
