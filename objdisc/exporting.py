@@ -18,7 +18,7 @@ from objdisc.export.coco import results, write_coco
 from objdisc.export.instances import choose_labels, write_cityscapes
 from objdisc.export.png import write_png_maps
 from objdisc.export.table import write_table
-from objdisc.frozen import FrozenRun, open_frozen, weights_name
+from objdisc.frozen import FrozenRun, open_answer, open_frozen
 from objdisc.namesfile import read_names
 from objdisc.naming import Names, run_identity
 from objdisc.options import positional
@@ -26,7 +26,6 @@ from objdisc.report.palette import cluster_colors
 from objdisc.retrieval import Index
 from objdisc.run import Run, write_json
 from objdisc.segment import matching_of
-from objdisc.store import PatchStore
 
 log = logging.getLogger("objdisc")
 
@@ -120,22 +119,6 @@ def _refuse_pixels(frozen: FrozenRun, options: ExportOptions) -> None:
             f"{frozen.run.path}: answers for each pixel, so there are no objects to list; its maps are in "
             f"{frozen.run.cluster_ids}, and --format onnx writes its network."
         )
-
-
-def open_answer(run: Run) -> tuple[Index, PatchStore]:
-    """Open what a run says about its answered split, and that split's patches: no image is needed.
-
-    Raises:
-        UsageError: Either is missing, or they do not belong together.
-    """
-    index = Index.open(run)
-    store = PatchStore.open(run.patches / (index.split or "all"))
-    if (index.store_key, index.weights) != (store.key, weights_name(run)):
-        raise UsageError(
-            f"{run.index}: of other weights or other patches than the run holds now; "
-            f"make it again with: objdisc discover --resume {run.path}"
-        )
-    return index, store
 
 
 def _find_dataset(path: Path | None, frozen: FrozenRun, answer: NamedAnswer, index: Index) -> ImageDataset | None:

@@ -13,7 +13,7 @@ from objdisc.dense import check_dense, segment_folder, tiling_of
 from objdisc.errors import UsageError
 from objdisc.export.cityscapes import cluster_id_depth
 from objdisc.foldermaps import FolderJob, Totals
-from objdisc.frozen import FrozenRun, foreground_scorer, open_frozen, weights_name
+from objdisc.frozen import FrozenRun, foreground_scorer, open_answer, open_frozen, weights_name
 from objdisc.inputs import choose_objectness
 from objdisc.namesfile import read_names
 from objdisc.naming import Names, run_identity
@@ -23,9 +23,8 @@ from objdisc.options import Component, component, positional
 from objdisc.pictures import FrameStyle
 from objdisc.report.overlay import UNKNOWN_COLOR
 from objdisc.report.palette import cluster_colors
-from objdisc.retrieval import Centers, Index
+from objdisc.retrieval import Centers
 from objdisc.run import Run, atomic_write, read_json, write_json
-from objdisc.store import PatchStore
 from objdisc.tiling import segment_image
 from objdisc.training.inference import Predictor, patches_at_once
 from objdisc.types import NOTHING, UNKNOWN
@@ -168,8 +167,7 @@ def names_of(run: Run, path: Path, num_clusters: int) -> Names:
     Raises:
         UsageError: It is damaged or another run's, or the run's patches, which tell whose it is, are gone.
     """
-    index = Index.open(run)
-    store = PatchStore.open(run.patches / (index.split or "all"))
+    _, store = open_answer(run)
     return read_names(path, run_identity(run, store), store.foreground, Names.default(cluster_colors(num_clusters)))
 
 

@@ -52,7 +52,7 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no command 'discovr'; there are discover" in one_error_line(capsys)
 
 
-@pytest.mark.parametrize("command", ["discover", "train", "segment", "evaluate", "retrieve"])
+@pytest.mark.parametrize("command", ["discover", "train", "segment", "evaluate"])
 def test_help_of_every_command_explains_its_settings(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
     text = " ".join(capsys.readouterr().out.split())
