@@ -69,6 +69,8 @@ def score(
         return Score(numbers)
     found = cluster_metrics(labels, clusters, num_clusters, dataset.class_names)
     numbers |= found.to_json()
+    if predictions.subheads is not None:
+        numbers["subheads"] = _subhead_numbers(predictions.subheads, labels, dataset)
     baseline = None
     if rivals is not None:
         rival_clusters = rivals.probabilities.argmax(axis=1).astype(np.int64)
@@ -98,6 +100,19 @@ def patch_numbers(store: PatchStore, predictions: Predictions) -> dict[str, Any]
         "cluster_sizes": sizes.tolist(),
         "effective_clusters": effective_clusters(sizes),
     }
+
+
+def _subhead_numbers(
+    subheads: NDArray[np.float32], labels: NDArray[np.int64], dataset: ImageDataset
+) -> dict[str, float | list[float]]:
+    """Score each of the ``(S, N, K)`` sub-heads by itself; which one answers was chosen without labels."""
+    accuracies = [
+        cluster_metrics(
+            labels, one.argmax(axis=1).astype(np.int64), one.shape[1], dataset.class_names
+        ).accuracy_hungarian
+        for one in subheads
+    ]
+    return {"accuracy_hungarian": accuracies, "accuracy_hungarian_mean": float(np.mean(accuracies))}
 
 
 def _foreground_numbers(predictions: Predictions, store: PatchStore) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Views of patches: seeded photometric and crop augmentation, and backgrounds kept, dimmed or blanked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import albumentations as A
@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from objdisc.geometry import Geometry, draw, resample
 
 Background = Literal["keep", "dim", "blank"]
 
@@ -25,14 +27,21 @@ class Augmentation:
         flip: Probability of a horizontal flip.
         jitter: Range of brightness, contrast and saturation factors, 1 - jitter to 1 + jitter.
         grey: Probability of dropping colour.
+        hue: Largest shift of the hue either way, as a share of the circle.
+        geometry: What happens to a view's geometry before all that.
         repeat: Probability that a view shows the object two or three times, touching; only where encoded views are
             compared before training, and only on blanked backgrounds.
+        first_crop: The first view of a pair is a square crop of this share of the side at a random place and nothing
+            else, as in image IIC; 0 draws it like the others.
     """
 
     crop_scale: float = 0.8
     flip: float = 0.5
     jitter: float = 0.4
     grey: float = 0.2
+    hue: float = 0.0
+    geometry: Geometry = field(default_factory=Geometry)
+    first_crop: float = 0.0
     repeat: float = 0.25
 
 
@@ -45,27 +54,43 @@ class Augmenter:
     """
 
     def __init__(self, augmentation: Augmentation, size: int) -> None:
+        self._geometry = augmentation.geometry if augmentation.geometry != Geometry() else None
+        self._first = Geometry(crops=(augmentation.first_crop,)) if augmentation.first_crop else None
         strength = augmentation.jitter
         factors = (1 - strength, 1 + strength)
-        self._compose = A.Compose(
-            [
-                A.RandomResizedCrop((size, size), scale=(augmentation.crop_scale, 1.0), ratio=(3 / 4, 4 / 3)),
-                A.HorizontalFlip(p=augmentation.flip),
-                A.ColorJitter(factors, factors, factors, hue=0, p=0.8 if strength else 0),
-                A.ToGray(p=augmentation.grey),
-            ]
+        hue = (-augmentation.hue, augmentation.hue)
+        neutral = replace(augmentation, geometry=Geometry(), first_crop=0.0) == Augmentation(1.0, 0.0, 0.0, 0.0)
+        # for small patches an empty list of transforms would cost more than the geometry
+        self._compose = (
+            None
+            if neutral
+            else A.Compose(
+                [
+                    A.RandomResizedCrop((size, size), scale=(augmentation.crop_scale, 1.0), ratio=(3 / 4, 4 / 3)),
+                    A.HorizontalFlip(p=augmentation.flip),
+                    A.ColorJitter(factors, factors, factors, hue=hue, p=0.8 if strength else 0),
+                    A.ToGray(p=augmentation.grey),
+                ]
+            )
         )
 
-    def __call__(self, patch: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+    def __call__(self, patch: NDArray[np.uint8], seed: int, first: bool = False) -> NDArray[np.uint8]:
         """Draw one view.
 
         Args:
             patch: ``(S, S, C + 1)``: RGB, any further channels such as infrared, and the region's mask.
             seed: Of every random choice.
+            first: Whether it is the first of a pair.
 
         Returns:
             ``(S, S, C + 1)``, colour changed in RGB only, geometry in all channels.
         """
+        only_crop = self._first if first else None
+        geometry = only_crop or self._geometry
+        if geometry is not None:
+            patch = resample(np.ascontiguousarray(patch), draw(geometry, np.random.default_rng(seed)))
+        if self._compose is None or only_crop is not None:
+            return np.array(patch)
         self._compose.set_random_seed(seed)
         view = self._compose(image=np.ascontiguousarray(patch[..., :3]), mask=np.ascontiguousarray(patch[..., 3:]))
         return np.concatenate([view["image"], view["mask"]], axis=2)

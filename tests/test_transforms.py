@@ -1,10 +1,13 @@
 """Views and network inputs against direct formulas."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from objdisc.geometry import Geometry
 from objdisc.transforms import Augmentation, Augmenter, Background, to_network_input
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -130,3 +133,23 @@ def test_every_channel_has_its_own_mean_and_deviation() -> None:
     images = to_network_input(torch.from_numpy(pixels), "keep", mean, std)
     expected = ((pixels[..., :4] / 255 - np.array(mean)) / np.array(std)).transpose(0, 3, 1, 2)
     np.testing.assert_allclose(images, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_geometry_moves_the_mask_with_the_image_and_keeps_the_colours() -> None:
+    pixels = np.zeros((32, 32, 4), np.uint8)
+    pixels[8:20, 4:15] = 255
+    plain = Augmentation(crop_scale=1, flip=0, jitter=0, grey=0, geometry=Geometry(rotation=30, scale=0.8, shift=0.1))
+    coloured = replace(plain, jitter=0.4)
+    for seed in range(5):
+        view = Augmenter(plain, 32)(pixels, seed)
+        assert all(np.array_equal(view[..., 0], view[..., channel]) for channel in (1, 2, 3))
+        assert not np.array_equal(view, pixels)
+        np.testing.assert_array_equal(Augmenter(coloured, 32)(pixels, seed)[..., 3], view[..., 3])
+
+
+def test_the_first_view_of_a_pair_can_be_a_crop_alone(patch: NDArray[np.uint8]) -> None:
+    augmenter = Augmenter(Augmentation(flip=1.0, first_crop=1.0), 32)
+    np.testing.assert_array_equal(augmenter(patch, 3, first=True), patch)
+    assert not np.array_equal(augmenter(patch, 3), patch)
+    smaller = Augmenter(Augmentation(first_crop=0.5), 32)
+    assert len({smaller(patch, seed, first=True).tobytes() for seed in range(10)}) == 10

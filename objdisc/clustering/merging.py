@@ -54,4 +54,5 @@ def _loss_of_merging(table: Tensor) -> Tensor:
 
 
 def _x_log_x(p: Tensor) -> Tensor:
-    return torch.special.xlogy(p, p)
+    product: Tensor = torch.special.xlogy(p, p)
+    return product

@@ -66,6 +66,11 @@ class Method(nn.Module, ABC):
         self.encoder = encoder
         self.num_clusters = num_clusters
 
+    @property
+    def num_views(self) -> int:
+        """Views of a foreground sample that a batch holds."""
+        return 1 if self.views is Views.SINGLE else 2
+
     def setup(self, num_samples: int) -> None:
         """Allocate every buffer that depends on the size of the data set, before any checkpoint is loaded."""
 
@@ -82,6 +87,10 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def predict(self, images: Tensor) -> Tensor:
         """Return cluster probabilities ``(B, K, h, w)`` float32; h = w = 1 for patches."""
+
+    def predict_subheads(self, images: Tensor) -> Tensor | None:
+        """Return the probabilities ``(S, B, K)`` of all sub-heads that ``predict`` chose among; None if it had one."""
+        return None
 
     @abstractmethod
     def embed(self, images: Tensor) -> Tensor:

@@ -29,11 +29,13 @@ class Predictions:
         probabilities: ``(N, K)`` float32 cluster probabilities.
         features: ``(N, D)`` float32 embeddings.
         foreground: ``(N,)`` float32 probability of being an object; None if the method learns no such head.
+        subheads: ``(S, N, K)`` float32 probabilities of all sub-heads that the method chose among; None if it had one.
     """
 
     probabilities: NDArray[np.float32]
     features: NDArray[np.float32]
     foreground: NDArray[np.float32] | None
+    subheads: NDArray[np.float32] | None = None
 
 
 class StoreEncoder:
@@ -114,8 +116,11 @@ class Predictor:
         with self._accelerator.autocast(), encoder.remembering():
             probabilities = _mean_over_valid(method.predict(images).float(), raw[..., -1]).cpu().numpy()
             features = method.embed(images).float().cpu().numpy()
-            likely = method.foreground_probability(context)
-        return Predictions(probabilities, features, None if likely is None else likely.float().cpu().numpy())
+            likely, several = method.foreground_probability(context), method.predict_subheads(images)
+        foreground = None if likely is None else likely.float().cpu().numpy()
+        return Predictions(
+            probabilities, features, foreground, None if several is None else several.float().cpu().numpy()
+        )
 
     @torch.no_grad()
     def pixels(self, patches: Tensor) -> Tensor:
@@ -149,18 +154,34 @@ def predict(
     """
     predictor = Predictor(method, options)
     views = PatchViews(store, None, 1, options.seed)
-    chunks = torch.split(torch.arange(len(store)) if rows is None else torch.as_tensor(rows), _batch_size(store))
-    loader = make_loader(views, [[(0, int(row)) for row in chunk] for chunk in chunks], options.workers)
-    return join_predictions([predictor(patches[0]) for patches, _, _ in loader])
+    wanted = np.arange(len(store)) if rows is None else np.asarray(rows)
+    # each batch is spread over all rows: neighbours are alike, which statistics of a batch must not show
+    batches = -(-len(wanted) // _batch_size(store))
+    chunks = [np.arange(start, len(wanted), batches) for start in range(batches)]
+    loader = make_loader(views, [[(0, int(row)) for row in wanted[chunk]] for chunk in chunks], options.workers)
+    predicted = join_predictions([predictor(patches[0]) for patches, _, _ in loader])
+    return select(predicted, np.argsort(np.concatenate(chunks)))
+
+
+def select(predictions: Predictions, rows: NDArray[np.int64]) -> Predictions:
+    """Return the predictions of some rows, in their order."""
+    return Predictions(
+        predictions.probabilities[rows],
+        predictions.features[rows],
+        None if predictions.foreground is None else predictions.foreground[rows],
+        None if predictions.subheads is None else predictions.subheads[:, rows],
+    )
 
 
 def join_predictions(parts: Sequence[Predictions]) -> Predictions:
     """Put the predictions of several batches, at least one, behind each other."""
     foreground = [part.foreground for part in parts if part.foreground is not None]
+    subheads = [part.subheads for part in parts if part.subheads is not None]
     return Predictions(
         np.concatenate([part.probabilities for part in parts]),
         np.concatenate([part.features for part in parts]),
         np.concatenate(foreground) if foreground else None,
+        np.concatenate(subheads, axis=1) if subheads else None,
     )
 
 

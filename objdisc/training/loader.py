@@ -69,7 +69,11 @@ class PatchViews(Dataset[tuple[NDArray[np.uint8], int, bool]]):
             return np.array(patch)[None], row, foreground
         drawn = self.num_views if foreground else 1
         shown = self._repeated(patch, view_seed(self.seed, epoch, row)) if foreground and self.repeat else patch
-        views = [self._augmenter(shown, view_seed(self.seed, epoch, row, view)) for view in range(drawn)]
+        paired = self.num_views > 1
+        views = [
+            self._augmenter(shown, view_seed(self.seed, epoch, row, view), first=paired and view == 0)
+            for view in range(drawn)
+        ]
         return np.stack(views + views[:1] * (self.num_views - drawn)), row, foreground
 
     def _repeated(self, patch: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:

@@ -93,11 +93,10 @@ class _Training:
             accelerator.process_index,
             accelerator.num_processes,
         )
-        num_views = 1 if method.views is Views.SINGLE else 2
         # pixels that are compared must stay in place: their geometry is drawn as a map that can be undone
         in_place = method.views is Views.AFFINE_PAIR
         augmentation = replace(options.augmentation, crop_scale=1.0, flip=0.0) if in_place else options.augmentation
-        views = PatchViews(store, augmentation, num_views, options.seed)
+        views = PatchViews(store, augmentation, method.num_views, options.seed)
         self.loader = make_loader(views, self.batches, options.workers)
         method.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.steps_per_epoch = math.ceil(len(self.batches) / options.accumulation)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from objdisc.methods.iic import IIC
 from objdisc.methods.kmeans_baseline import KMeansBaseline
 from objdisc.methods.kmeans_memory import KMeansMemory
 from objdisc.models.encoder import Encoder
@@ -127,3 +128,16 @@ def test_predictions_do_not_depend_on_how_patches_are_batched(
     whole = predict(method, toy_store, options).probabilities
     monkeypatch.setattr("objdisc.training.inference._PIXELS", 5 * toy_store.size**2)
     np.testing.assert_allclose(predict(method, toy_store, options).probabilities, whole, rtol=1e-3, atol=1e-5)
+
+
+def test_every_sub_head_of_a_method_that_has_several_is_predicted(
+    toy_store: PatchStore, make_encoder: Callable[[], Encoder]
+) -> None:
+    method = IIC(make_encoder(), 4, overclusters=8, subheads=3)
+    method.losses.copy_(torch.tensor([0.0, -1.0, 0.5]))
+    predictions = predict(method, toy_store, OPTIONS)
+    assert predictions.subheads is not None
+    assert predictions.subheads.shape == (3, len(toy_store), 4)
+    np.testing.assert_allclose(predictions.subheads[1], predictions.probabilities, rtol=1e-5)
+    some = predict(method, toy_store, OPTIONS, rows=[7, 2, 9])
+    np.testing.assert_allclose(some.probabilities, predictions.probabilities[[7, 2, 9]], rtol=1e-4)

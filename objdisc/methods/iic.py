@@ -1,0 +1,257 @@
+"""Invariant information clustering of images: Ji, Henriques, Vedaldi, ICCV 2019 (https://arxiv.org/abs/1807.06653)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from objdisc.errors import UsageError
+from objdisc.losses.contrastive import info_nce
+from objdisc.losses.iid import iid_loss
+from objdisc.methods.base import Encode, Method, Views
+from objdisc.methods.iic_start import start_from_kmeans, start_from_merging
+from objdisc.models.encoder import Encoder
+from objdisc.models.heads import SubHeads
+from objdisc.types import Batch
+
+_LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
+
+
+class IIC(Method):
+    """Two views of an image should fall into clusters that say the most about each other.
+
+    Head B has the clusters that are asked for, head A more of them (overclustering), and each several sub-heads. The
+    answer is that of head B's sub-head with the lowest loss in the last epoch that trained it.
+
+    From random weights the loss settles, for hundreds of epochs, in partitions that are confident and wrong. Two
+    switches go beyond the paper to start it elsewhere, without labels; 0 gives the paper back. In the first
+    ``pretext_epochs`` the encoder learns to tell images apart (InfoNCE); then k-means on what it learned starts head A.
+    For ``lead_epochs`` head A learns alone; then its clusters, merged until as many are left as head B has and so that
+    the views go on telling the most about each other, start head B.
+
+    Args:
+        encoder: Maps images to features.
+        num_clusters: K, at least 2: the clusters of head B.
+        overclusters: Clusters of head A.
+        subheads: Heads of each kind, side by side.
+        order: Which heads learn: one entry an epoch, again from the start after the last; ``AB`` trains both at once.
+        lamb_a: Weight of the marginal entropies in head A's loss; above 1, clusters are pushed towards equal size.
+        lamb_b: The same for head B.
+        repeats: r: so many second views are paired with the first view of an image.
+        sobel: Whether the network sees horizontal and vertical derivatives of brightness instead of colour.
+        center: Share of the side that is looked at to predict: the centre crop of the evaluation.
+        batchnorm: What normalises to predict: ``running`` statistics of the training, or those of the ``batch``.
+        pretext_epochs: Epochs of InfoNCE before anything is clustered.
+        lead_epochs: Epochs after them in which head A learns alone.
+        temperature: Of InfoNCE.
+        embedding_dim: Length of the embedding that InfoNCE compares and k-means clusters.
+        init_samples: Images that clusters are started from, at most.
+        seed: Of that choice.
+    """
+
+    views = Views.AUGMENTED_PAIR
+    counters: ClassVar[tuple[str, ...]] = ("losses", "sizes")
+
+    losses: Tensor
+    sizes: Tensor
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        num_clusters: int,
+        *,
+        overclusters: int = 50,
+        subheads: int = 5,
+        order: Sequence[Literal["A", "B", "AB"]] = ("A", "B"),
+        lamb_a: float = 1.0,
+        lamb_b: float = 1.0,
+        repeats: int = 1,
+        sobel: bool = False,
+        center: float = 1.0,
+        batchnorm: Literal["running", "batch"] = "running",
+        pretext_epochs: int = 0,
+        lead_epochs: int = 0,
+        temperature: float = 0.2,
+        embedding_dim: int = 64,
+        init_samples: int = 10000,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(encoder, num_clusters)
+        if num_clusters < 2 or overclusters < num_clusters:
+            raise UsageError(f"iic: overclusters {overclusters}: at least --num-clusters {num_clusters}, and that 2")
+        if subheads < 1 or repeats < 1 or not 0 < center <= 1 or min(pretext_epochs, lead_epochs) < 0:
+            raise UsageError("iic: subheads and repeats start at 1, epochs at 0, center is above 0 and at most 1")
+        if not order or set(order) - {"A", "B", "AB"}:
+            raise UsageError(f"iic: order {list(order)}: give a list of A, B and AB, one entry an epoch")
+        self.order, self.repeats, self.sobel, self.center = tuple(order), repeats, sobel, center
+        self.lambs = {"A": lamb_a, "B": lamb_b}
+        self.batchnorm, self.temperature = batchnorm, temperature
+        self.pretext_epochs, self.lead_epochs = pretext_epochs, lead_epochs
+        self.init_samples, self.seed = init_samples, seed
+        width = encoder.num_features
+        self.head_a = SubHeads(width, overclusters, subheads)
+        self.head_b = SubHeads(width, num_clusters, subheads)
+        self.embedding = nn.Linear(width, embedding_dim)
+        self.training_heads: str = self.order[0]
+        self.register_buffer("losses", torch.zeros(subheads))
+        self.register_buffer("sizes", torch.zeros(subheads, num_clusters))
+
+    @property
+    def num_views(self) -> int:
+        """Views of an image that a batch holds: the first, and those that it is paired with."""
+        return 1 + self.repeats
+
+    def begin_epoch(self, epoch: int, encode: Encode) -> None:
+        """Take the epoch's heads, and start those from clusters whose first epoch it is."""
+        self.training_heads = self._heads_of(epoch)
+        if 0 < self.pretext_epochs == epoch:
+            self._start_head_a(encode)
+        if 0 < self.lead_epochs == epoch - self.pretext_epochs:
+            self._start_head_b(encode)
+        if "B" in self.training_heads:
+            self.losses.zero_()
+            self.sizes.zero_()
+
+    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the mean loss of the epoch's heads, and the loss of each; of InfoNCE in a pretext epoch."""
+        objects = torch.cat([view[batch.foreground] for view in batch.views])
+        first, *others = self.features(objects).chunk(len(batch.views))
+        # a first view that has several partners counts once for each
+        first, second = first.repeat(len(others), 1), torch.cat(others)
+        terms: dict[str, Tensor] = {}
+        if not self.training_heads:
+            terms["loss_pretext"] = info_nce(self.compared(first), self.compared(second), self.temperature)
+        for name in self.training_heads:
+            head = self.head_a if name == "A" else self.head_b
+            z, z_prime = head(first), head(second)  # (S, B, K)
+            losses = torch.stack([iid_loss(one, two, self.lambs[name]) for one, two in zip(z, z_prime, strict=True)])
+            terms[f"loss_{name}"] = losses.mean()
+            if name == "B":
+                self._count(z.detach(), losses.detach())
+        loss = torch.stack(list(terms.values())).mean()
+        # every parameter takes part in every step, if by 0: DistributedDataParallel waits for each of them
+        learned = [*self.head_a.parameters(), *self.head_b.parameters(), *self.embedding.parameters()]
+        idle = torch.stack([parameter.sum() for parameter in learned]).sum() * 0
+        return {name: term.detach() for name, term in terms.items()} | {"loss": loss + idle}
+
+    def occupancy(self) -> Tensor | None:
+        """Share ``(K,)`` of the images in each cluster when head B learned last; None before."""
+        return self.sizes[self.chosen] / self.sizes[self.chosen].sum() if float(self.sizes.sum()) else None
+
+    @property
+    def chosen(self) -> int:
+        """Head B's sub-head with the lowest loss."""
+        return int(self.losses.argmin())
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return the chosen sub-head's probabilities ``(B, K, 1, 1)``."""
+        return self.predict_subheads(images)[self.chosen][:, :, None, None]
+
+    def predict_subheads(self, images: Tensor) -> Tensor:
+        """Return the probabilities ``(S, B, K)`` of all sub-heads of head B."""
+        probabilities: Tensor = self.head_b(self.features_to_predict(images))
+        return probabilities
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return what the pretext compares, ``(B, D)``; without a pretext the encoder's features ``(B, F)``."""
+        features = self.features_to_predict(images)
+        return self.compared(features) if self.pretext_epochs else features
+
+    def features_to_predict(self, images: Tensor) -> Tensor:
+        """Return the encoder's features ``(B, F)`` of the centre crop, normalised as ``batchnorm`` says."""
+        with self._batch_statistics() if self.batchnorm == "batch" else nullcontext():
+            return self.features(center_crop(images, self.center))
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the encoder's features ``(B, F)`` float32 of images as they are given."""
+        features: Tensor = self.encoder(sobel(images) if self.sobel else images).float()
+        return features
+
+    def compared(self, features: Tensor) -> Tensor:
+        """Return the embedding ``(B, D)`` float32, of unit length, that the pretext compares."""
+        with torch.autocast(features.device.type, enabled=False):
+            return F.normalize(self.embedding(features.float()), dim=1)
+
+    def _heads_of(self, epoch: int) -> str:
+        if epoch < self.pretext_epochs:
+            return ""
+        past = epoch - self.pretext_epochs - self.lead_epochs
+        return "A" if past < 0 else self.order[past % len(self.order)]
+
+    def _count(self, z: Tensor, losses: Tensor) -> None:
+        """Add up what a batch says about head B: ``(S, B, K)`` probabilities, ``(S,)`` losses."""
+        self.losses += losses
+        self.sizes += F.one_hot(z.argmax(2), self.num_clusters).sum(1)
+
+    @torch.no_grad()
+    def _start_head_a(self, encode: Encode) -> None:
+        rows = self._sample(encode)
+        features = encode(_Part(self, self.features_to_predict), rows)
+        seen = _Part(self, lambda images: self.compared(self.features(images)))
+        points = self.compared(features) + encode(seen, rows, view=0) + encode(seen, rows, view=1)
+        start_from_kmeans(self.head_a, features, F.normalize(points, dim=1), self.seed)
+
+    @torch.no_grad()
+    def _start_head_b(self, encode: Encode) -> None:
+        rows = self._sample(encode)
+        features = encode(_Part(self, self.features_to_predict), rows)
+        views = [self.head_a(encode(_Part(self, self.features), rows, view=view)) for view in (0, 1)]
+        start_from_merging(self.head_b, features, views[0], views[1], self.seed)
+
+    def _sample(self, encode: Encode) -> Tensor:
+        rows = encode.foreground.nonzero()[:, 0]
+        generator = torch.Generator().manual_seed(self.seed)
+        return rows[torch.randperm(len(rows), generator=generator)[: self.init_samples].sort().values]
+
+    @contextmanager
+    def _batch_statistics(self) -> Iterator[None]:
+        """Within the block, batch normalisation takes the batch's statistics and remembers nothing of them."""
+        layers = [module for module in self.encoder.modules() if isinstance(module, nn.BatchNorm2d)]
+        before = [(layer.training, layer.track_running_stats) for layer in layers]
+        for layer in layers:
+            layer.training, layer.track_running_stats = True, False
+        try:
+            yield
+        finally:
+            for layer, (training, tracking) in zip(layers, before, strict=True):
+                layer.training, layer.track_running_stats = training, tracking
+
+
+class _Part(nn.Module):
+    """A function of images in the form that ``Encode`` takes, which switches the method it is of to evaluation."""
+
+    def __init__(self, method: Method, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self._method, self._function = method, function
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self._function(images)
+
+
+def center_crop(images: Tensor, share: float) -> Tensor:
+    """Enlarge the middle of ``(B, C, S, S)`` images, ``share`` of the side, to the whole side."""
+    if share == 1:
+        return images
+    side = images.shape[3]
+    margin = round(side * (1 - share) / 2)
+    middle = images[:, :, margin : side - margin, margin : side - margin]
+    return F.interpolate(middle, size=(side, side), mode="bilinear", align_corners=False)
+
+
+def sobel(images: Tensor) -> Tensor:
+    """Turn RGB into horizontal and vertical derivatives of brightness.
+
+    Args:
+        images: ``(B, 3, H, W)``.
+
+    Returns:
+        ``(B, 3, H, W)``; the third channel is 0, so that any encoder for RGB takes it.
+    """
+    grey = (images * images.new_tensor(_LUMA)[:, None, None]).sum(dim=1, keepdim=True)
+    across = images.new_tensor([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 2
+    kernels = torch.stack([across, across.T, torch.zeros_like(across)])[:, None]
+    # the border repeats, so that it is no edge
+    return F.conv2d(F.pad(grey, (1, 1, 1, 1), mode="replicate"), kernels)

@@ -1,0 +1,59 @@
+"""Starts for the heads of IIC out of what an encoder has learned already: clusters, then merged clusters."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from objdisc.clustering.kmeans import kmeans
+from objdisc.clustering.merging import merge_by_information
+from objdisc.clustering.ridge import ridge_classifier
+from objdisc.models.heads import SubHeads
+
+_RESTARTS = 1  # sub-heads are restarts already
+
+
+@torch.no_grad()
+def start_from_kmeans(head: SubHeads, features: Tensor, points: Tensor, seed: int) -> None:
+    """Make each sub-head the linear classifier of a k-means clustering of its own.
+
+    Args:
+        head: S sub-heads of K clusters.
+        features: ``(N, F)`` what the head classifies.
+        points: ``(N, D)`` what is clustered; N >= K.
+        seed: Of the clusterings.
+    """
+    num_heads, num_clusters = head.bias.shape
+    for number in range(num_heads):
+        _, clusters = kmeans(points, num_clusters, seed=seed + number, restarts=_RESTARTS)
+        _assign(head, number, features, clusters)
+
+
+@torch.no_grad()
+def start_from_merging(head: SubHeads, features: Tensor, one: Tensor, other: Tensor, seed: int) -> None:
+    """Make each sub-head a linear classifier of merged overclusters.
+
+    The clusters of all overclustering sub-heads are merged as one set. Sub-heads cut the images differently, so that a
+    cluster of one overlaps those of the others that lie next to it: that, and where two views disagree, shows which
+    clusters hang together. Each new sub-head is fitted on its own random images, so that they differ.
+
+    Args:
+        head: S sub-heads of K clusters.
+        features: ``(N, F)`` what the head classifies.
+        one: ``(S', N, K')`` overcluster probabilities of one view of the same images; S' K' >= K.
+        other: The same of another view.
+        seed: Of the random images.
+    """
+    num_heads, num_clusters = head.bias.shape
+    z, z_prime = (view.permute(1, 0, 2).flatten(1) for view in (one, other))  # (N, S' K')
+    groups, _ = merge_by_information(z.T @ z_prime, num_clusters)
+    clusters = ((z + z_prime) @ F.one_hot(groups, num_clusters).to(z.dtype)).argmax(1)
+    generator = torch.Generator().manual_seed(seed)
+    for number in range(num_heads):
+        drawn = torch.randint(len(features), (len(features),), generator=generator).to(features.device)
+        _assign(head, number, features[drawn], clusters[drawn])
+
+
+def _assign(head: SubHeads, number: int, features: Tensor, clusters: Tensor) -> None:
+    weight, bias = ridge_classifier(features, clusters, head.bias.shape[1])
+    head.weight[number] = weight
+    head.bias[number] = bias
