@@ -8,6 +8,7 @@ import numpy as np
 
 from objdisc.benchmark_building import building, first_images, memory
 from objdisc.benchmark_iid import dense_loss
+from objdisc.benchmark_retrieval import search_times
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
 from objdisc.inputs import DiscoverOptions, build_method, build_store, choose_objectness, find_data, open_splits
@@ -24,7 +25,8 @@ class BenchmarkOptions:
 
     Attributes:
         path: Data set to measure on; $CITYSCAPES_DATASET, else the generated toy city, if none is given. The word iid
-            measures the dense loss of invariant information clustering instead, which needs no data.
+            measures the dense loss of invariant information clustering instead, and the word retrieval a search among
+            300,000 embeddings; neither needs data.
         images: At most so many images are read.
         epochs: Epochs that are trained to measure data waiting.
         batch_size: Patches in a step.
@@ -56,9 +58,14 @@ def benchmark(options: BenchmarkOptions) -> dict[str, float]:
     Raises:
         UsageError: The data is missing or too small to measure on.
     """
-    numbers = dense_loss() if options.path == Path("iid") else whole_run(options)
+    if options.path == Path("iid"):
+        numbers = dense_loss()
+    elif options.path == Path("retrieval"):
+        numbers = search_times(device="cpu" if options.device == "auto" else options.device)
+    else:
+        numbers = whole_run(options)
     for name, value in numbers.items():
-        print(f"{name:28} {value:10.3f}")
+        print(f"{name:36} {value:10.3f}")
     if options.output is not None:
         write_json(options.output, numbers)
     return numbers

@@ -37,6 +37,8 @@ LAYERS = [
         "benchmark",
         "benchmark_building",
         "benchmark_iid",
+        "overclustering",
+        "benchmark_retrieval",
     },
     {"cli"},
 ]

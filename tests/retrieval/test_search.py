@@ -78,13 +78,13 @@ def test_memory_mapped_rows_are_searched_in_chunks(tmp_path: object, monkeypatch
     np.save(f"{tmp_path}/x.npy", embeddings)
     mapped = np.load(f"{tmp_path}/x.npy", mmap_mode="r")
     sizes: list[int] = []
-    original = search._tensor
+    original = search._nearness
 
-    def noted(values: Points, device: object) -> object:
-        sizes.append(values.size)
-        return original(values, device)  # type: ignore[arg-type]
+    def noted(queries: Points, rows: Points, *others: object) -> object:
+        sizes.append(rows.size)
+        return original(queries, rows, *others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(search, "_tensor", noted)
+    monkeypatch.setattr(search, "_nearness", noted)
     monkeypatch.setattr(search, "_VALUES", 1600)
     np.testing.assert_array_equal(
         nearest_rows(mapped, embeddings[:2], 3).rows, oracle(embeddings, embeddings[:2], 3)[1]
