@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from objdisc.methods.base import Method
-from objdisc.models.encoder import Encoder
+from objdisc.models.encoder import PIXELS_AT_ONCE, Encoder
 from objdisc.types import Batch
 
 Freeze = Literal["encoder", "batchnorm", "nothing"]
@@ -48,10 +48,17 @@ class ForegroundMethod(Method):
         """Return the encoder's features ``(B, F)`` float32."""
         if self.freeze == "encoder":
             with torch.no_grad():
-                features: Tensor = self.encoder(images).float()
-        else:
-            features = self.encoder(images).float()
+                return self._frozen_features(images)
+        features: Tensor = self.encoder(images).float()
         return features
+
+    def _frozen_features(self, images: Tensor) -> Tensor:
+        """Encode a training batch in pieces; nothing is learned from it together."""
+        at_once = max(PIXELS_AT_ONCE // (images.shape[2] * images.shape[3]), 1)
+        if not self.training or len(images) <= at_once:
+            features: Tensor = self.encoder(images).float()
+            return features
+        return torch.cat([self.encoder(piece).float() for piece in images.split(at_once)])
 
     def foreground_terms(self, features: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy and accuracy of the head, both classes weighing the same however many samples they have.

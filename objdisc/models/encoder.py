@@ -28,6 +28,9 @@ _IMAGENET_STD = (0.229, 0.224, 0.225)
 _HALF = (0.5, 0.5, 0.5)
 
 Pooling = Literal["avg", "max"]
+
+PIXELS_AT_ONCE = 256 * 96 * 96
+"""Of a batch that goes through a network without gradients: what bounds memory, whatever the size of patches."""
 _OWN: dict[str, Callable[[], nn.Module]] = {
     "nin": NetworkInNetwork,
     "vgg5x5": Vgg,

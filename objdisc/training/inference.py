@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from objdisc.methods.base import Method
+from objdisc.models.encoder import PIXELS_AT_ONCE
 from objdisc.store import PatchStore
 from objdisc.training.engine import make_accelerator
 from objdisc.training.loader import PatchViews, make_loader
 from objdisc.training.options import TrainerOptions
 from objdisc.transforms import to_network_input
 
-_PIXELS = 256 * 96 * 96  # of one batch: memory is bounded by pixels, whatever the size of patches
 _ENCODING_EPOCH = 2**31  # views for encoding share no seed with views of any epoch
 
 
@@ -191,4 +191,4 @@ def _batch_size(store: PatchStore) -> int:
 
 def patches_at_once(size: int) -> int:
     """Return how many patches of ``size`` x ``size`` pixels may go through a network together."""
-    return min(max(_PIXELS // size**2, 1), 256)
+    return min(max(PIXELS_AT_ONCE // size**2, 1), 256)

@@ -30,11 +30,11 @@ from objdisc.training.checkpoint import (
     save_weights,
 )
 from objdisc.training.engine import make_accelerator
-from objdisc.training.inference import Predictions, StoreEncoder, predict
+from objdisc.training.inference import Predictions, StoreEncoder, patches_at_once, predict
 from objdisc.training.loader import EpochBatches, PatchViews, RawBatch, make_loader
 from objdisc.training.logging import MeanTerms, TrainingLog
 from objdisc.training.options import TrainerOptions
-from objdisc.transforms import to_network_input
+from objdisc.transforms import Background, to_network_input
 from objdisc.types import Batch
 
 __all__ = ["Predictions", "TrainerOptions", "fit", "predict"]
@@ -206,16 +206,22 @@ class _Training:
             yield self._to_batch(raw), waited
 
     def _to_batch(self, raw: RawBatch) -> Batch:
-        device, encoder = self.accelerator.device, self.method.encoder
+        device = self.accelerator.device
         patches = raw.views.to(device, non_blocking=True)
         background, equalization = self.options.background, self.options.equalization
-        views = tuple(to_network_input(view, background, encoder.mean, encoder.std, equalization) for view in patches)
+        views = tuple(self._network_input(view, background, equalization) for view in patches)
         context = views[0]
         if background != "keep" or equalization != 0:
-            context = to_network_input(patches[0], "keep", encoder.mean, encoder.std)
+            context = self._network_input(patches[0], "keep", 0.0)
         valid = patches[0, ..., -1] > 127  # (B, S, S)
         batch = Batch(views, raw.rows.to(device), raw.foreground.to(device), context, valid)
         return self._affine_pair(batch) if self.method.views is Views.AFFINE_PAIR else batch
+
+    def _network_input(self, patches: Tensor, background: Background, equalization: float) -> Tensor:
+        """Normalise a batch piece by piece: on the way, several copies of a piece are in memory."""
+        mean, std = self.method.encoder.mean, self.method.encoder.std
+        pieces = patches.split(patches_at_once(patches.shape[1]))
+        return torch.cat([to_network_input(piece, background, mean, std, equalization) for piece in pieces])
 
     def _affine_pair(self, batch: Batch) -> Batch:
         """Warp the second views, and keep what undoes it; the maps depend on seed, epoch and row alone."""

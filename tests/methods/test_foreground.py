@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -50,3 +51,18 @@ def test_one_pass_over_shared_views_equals_two_over_equal_ones(pixels: Encoder, 
         method = KMeansMemory(pixels, 3, embedding_dim=8, agreement_weight=1.0).train()
         losses.append(method(batch)["loss"])
     torch.testing.assert_close(losses[0], losses[1])
+
+
+def test_a_frozen_encoder_takes_a_large_batch_in_pieces(
+    pixels: Encoder, world: "World", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels.supervision = "labels of another set"  # pretrained, so frozen by default
+    method = KMeansBaseline(pixels, 3).train()
+    batch = world.batch(torch.arange(40, 80))
+    whole = method(batch)
+    sizes: list[int] = []
+    pixels.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
+    monkeypatch.setattr("objdisc.methods.foreground.PIXELS_AT_ONCE", 7 * batch.context[0, 0].numel())
+    for name, term in method(batch).items():
+        torch.testing.assert_close(term, whole[name])
+    assert max(sizes) == 7
