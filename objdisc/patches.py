@@ -1,5 +1,6 @@
 """Square windows around regions, with context, and background windows that touch no region."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -75,7 +76,7 @@ def object_window(region: Region, context: float) -> Window:
 
 
 def background_windows(
-    regions: Sequence[Region], frame: tuple[int, int], options: PatchOptions, rng: np.random.Generator
+    regions: Sequence[Region], frame: tuple[int, int], options: PatchOptions, rng: random.Random
 ) -> list[Region]:
     """Draw square windows inside the frame that share no pixel with any region; they may overlap each other.
 
@@ -98,7 +99,7 @@ def background_windows(
     choices = [min(object_window(region, options.context)[2], shorter) for region in objects]
     choices = choices or [max(1, round(fraction * shorter)) for fraction in _DEFAULT_SIDES]
     space = _FreeSpace(regions, frame, options.min_area)
-    sides = [choices[index] for index in rng.integers(len(choices), size=wanted).tolist()]
+    sides = rng.choices(choices, k=wanted)
     windows = _draw(space, sides, rng)
     # A crowded image may have room for a smaller square only; one of them is better than no background at all.
     for side in (min(choices), max(1, round(_DEFAULT_SIDES[0] * shorter))):
@@ -136,20 +137,19 @@ class _FreeSpace:
         return np.flatnonzero(inside == 0)
 
 
-def _draw(space: _FreeSpace, sides: Sequence[int], rng: np.random.Generator) -> list[Window]:
+def _draw(space: _FreeSpace, sides: Sequence[int], rng: random.Random) -> list[Window]:
     """Draw a free square of each side; sides for which there is none are left out."""
     height, width = space.frame
-    rows, columns = rng.random((2, len(sides), _TRIES)).tolist()
     windows: list[Window] = []
     too_large = min(height, width) + 1  # where no square of some side fits, no larger one does
-    for side, row, column in zip(sides, rows, columns, strict=True):
-        free_rows, free_columns = height + 1 - side, width + 1 - side
-        tries = ((int(v * free_columns), int(u * free_rows)) for u, v in zip(row, column, strict=True))
+    for side in sides:
+        rows, columns = height + 1 - side, width + 1 - side
+        tries = ((int(rng.random() * columns), int(rng.random() * rows)) for _ in range(_TRIES))
         corner = next((place for place in tries if space.holds(*place, side)), None)
         if corner is None and side < too_large:
             free = space.corners(side)
             if free.size:
-                y, x = divmod(int(free[rng.integers(free.size)]), free_columns)
+                y, x = divmod(int(free[rng.randrange(free.size)]), columns)
                 corner = (x, y)
             else:
                 too_large = side

@@ -10,6 +10,7 @@ from objdisc.types import Region, RunLengthMask
 Window = tuple[int, int, int]
 
 _MOST_CHANNELS = 4  # that OpenCV resizes at once
+_NEARLY = 1.25  # shrunk by no more, linear interpolation passes no pixel over and is as good as means of areas
 
 
 def cut(image: NDArray[np.uint8], window: Window, region: Region | None, size: int) -> NDArray[np.uint8]:
@@ -23,7 +24,7 @@ def cut(image: NDArray[np.uint8], window: Window, region: Region | None, size: i
 
     Returns:
         ``(size, size, C + 1)`` uint8: the channels and mask (255 inside, 0 outside, between at resampled edges); all 0
-        beyond the frame. Resampled by area where it shrinks, linearly where it grows.
+        beyond the frame. Where it shrinks, each pixel is nearly the mean of its area; where it grows, linear.
     """
     x, y, side = window
     height, width = image.shape[:2]
@@ -57,9 +58,13 @@ def _resize(part: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     if part.shape[2] > _MOST_CHANNELS:
         first, rest = part[..., :_MOST_CHANNELS], part[..., _MOST_CHANNELS:]
         return np.concatenate([_resize(first, size), _resize(rest, size).reshape(size, size, -1)], axis=2)
-    shrink = side > size
-    resized = cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
-    return resized.astype(np.uint8, copy=False)
+    factor = side / size
+    if _NEARLY < factor <= 2 * _NEARLY and side % size:
+        # Means of two by two pixels are an order of magnitude faster than those of areas that cut through pixels.
+        part = cv2.resize(part, (2 * size, 2 * size), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+        factor = 2
+    way = cv2.INTER_LINEAR if factor <= _NEARLY else cv2.INTER_AREA
+    return cv2.resize(part, (size, size), interpolation=way).astype(np.uint8, copy=False)
 
 
 def _mask_inside(mask: RunLengthMask, box: Box, edges: tuple[int, int, int, int]) -> NDArray[np.uint8]:

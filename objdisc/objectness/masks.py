@@ -86,16 +86,13 @@ def _encode_runs(
     values[heads] = lengths[heads]
     seconds = heads[heads < tails] + 1
     values[seconds, 0] = lengths[seconds, 0]
-    texts = _compress(values.ravel(), 2 * heads)
-    # The gap after the last run is left out where it is empty.
+    # The gap after the last run; left out where it is empty.
     rest = frame[0] * frame[1] - stops[tails]
-    rests = np.where(heads < tails, rest - lengths[tails, 0], rest)
-    ends_in_gap = np.flatnonzero(rest)
-    if ends_in_gap.size:
-        last = _compress(rests[ends_in_gap], np.arange(ends_in_gap.size))
-        for mask, text in zip(ends_in_gap.tolist(), last, strict=True):
-            texts[mask] += text
-    return texts
+    last = np.where(heads < tails, rest - lengths[tails, 0], rest)
+    firsts = np.concatenate([2 * heads, values.size + np.arange(len(tails))])
+    texts = _compress(np.concatenate([values.ravel(), last]), firsts)
+    gaps = texts[len(tails) :]
+    return [text + gap if left else text for text, gap, left in zip(texts, gaps, rest.tolist(), strict=False)]
 
 
 def _merge(

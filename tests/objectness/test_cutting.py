@@ -1,5 +1,7 @@
 """Cutting patches, against plain numpy."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -61,6 +63,27 @@ def test_shrinking_takes_the_mean_of_the_area(image: NDArray[np.uint8], region: 
     whole = cut(image, window, region, 32).astype(np.float64)
     means = whole.reshape(8, 4, 8, 4, 4).mean(axis=(1, 3))
     np.testing.assert_allclose(cut(image, window, region, 8), means, atol=0.51)
+
+
+@pytest.mark.parametrize("side", [97, 110, 121, 150, 191, 193, 230, 241, 300])
+def test_shrinking_is_close_to_the_mean_of_the_area_at_any_factor(toy_city: Path, side: int) -> None:
+    path = min((toy_city / "leftImg8bit" / "val").rglob("*.png"))
+    frame = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    assert frame is not None
+    large = cv2.resize(frame, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    mask = np.zeros(large.shape[:2], np.bool_)
+    mask[40:200, 70:260] = True
+    patch = cut(large, (60, 30, side), region_from_mask(mask), 96)
+    exact = np.dstack([large, np.where(mask, 255, 0)])[30 : 30 + side, 60 : 60 + side].astype(np.float64)
+    weights = np.zeros((96, side))  # how much of each pixel lies in each of 96 equal parts of the side
+    for part in range(96):
+        start, stop = part * side / 96, (part + 1) * side / 96
+        weights[part] = np.clip(np.minimum(np.arange(side) + 1, stop) - np.maximum(np.arange(side), start), 0, 1)
+    weights /= weights.sum(axis=1, keepdims=True)
+    means = np.einsum("ij,jkc,lk->ilc", weights, exact, weights)
+    difference = np.abs(patch - means)
+    assert difference.mean() < 1
+    assert np.abs(patch.mean(axis=(0, 1)) - means.mean(axis=(0, 1))).max() < 0.5, "no brighter, no darker"
 
 
 def test_enlarging_is_linear(image: NDArray[np.uint8], region: Region) -> None:
