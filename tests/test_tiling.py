@@ -1,5 +1,7 @@
 """Tiled answers: what a network says of single pixels survives tiling, and memory does not grow with the image."""
 
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any, cast
@@ -139,3 +141,34 @@ def test_memory_holds_a_strip_of_probabilities_and_not_the_image(
         expected = np.stack([rows % 251, rows % 7 * 30, rows % 3 * 80], axis=1).astype(np.uint8).argmax(axis=1)
         assert (found.clusters == expected[:, None]).all()
     assert peaks[1] < 1.2 * peaks[0]
+
+
+@pytest.mark.slow
+def test_a_tile_of_6000_pixels_stays_under_3_gigabytes(tmp_path: Path) -> None:
+    """Four channels and the size of a Potsdam tile, in a process of its own; the size of the network is no matter."""
+    script = f"""
+import resource, sys
+import cv2, numpy as np, torch
+from pathlib import Path
+from objdisc.datasets.imagefolder import ImageFolder
+from objdisc.methods.iic_dense import DenseIIC
+from objdisc.models.encoder import build_encoder
+from objdisc.tiling import Tiling, segment_image
+from objdisc.training.inference import Predictor
+from objdisc.training.trainer import TrainerOptions
+
+class Bands(ImageFolder):
+    num_channels = 4
+    def image_size(self, sample): return 6000, 6000
+    def read_image(self, sample): return np.random.default_rng(0).integers(0, 256, (6000, 6000, 4), np.uint8)
+
+cv2.imwrite(r"{tmp_path}/a.png", np.zeros((4, 4, 3), np.uint8))
+dataset = Bands(Path(r"{tmp_path}"))
+method = DenseIIC(build_encoder("segnet:8,M,8", "none", 4), 6, overclusters=36)
+options = TrainerOptions(device="cpu", background="keep", equalization=0)
+found = segment_image(Predictor(method, options), dataset, dataset.samples[0], Tiling(400, 200, 0.25))
+assert found.clusters.shape == (6000, 6000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+"""
+    result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert int(result.stdout) < 3e9
