@@ -24,6 +24,11 @@ COMMANDS = {
     "train": ("objdisc.discover", "DiscoverOptions", "the training of discover, without maps and pictures"),
     "segment": ("objdisc.segment", "SegmentOptions", "segment any folder of images with a finished run"),
     "evaluate": ("objdisc.evaluate", "EvaluateOptions", "score a finished run on a data set with ground truth"),
+    "overclustering": (
+        "objdisc.overclustering",
+        "OverclusteringOptions",
+        "read clusters as classes with few labels",
+    ),
     "retrieve": ("objdisc.retrieve", "RetrieveOptions", "find what looks like an image, or is typical of a cluster"),
     "export": ("objdisc.exporting", "ExportOptions", "write a run's answer as COCO, Cityscapes, PNG, CSV or ONNX"),
     "benchmark": ("objdisc.benchmark", "BenchmarkOptions", "measure speed and memory on this machine"),

@@ -1,0 +1,62 @@
+"""A line chart as SVG: a few series over a logarithmic axis."""
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+
+_WIDTH, _HEIGHT = 480, 320  # user units
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 120, 20, 50
+_COLORS = ("#1b6ca8", "#c8553d", "#3b8b5a", "#8a5fb0", "#b08900", "#4a4a4a")
+
+
+def line_chart(series: Mapping[str, Sequence[tuple[float, float]]], x_title: str, y_title: str) -> str:
+    """Draw points joined by lines.
+
+    Args:
+        series: Name to ``(x, y)`` points, at least one in all; x > 0, drawn by its logarithm.
+        x_title: Under the axis.
+        y_title: Beside the axis.
+
+    Returns:
+        An ``<svg>`` document.
+    """
+    points = [point for line in series.values() for point in line]
+    xs = sorted({x for x, _ in points})
+    low, high = min(y for _, y in points), max(y for _, y in points)
+    margin = max(0.05 * (high - low), 0.01)
+    low, high = low - margin, high + margin
+    span = math.log(xs[-1] / xs[0]) or 1.0
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across = math.log(x / xs[0]) / span if len(xs) > 1 else 0.5
+        up = (y - low) / (high - low)
+        return _LEFT + across * (_WIDTH - _LEFT - _RIGHT), _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM)
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" '
+        'font-size="11">',
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
+    ]
+    for tick in range(5):
+        value = low + (high - low) * tick / 4
+        _, y = place(xs[0], value)
+        parts.append(f'<path d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" stroke="#dddddd"/>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.3f}</text>')
+    for x in xs:
+        across, _ = place(x, low)
+        parts.append(f'<text x="{across:.1f}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">{x:g}</text>')
+    for number, (name, line) in enumerate(series.items()):
+        color = _COLORS[number % len(_COLORS)]
+        places = [place(x, y) for x, y in sorted(line)]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{color}"/>' for x, y in places]
+        height = _TOP + 16 * number + 8
+        parts.append(f'<text x="{_WIDTH - _RIGHT + 10}" y="{height}" fill="{color}">{escape(name)}</text>')
+    middle = (_HEIGHT - _BOTTOM + _TOP) / 2
+    parts += [
+        f'<text x="{(_LEFT + _WIDTH - _RIGHT) / 2}" y="{_HEIGHT - 12}" text-anchor="middle">{escape(x_title)}</text>',
+        f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{escape(y_title)}</text>',
+        "</svg>",
+    ]
+    return "\n".join(parts) + "\n"
