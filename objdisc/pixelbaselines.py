@@ -126,7 +126,8 @@ class _FeatureKMeans(Method):
         points = features.flatten(2).mT.flatten(0, 1)
         distances = squared_distances(points, self.centroids)
         probabilities = torch.softmax(-distances / distances.mean(), dim=1)
-        return probabilities.unflatten(0, (len(images), -1)).mT.unflatten(2, features.shape[2:])
+        batch, _, height, width = features.shape
+        return probabilities.reshape(batch, height, width, self.num_clusters).permute(0, 3, 1, 2)
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Refuse: there is nothing to train."""

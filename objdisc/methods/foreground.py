@@ -58,7 +58,7 @@ class ForegroundMethod(Method):
         if not self.training or len(images) <= at_once:
             features: Tensor = self.encoder(images).float()
             return features
-        return torch.cat([self.encoder(piece).float() for piece in images.split(at_once)])
+        return torch.cat([self.encoder(piece).float() for piece in torch.split(images, at_once)])
 
     def foreground_terms(self, features: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy and accuracy of the head, both classes weighing the same however many samples they have.

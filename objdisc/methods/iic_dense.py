@@ -155,7 +155,7 @@ def _enlarge(maps: Tensor, size: int) -> Tensor:
     if maps.shape[3] == size:
         return maps
     enlarged = F.interpolate(maps.flatten(0, 1), (size, size), mode="bilinear", align_corners=False)
-    return enlarged.unflatten(0, maps.shape[:2])
+    return enlarged.reshape(*maps.shape[:3], size, size)
 
 
 def _shifted(maps: Tensor, dy: int, dx: int) -> Tensor:

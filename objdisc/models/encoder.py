@@ -11,7 +11,7 @@ import timm
 import torch
 from safetensors.torch import load_file
 from segmentation_models_pytorch import encoders as smp_encoders
-from timm.layers import SelectAdaptivePool2d
+from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
 from torch import Tensor, nn
 from torchvision.models import GoogLeNet_Weights, googlenet
 

@@ -220,7 +220,7 @@ class _Training:
     def _network_input(self, patches: Tensor, background: Background, equalization: float) -> Tensor:
         """Normalise a batch piece by piece: on the way, several copies of a piece are in memory."""
         mean, std = self.method.encoder.mean, self.method.encoder.std
-        pieces = patches.split(patches_at_once(patches.shape[1]))
+        pieces = torch.split(patches, patches_at_once(patches.shape[1]))
         return torch.cat([to_network_input(piece, background, mean, std, equalization) for piece in pieces])
 
     def _affine_pair(self, batch: Batch) -> Batch:

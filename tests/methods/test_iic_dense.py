@@ -55,7 +55,8 @@ def make() -> Make:
     def build(num_clusters: int = 2, layers: str = "8,M,16", **switches: Any) -> DenseIIC:
         torch.manual_seed(0)
         encoder = build_encoder(f"segnet:{layers}", "none")
-        return DenseIIC(encoder, num_clusters, **{"overclusters": 4, "half_t": 1, "order": ("AB",)} | switches)
+        settings: dict[str, Any] = {"overclusters": 4, "half_t": 1, "order": ("AB",)}
+        return DenseIIC(encoder, num_clusters, **settings | switches)
 
     return build
 
@@ -97,7 +98,7 @@ def test_heads_take_turns(make: Make) -> None:
 def test_every_parameter_has_a_gradient_in_every_epoch(make: Make) -> None:
     """DistributedDataParallel waits for each; the head whose turn it is not gets zeros."""
     method = make(order=("A",))
-    method.training_step(pair(0, Affine()))["loss"].backward()
+    torch.autograd.backward(method.training_step(pair(0, Affine()))["loss"])
     assert all(parameter.grad is not None for parameter in method.parameters())
     assert all(not parameter.grad.any() for parameter in method.heads["B"].parameters() if parameter.grad is not None)
     assert all(parameter.grad.any() for parameter in method.heads["A"].parameters() if parameter.grad is not None)
@@ -110,7 +111,7 @@ def test_it_finds_the_two_textures(make: Make, switches: dict[str, Any]) -> None
     for step in range(40):
         losses = method.training_step(pair(step, Affine()))
         optimizer.zero_grad()
-        losses["loss"].backward()
+        torch.autograd.backward(losses["loss"])
         optimizer.step()
     views, noisy = textures(12345)
     with torch.no_grad():
@@ -152,7 +153,7 @@ def test_a_batch_without_valid_pixels_teaches_nothing_and_breaks_nothing(make: M
     batch = pair(0, Affine())
     assert batch.valid is not None
     losses = method.training_step(replace(batch, valid=torch.zeros_like(batch.valid)))
-    losses["loss"].backward()
+    torch.autograd.backward(losses["loss"])
     assert torch.isfinite(losses["loss"])
     assert all(torch.isfinite(p.grad).all() for p in method.parameters() if p.grad is not None)
 

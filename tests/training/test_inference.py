@@ -18,7 +18,7 @@ from objdisc.store import PatchStore
 from objdisc.training.engine import make_accelerator
 from objdisc.training.inference import StoreEncoder, predict
 from objdisc.training.options import TrainerOptions
-from objdisc.transforms import Augmentation, to_network_input
+from objdisc.transforms import Augmentation, Background, to_network_input
 
 OPTIONS = TrainerOptions(device="cpu", precision="fp32", workers=0)
 
@@ -72,7 +72,8 @@ def test_views_repeat_objects_on_empty_backgrounds_alone(
     monkeypatch.setattr("objdisc.training.loader.repeat_object", seen)
     rows = torch.from_numpy(np.flatnonzero(toy_store.foreground)[:20])
     always = Augmentation(repeat=1.0)
-    for background, expected in (("keep", 0), ("dim", 0), ("blank", len(rows))):
+    expectations: list[tuple[Background, int]] = [("keep", 0), ("dim", 0), ("blank", len(rows))]
+    for background, expected in expectations:
         asked.clear()
         options = replace(OPTIONS, background=background, augmentation=always)
         encode = StoreEncoder(toy_store, method, make_accelerator("cpu", "fp32"), options)
