@@ -15,7 +15,6 @@ from objdisc.clustering.kmeans import centroids_of, nearest
 logger = logging.getLogger(__name__)
 
 _DIMENSIONS = (8, 10, 12, 14, 16, 20, 24)
-_FINER = 3  # times K clusters are found before those that views confuse are merged
 _FINALISTS = 0.25  # share of the candidates, the most stable ones, that vote
 
 
@@ -90,14 +89,15 @@ def most_stable(
     project: Callable[[Tensor, Tensor, Tensor], Tensor],
     cluster: Callable[[Tensor, int], Tensor],
     num_clusters: int,
+    finer: int = 3,
 ) -> StableClusters:
     """Cluster under each projection, and take the clusters that come back in augmented views.
 
     A partition that views agree on is in the data (the idea of Ben-Hur et al. 2002, with augmentation in place of
-    resampling). Each projection gives two candidates: patches, and the means of their views, are clustered into three
-    times K, and the clusters that views confuse most are merged. Each candidate is then held against all projections,
-    for an accident of one does not come back in another; among the most stable candidates, the one that the others
-    resemble most is taken.
+    resampling). Each projection gives two candidates: patches, and the means of their views, are clustered into
+    ``finer`` times K, and the clusters that views confuse most are merged. Each candidate is then held against all
+    projections, for an accident of one does not come back in another; among the most stable candidates, the one that
+    the others resemble most is taken.
 
     Args:
         features: ``(n, F)`` of the patches.
@@ -106,12 +106,13 @@ def most_stable(
         project: From weight, bias and features ``(..., F)`` to embeddings ``(..., D)``.
         cluster: From embeddings ``(n, D)`` and a number m to clusters ``(n,)`` int64 in ``[0, m)``.
         num_clusters: K.
+        finer: Clusters that are found for each that stays, 1 or more; 1 merges nothing.
     """
     embedded = [
         _Embedded(weight, bias, project(weight, bias, features), project(weight, bias, views))
         for weight, bias in projections
     ]
-    finest = min(_FINER * num_clusters, len(features))
+    finest = min(finer * num_clusters, len(features))
     candidates = [
         _merged(under, cluster(points, finest), finest, num_clusters)
         for under in embedded

@@ -47,6 +47,8 @@ class KMeansMemory(ForegroundMethod):
         init: Memories start as means of clusters of the first encoded foreground samples: Ward's (``ward``),
             ``kmeans``, or the cells of ``kmeans++`` seeds; or as ``random`` weights.
         init_trials: Random halves of the views that ``discriminant`` tries, and all of them, for stable clusters.
+        init_finer: Clusters that ``discriminant`` finds for each that stays: those that views confuse are merged. 1
+            merges nothing, which keeps balanced kinds apart better and rare ones worse.
         init_samples: Foreground samples that initialisation looks at, at most.
         init_views: Augmented views of each that ``discriminant`` compares.
         prior: Share that each cluster is expected to hold: ``uniform`` (paper), or ``initial``, the shares of the
@@ -85,6 +87,7 @@ class KMeansMemory(ForegroundMethod):
         normalize: bool = True,
         init: Literal["ward", "kmeans", "kmeans++", "random"] = "ward",
         init_trials: int = 5,
+        init_finer: int = 3,
         init_samples: int = 2000,
         init_views: int = 8,
         prior: Literal["uniform", "initial"] = "initial",
@@ -109,7 +112,10 @@ class KMeansMemory(ForegroundMethod):
                 f"embedding_dim {embedding_dim}: the encoder has {encoder.num_features} features, and the discriminant "
                 "projection no more directions than that; lower it, or take projection linear"
             )
+        if init_finer < 1:
+            raise UsageError(f"init_finer {init_finer}: give 1, which merges nothing, or more")
         self.projection, self.normalize, self.init, self.prior = projection, normalize, init, prior
+        self.init_finer = init_finer
         self.init_trials, self.init_samples, self.init_views, self.seed = init_trials, init_samples, init_views, seed
         self.counts: Counts = counts
         self.kmeans_weight, self.count_weight, self.agreement_weight = kmeans_weight, count_weight, agreement_weight
@@ -255,6 +261,7 @@ class KMeansMemory(ForegroundMethod):
             self._project_with,
             lambda points, number: self._cluster(points, number, generator),
             self.num_clusters,
+            self.init_finer,
         )
         self._use(found.weight, found.bias)
         if self.init != "random":

@@ -166,6 +166,11 @@ def test_one_cluster_is_an_error(pixels: Encoder) -> None:
         method_of(pixels, 1)
 
 
+def test_fewer_clusters_than_stay_are_an_error(pixels: Encoder) -> None:
+    with pytest.raises(UsageError, match=r"init_finer 0: give 1"):
+        method_of(pixels, init_finer=0)
+
+
 def test_more_discriminant_directions_than_features_are_an_error(pixels: Encoder) -> None:
     with pytest.raises(UsageError, match=r"embedding_dim 49: the encoder has 48 features"):
         method_of(pixels, embedding_dim=49)
