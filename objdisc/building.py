@@ -97,18 +97,18 @@ def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str) -> N
     if num_objects == 0:
         raise UsageError(_nothing_found(job, skipped))
     (folder / MANIFEST).unlink(missing_ok=True)
-    with atomic_write(folder / ROWS, "wb") as file:
-        _write_header(file, ROW, (num_patches,))
+    with (
+        atomic_write(folder / ROWS, "wb") as table,
+        atomic_write(folder / MASKS, "wb") as masks,
+        atomic_write(folder / IMAGES, "wb") as images,
+    ):
+        _write_header(table, ROW, (num_patches,))
+        _write_header(masks, np.dtype(np.uint8), (num_mask_bytes,))
+        _write_header(images, np.dtype(np.uint8), (num_patches, *shape))
         for shard in _read_all(paths, shape):
-            file.write(shard.rows.tobytes())
-    with atomic_write(folder / MASKS, "wb") as file:
-        _write_header(file, np.dtype(np.uint8), (num_mask_bytes,))
-        for shard in _read_all(paths, shape):
-            file.write(shard.masks.tobytes())
-    with atomic_write(folder / IMAGES, "wb") as file:
-        _write_header(file, np.dtype(np.uint8), (num_patches, *shape))
-        for shard in _read_all(paths, shape):
-            append_pixels(shard, file)
+            table.write(shard.rows.tobytes())
+            masks.write(shard.masks.tobytes())
+            append_pixels(shard, images)
     manifest = {
         "format": FORMAT_VERSION,
         "key": key,

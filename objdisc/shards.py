@@ -23,7 +23,9 @@ from objdisc.types import Region
 
 FORMAT_VERSION = 2
 IMAGES_PER_SHARD = 32  # what a killed build loses at most per process
-_START = struct.Struct("<q")  # how a shard begins: the byte at which its tables do, behind the patches
+# How a shard begins: the byte at which its patches end and its tables begin, and the bytes of each of these:
+# frames, what was skipped, rows, masks. Plain bytes: a header for each table would have to be parsed at every reading.
+_START = struct.Struct("<5q")
 _BUFFERS_PER_CALL = 512  # POSIX systems take at least 16, those in use 1024
 
 ROW = np.dtype(
@@ -172,15 +174,18 @@ def write_shard(job: CutJob, plan: ShardPlan, folder: Path) -> Path:
     """
     path = folder / plan.file_name
     with atomic_write(path, "wb") as file:
-        file.write(_START.pack(0))
+        file.write(bytes(_START.size))
         frames, skipped, rows, masks = _write_patches(job, plan, file)
-        tables_at = file.tell()
-        np.save(file, np.array(frames, dtype=np.int64).reshape(-1, 3))
-        np.save(file, np.frombuffer(json.dumps(skipped).encode(), dtype=np.uint8))
-        np.save(file, np.array(rows, dtype=ROW))
-        np.save(file, np.frombuffer(b"".join(masks), dtype=np.uint8))
+        pixels_end = file.tell()
+        tables = (
+            np.array(frames, dtype=np.int64).tobytes(),
+            json.dumps(skipped).encode(),
+            np.array(rows, dtype=ROW).tobytes(),
+            b"".join(masks),
+        )
+        file.writelines(tables)
         file.seek(0)
-        file.write(_START.pack(tables_at))
+        file.write(_START.pack(pixels_end, *map(len, tables)))
     return path
 
 
@@ -240,16 +245,24 @@ def read_shard(path: Path, patch_shape: tuple[int, int, int]) -> Shard:
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
-        try:
-            (tables_at,) = _START.unpack(file.read(_START.size))
-            file.seek(tables_at)
-            frames, skipped, rows, masks = (np.load(file, allow_pickle=False) for _ in range(4))
-        except (EOFError, struct.error) as error:
-            raise ValueError(f"{path}: ends too early") from error
-    if tables_at != _START.size + len(rows) * math.prod(patch_shape):
+        size = os.fstat(file.fileno()).st_size
+        start = file.read(_START.size)
+        pixels_end, *lengths = _START.unpack(start) if len(start) == _START.size else (0, -1)
+        if min(lengths) < 0 or pixels_end + sum(lengths) != size:
+            raise ValueError(f"{path}: has not the length that it says at its start")
+        file.seek(pixels_end)
+        frames, skipped, rows, masks = (file.read(length) for length in lengths)
+    table = np.frombuffer(rows, dtype=ROW)
+    if pixels_end != _START.size + len(table) * math.prod(patch_shape):
         raise ValueError(f"{path}: its tables are not where its patches end")
-    reasons = [(str(image), str(reason)) for image, reason in json.loads(skipped.tobytes())]
-    return Shard(path, frames, reasons, rows, masks, tables_at)
+    return Shard(
+        path,
+        np.frombuffer(frames, dtype=np.int64).reshape(-1, 3),
+        [(str(image), str(reason)) for image, reason in json.loads(skipped)],
+        table,
+        np.frombuffer(masks, dtype=np.uint8),
+        pixels_end,
+    )
 
 
 def append_pixels(shard: Shard, file: IO[bytes]) -> None:

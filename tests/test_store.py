@@ -287,7 +287,7 @@ def test_a_full_disk_is_one_line_that_names_the_file(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr("numpy.save", full)
+        patched.setattr("objdisc.shards.write_all", full)
         with pytest.raises(ObjdiscError, match=r"No space left.*\.shard"):
             build(city, tmp_path / "store")
     with monkeypatch.context() as patched:

@@ -67,6 +67,9 @@ class Cityscapes(ImageDataset):
         self.split = split
         self.foreground = tuple(foreground)
         self._foreground_ids = _ids_of(self.foreground)
+        self._instance_ids = np.zeros(1 << 16, np.bool_)  # whether an id of 16 bits is an instance of these
+        for class_id in self._foreground_ids:
+            self._instance_ids[class_id * _INSTANCE_BASE : (class_id + 1) * _INSTANCE_BASE] = True
         self.samples = _find_samples(found, split, cities)
         self._ground_truth = _find_ground_truth(found, split)
         self._has_ground_truth = any(self._map_path(sample, "labelIds") is not None for sample in self.samples)
@@ -100,10 +103,7 @@ class Cityscapes(ImageDataset):
         path = self._map_path(sample, "instanceIds")
         if path is None:
             return None
-        wanted = np.zeros(1 << 16, np.bool_)
-        for class_id in self._foreground_ids:
-            wanted[class_id * _INSTANCE_BASE : (class_id + 1) * _INSTANCE_BASE] = True
-        return find_runs(scale_map(read_map_of(sample, path), self.reading.scale), wanted)
+        return find_runs(scale_map(read_map_of(sample, path), self.reading.scale), self._instance_ids)
 
     def read_foreground(self, sample: Sample) -> NDArray[np.bool_] | None:
         """Read where labelIds holds any foreground class, as ``ImageDataset`` describes."""

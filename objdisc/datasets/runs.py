@@ -63,7 +63,7 @@ def find_runs(ids: NDArray[np.integer], wanted: NDArray[np.bool_] | None = None)
     lengths = heads[chosen + 1] - first  # the zero below its column gives every instance's run a successor
     column, top = np.divmod(first, height + 1)
     bottom = top + lengths
-    begins = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
+    begins = np.concatenate([[0], np.flatnonzero(values[1:] != values[:-1]) + 1])
     ends = np.append(begins, values.size)
     left, right = column[begins].tolist(), column[ends[1:] - 1].tolist()
     corner = np.minimum.reduceat(top * width + column, begins)  # of each instance, in raster order inside the part
