@@ -22,6 +22,7 @@
   const ownCluster = (patch) => facts.patches[patch]?.cluster;
   let opened = null; // the patch button whose dialog is open
   let unsaved = false;
+  let savedFile = "";
 
   // ---- words
 
@@ -215,12 +216,14 @@
   }
 
   function saveFile() {
-    const url = URL.createObjectURL(new Blob([`${JSON.stringify(names.toFile(), null, 1)}\n`], { type: "application/json" }));
+    const text = `${JSON.stringify(names.toFile(), null, 1)}\n`;
+    // No timer: how long a busy machine takes to fetch it, nobody knows; it is small, and goes with the page
+    URL.revokeObjectURL(savedFile);
+    savedFile = URL.createObjectURL(new Blob([text], { type: "application/json" }));
     const link = document.createElement("a");
-    link.href = url;
+    link.href = savedFile;
     link.download = "names.json";
     link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 10000);
     unsaved = false;
     say("Saved as names.json, where your browser puts downloads. objdisc export takes it with --names.");
   }
