@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from objdisc.datasets.base import ImageDataset
+from objdisc.models.encoder import PIXELS_AT_ONCE
 from objdisc.objectness.cutting import Window, cut
 from objdisc.objectness.grid import grid_windows
 from objdisc.training.inference import Predictor
@@ -18,7 +19,6 @@ from objdisc.types import Sample, SegmentationMap
 Answer = Callable[[ImageDataset, Sample], SegmentationMap]
 """What is said about an image of a data set, at its full size."""
 
-_PIXELS = 256 * 96 * 96  # that go through the network at once
 _WHOLE = 1 << 26  # pixels up to which an image is decoded once and not strip by strip
 
 
@@ -137,7 +137,7 @@ def _answers(
     ask: Predictor, pixels: NDArray[np.uint8], windows: list[Window], size: int
 ) -> Iterator[tuple[Window, NDArray[np.float32]]]:
     """Yield each window with its probabilities ``(K, side, side)``."""
-    at_once = max(_PIXELS // size**2, 1)
+    at_once = max(PIXELS_AT_ONCE // size**2, 1)
     for start in range(0, len(windows), at_once):
         chunk = windows[start : start + at_once]
         patches = np.stack([cut(pixels, window, None, size) for window in chunk])

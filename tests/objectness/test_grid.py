@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from objdisc.datasets.imagefolder import ImageFolder
+from objdisc.datasets.images import read_rgb
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.objectness.grid import Grid, grid_windows
 from objdisc.patches import PatchOptions
@@ -100,7 +101,7 @@ class Infrared(ImageFolder):
     num_channels = 4
 
     def _decode(self, sample: Sample) -> NDArray[np.uint8]:
-        image = super()._decode(sample)
+        image = read_rgb(sample.image_path)
         return np.concatenate([image, 255 - image[..., :1]], axis=2)
 
 
