@@ -1,40 +1,36 @@
-"""Building a patch store: shards written in parallel, kept over interruptions, and joined at the end."""
+"""Building a patch store: shards written in parallel, and kept over interruptions."""
 
 import logging
 import multiprocessing
 import os
-import shutil
 import signal
 import sys
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
 
 import cv2
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from objdisc.errors import ObjdiscError, UnreadableImageError, UsageError
-from objdisc.run import atomic_write, write_json
-from objdisc.shards import FORMAT_VERSION, ROW, CutJob, Shard, ShardPlan, append_pixels, read_shard, write_shard
+from objdisc.errors import ObjdiscError, UnreadableImageError
+from objdisc.joining import SHARDS, end_in_one_file
+from objdisc.shardfiles import PixelFile, read_shard
+from objdisc.shards import CutJob, ShardPlan, write_shard
 
 if sys.platform != "win32":
     import fcntl
 
-MANIFEST, IMAGES, ROWS, MASKS = "manifest.json", "images.npy", "rows.npy", "masks.npy"  # the files of a store
-
-_SHARDS = "shards"  # folder that only an unfinished build leaves
 _FEW_IMAGES = 64  # below, starting processes costs more than they save
 
 log = logging.getLogger("objdisc")
 
 _worker_job: CutJob  # set once a process, so that the list of samples does not travel with every shard
 _worker_folder: Path
+_worker_pixels: PixelFile
 
 
 def finish_shards(
@@ -49,13 +45,10 @@ def finish_shards(
         UnreadableImageError: An image is unreadable, and ``strict``.
         ObjdiscError: The disk is full, or a worker process died.
     """
-    shard_folder = folder / _SHARDS
+    shard_folder = folder / SHARDS
     shard_folder.mkdir(exist_ok=True)
-    wanted = {plan.file_name for plan in plans}
-    for leftover in [*folder.glob(".objdisc-*.tmp"), *shard_folder.iterdir()]:
-        if leftover.name not in wanted or not _is_whole(leftover, job.patch_shape):
-            leftover.unlink(missing_ok=True)
-    missing = [plan for plan in plans if not (shard_folder / plan.file_name).exists()]
+    kept = _keep(job, plans, folder)
+    missing = [plan for plan in plans if plan.file_name not in kept]
     if len(missing) < len(plans):
         log.info(
             "%s: %d of %d shards are there from an interrupted build", folder, len(plans) - len(missing), len(plans)
@@ -69,81 +62,18 @@ def finish_shards(
     return [shard_folder / plan.file_name for plan in plans]
 
 
-def _is_whole(path: Path, patch_shape: tuple[int, int, int]) -> bool:
-    try:
-        read_shard(path, patch_shape)
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str) -> None:
-    """Join shards to the files of a store, streaming, the manifest last; then drop them.
-
-    Raises:
-        UsageError: No object is in any of them.
-        ObjdiscError: The disk is full.
-    """
-    shape, samples = job.patch_shape, job.dataset.samples
-    frames: dict[str, list[int]] = {}
-    skipped: list[tuple[str, str]] = []
-    num_patches = num_objects = num_mask_bytes = 0
-    for shard in _read_all(paths, shape):
-        frames |= {samples[index].name: [height, width] for index, height, width in shard.frames.tolist()}
-        skipped += shard.skipped
-        num_patches += len(shard.rows)
-        num_objects += int(np.count_nonzero(shard.rows["foreground"]))
-        num_mask_bytes += len(shard.masks)
-    if num_objects == 0:
-        raise UsageError(_nothing_found(job, skipped))
-    (folder / MANIFEST).unlink(missing_ok=True)
-    with (
-        atomic_write(folder / ROWS, "wb") as table,
-        atomic_write(folder / MASKS, "wb") as masks,
-        atomic_write(folder / IMAGES, "wb") as images,
-    ):
-        _write_header(table, ROW, (num_patches,))
-        _write_header(masks, np.dtype(np.uint8), (num_mask_bytes,))
-        _write_header(images, np.dtype(np.uint8), (num_patches, *shape))
-        for shard in _read_all(paths, shape):
-            table.write(shard.rows.tobytes())
-            masks.write(shard.masks.tobytes())
-            append_pixels(shard, images)
-    manifest = {
-        "format": FORMAT_VERSION,
-        "key": key,
-        "settings": job.settings(),
-        "split": job.dataset.split,
-        "patches": num_patches,
-        "objects": num_objects,
-        "skipped": skipped,
-        "samples": [sample.name for sample in samples],
-        "frames": frames,
-    }
-    write_json(folder / MANIFEST, manifest)
-    shutil.rmtree(folder / _SHARDS)
-
-
-def _read_all(paths: Sequence[Path], patch_shape: tuple[int, int, int]) -> Iterator[Shard]:
-    return (read_shard(path, patch_shape) for path in paths)
-
-
-def _write_header(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-    """Begin a ``.npy`` file whose content follows in pieces: ``np.save`` would want all of it in memory."""
-    header = {"descr": dtype.descr if dtype.names else dtype.str, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
-
-
-def _nothing_found(job: CutJob, skipped: Sequence[tuple[str, str]]) -> str:
-    dataset, count = job.dataset, len(job.dataset.samples)
-    where = f"{dataset.root} {dataset.split}".rstrip()
-    if len(skipped) == count:
-        return f"{where}: none of {count} images can be used; the first: {skipped[0][0]}: {skipped[0][1]}"
-    reason = f"{where}: no object in {count} images ({len(skipped)} skipped)"
-    if job.source.outlines:
-        fix = "lower --patches.min-area or choose another --objectness."
-        return f"{reason} with at least {job.options.min_area} pixels; {fix}"
-    return f"{reason}; choose another --objectness, or check which classes are named as foreground."
+def _keep(job: CutJob, plans: Sequence[ShardPlan], folder: Path) -> set[str]:
+    """Name the shards that an interrupted build finished, and remove all else that it left."""
+    shard_folder = folder / SHARDS
+    kept: set[str] = set()
+    for plan in plans:
+        with suppress(OSError, ValueError):
+            shard = read_shard(shard_folder / plan.file_name, job.patch_shape)
+            kept |= {plan.file_name, shard.pixels.name}
+    for leftover in [*folder.glob(".objdisc-*.tmp"), *shard_folder.iterdir()]:
+        if leftover.name not in kept:
+            leftover.unlink(missing_ok=True)
+    return kept
 
 
 def write_shards(
@@ -171,12 +101,25 @@ def write_shards(
     shown = (console.is_terminal if progress is None else progress) and images > 0
     with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
         task = bar.add_task("cutting patches", total=images)
-        paths = (
-            (write_shard(job, plan, folder) for plan in plans) if alone else _in_processes(job, plans, folder, workers)
-        )
+        paths = _in_this_process(job, plans, folder) if alone else _in_processes(job, plans, folder, workers)
         for path in paths:
             bar.advance(task, spans[path.name])
             yield path
+
+
+def _in_this_process(job: CutJob, plans: Sequence[ShardPlan], folder: Path) -> Generator[Path, None, None]:
+    if not plans:
+        return
+    done = sorted(folder.glob("*.shard"))  # in the order of the samples
+    before = all(path.name < plans[0].file_name for path in done)
+    end = end_in_one_file(done, job.patch_shape) if before and done else None
+    if end is None:
+        pixels = PixelFile.create(folder, job.patch_shape)
+    else:
+        pixels = PixelFile(read_shard(done[0], job.patch_shape).pixels, job.patch_shape, end)
+    with pixels.file:
+        for plan in plans:
+            yield write_shard(job, plan, folder, pixels)
 
 
 def _in_processes(job: CutJob, plans: Sequence[ShardPlan], folder: Path, workers: int) -> Generator[Path, None, None]:
@@ -201,8 +144,8 @@ def _in_processes(job: CutJob, plans: Sequence[ShardPlan], folder: Path, workers
 
 
 def _start_worker(job: CutJob, folder: Path) -> None:
-    global _worker_job, _worker_folder
-    _worker_job, _worker_folder = job, folder
+    global _worker_job, _worker_folder, _worker_pixels
+    _worker_job, _worker_folder, _worker_pixels = job, folder, PixelFile.create(folder, job.patch_shape)
     cv2.setNumThreads(1)
     # Ctrl-C reaches all processes of a terminal; the parent alone decides, so that shards under way are finished.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -218,7 +161,7 @@ def _end_with_parent() -> None:
 
 
 def _write_in_worker(plan: ShardPlan) -> Path:
-    return write_shard(_worker_job, plan, _worker_folder)
+    return write_shard(_worker_job, plan, _worker_folder, _worker_pixels)
 
 
 @contextmanager

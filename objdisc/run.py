@@ -194,7 +194,7 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = temporary.open(mode, **text)
     except OSError as error:
-        raise _write_failed(path, error) from error
+        raise write_failed(path, error) from error
     try:
         try:
             with file:
@@ -203,12 +203,12 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         except OSError as error:
             # Other errors may come from whatever the block reads; only a full disk is surely this file's.
             if error.errno in _DISK_FULL:
-                raise _write_failed(path, error) from error
+                raise write_failed(path, error) from error
             raise
         try:
             os.replace(temporary, path)
         except OSError as error:
-            raise _write_failed(path, error) from error
+            raise write_failed(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -243,7 +243,8 @@ def _hold(file: IO[Any], *, wait: bool = True) -> None:
             raise
 
 
-def _write_failed(path: Path, error: OSError) -> ObjdiscError:
+def write_failed(path: Path, error: OSError) -> ObjdiscError:
+    """Return the error that says why a file could not be written, and what to do."""
     if error.errno in _DISK_FULL:
         return ObjdiscError(
             f"No space left on the disk while writing {path}; free some, or give an --output-dir on another disk."

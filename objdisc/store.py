@@ -10,9 +10,10 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.building import IMAGES, MANIFEST, MASKS, ROWS, finish_shards, join_shards, locked
+from objdisc.building import finish_shards, locked
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.joining import IMAGES, MANIFEST, MASKS, ROWS, join_shards
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches import PatchOptions
 from objdisc.shards import FORMAT_VERSION, CutJob

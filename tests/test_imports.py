@@ -20,7 +20,7 @@ LAYERS = [
     {"run"},
     {"datasets"},
     {"objectness"},
-    {"patches", "shards", "building", "store", "geometry", "repeats", "transforms", "affine"},
+    {"patches", "shards", "shardfiles", "joining", "building", "store", "geometry", "repeats", "transforms", "affine"},
     {"models", "losses", "clustering"},
     {"methods"},
     {"training"},

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from objdisc.objectness.instances import Instances
 from objdisc.objectness.whole import Whole
 from objdisc.objectness.windows import Windows
 from objdisc.patches import PatchOptions, cut, object_window
+from objdisc.shardfiles import PixelFile, Shard, append_pixels, images_header
 from objdisc.store import PatchStore
 
 OPTIONS = PatchOptions(size=24, min_area=50)
@@ -200,9 +202,9 @@ def test_a_killed_build_goes_on_and_ends_as_one_that_was_never_stopped(
     assert 1 <= len(kept) <= 3
     written: list[str] = []
 
-    def noted(job: shards.CutJob, plan: shards.ShardPlan, where: Path) -> Path:
+    def noted(job: shards.CutJob, plan: shards.ShardPlan, where: Path, pixels: PixelFile) -> Path:
         written.append(plan.file_name)
-        return shards.write_shard(job, plan, where)
+        return shards.write_shard(job, plan, where, pixels)
 
     monkeypatch.setattr("objdisc.building.write_shard", noted)
     build(city, folder)
@@ -223,24 +225,62 @@ def test_pixels_are_all_written_when_the_system_takes_a_part_at_a_time(
         return writev(file, [buffers[0][:70]] if len(buffers[0]) > 70 else buffers[:3])
 
     monkeypatch.setattr(os, "writev", in_part)
-    with (tmp_path / "pixels").open("wb") as file:
-        file.write(b"head")
-        shards.write_all(file, [patch.data for patch in patches])
-        file.write(b"tail")
-    assert (tmp_path / "pixels").read_bytes() == b"head" + b"".join(patch.tobytes() for patch in patches) + b"tail"
+    pixels = PixelFile(tmp_path / "pixels", (5, 5, 4))
+    with pixels.file as file:
+        start = file.tell()
+        pixels.append([patch.data for patch in patches])
+        assert file.tell() == start + 600 * 100
+    assert pixels.path.read_bytes()[start:] == b"".join(patch.tobytes() for patch in patches)
+
+
+def test_a_file_of_patches_leaves_room_for_the_header_of_any_count() -> None:
+    lengths = {len(images_header(count, (96, 96, 4))) for count in (0, 1, 2140, 10**9)}
+    assert len(lengths) == 1
 
 
 def test_a_shard_cut_short_by_a_power_failure_is_not_trusted(city: Path, tmp_path: Path) -> None:
     folder = tmp_path / "store"
     job = shards.CutJob(Cityscapes(city), Instances(), OPTIONS, 0)
     (folder / "shards").mkdir(parents=True)
-    first, second, _ = job.shards()
-    for plan, keep in ((first, 0.5), (second, 0.0)):
-        path = shards.write_shard(job, plan, folder / "shards")
-        os.truncate(path, int(path.stat().st_size * keep))
+    for plan, of_tables, of_pixels in zip(job.shards(), (0.5, 0.0, 1.0), (1.0, 1.0, 0.9), strict=True):
+        pixels = PixelFile.create(folder / "shards", job.patch_shape)
+        with pixels.file:
+            path = shards.write_shard(job, plan, folder / "shards", pixels)
+        os.truncate(path, int(path.stat().st_size * of_tables))
+        os.truncate(pixels.path, int(pixels.path.stat().st_size * of_pixels))
     build(city, folder)
     build(city, tmp_path / "whole")
     assert content(folder) == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("kept", [[0], [1], [0, 1], [0, 2], [0, 1, 2]])
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_build_in_one_process_goes_on_whatever_shards_are_there(
+    city: Path, tmp_path: Path, kept: list[int], apart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "store"
+    job = shards.CutJob(Cityscapes(city), Instances(), OPTIONS, 0)
+    (folder / "shards").mkdir(parents=True)
+    plans = job.shards()
+    files = [PixelFile.create(folder / "shards", job.patch_shape) for _ in range(len(kept) if apart else 1)]
+    for place, number in enumerate(kept):
+        shards.write_shard(job, plans[number], folder / "shards", files[place if apart else 0])
+    files[-1].append([np.full(1000, 7, np.uint8).data])  # of a shard that was being cut when the build was killed
+    for file in files:
+        file.file.close()
+    copied: list[Shard] = []
+
+    def noted(shard: Shard, file: IO[bytes]) -> None:
+        copied.append(shard)
+        append_pixels(shard, file)
+
+    monkeypatch.setattr("objdisc.joining.append_pixels", noted)
+    build(city, folder)
+    in_order = kept == list(range(len(kept))) and (len(kept) == 1 or not apart)
+    assert len(copied) == (0 if in_order else 3), "patches that one process wrote in order are not copied"
+    build(city, tmp_path / "whole")
+    assert content(folder) == content(tmp_path / "whole")
+    assert {path.name for path in folder.iterdir()} == {"images.npy", "rows.npy", "masks.npy", "manifest.json", ".lock"}
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -287,13 +327,13 @@ def test_a_full_disk_is_one_line_that_names_the_file(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr("objdisc.shards.write_all", full)
+        patched.setattr("objdisc.shardfiles.PixelFile.append", full)
         with pytest.raises(ObjdiscError, match=r"No space left.*\.shard"):
             build(city, tmp_path / "store")
     with monkeypatch.context() as patched:
-        patched.setattr("objdisc.building.append_pixels", full)
+        patched.setattr("objdisc.joining.append_pixels", full)
         with pytest.raises(ObjdiscError, match=r"No space left.*images\.npy"):
-            build(city, tmp_path / "store")
+            build(city, tmp_path / "store", workers=2)
     assert not list(tmp_path.rglob("*.tmp"))
     build(city, tmp_path / "whole")
     build(city, tmp_path / "store")
