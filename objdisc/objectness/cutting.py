@@ -58,13 +58,19 @@ def _resize(part: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     if part.shape[2] > _MOST_CHANNELS:
         first, rest = part[..., :_MOST_CHANNELS], part[..., _MOST_CHANNELS:]
         return np.concatenate([_resize(first, size), _resize(rest, size).reshape(size, size, -1)], axis=2)
-    factor = side / size
-    if _NEARLY < factor <= 2 * _NEARLY and side % size:
-        # Means of two by two pixels are an order of magnitude faster than those of areas that cut through pixels.
-        part = cv2.resize(part, (2 * size, 2 * size), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
-        factor = 2
-    way = cv2.INTER_LINEAR if factor <= _NEARLY else cv2.INTER_AREA
-    return cv2.resize(part, (size, size), interpolation=way).astype(np.uint8, copy=False)
+    if side <= _NEARLY * size:
+        return cv2.resize(part, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+    if side % size == 0:
+        return cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    # Means of two by two pixels are an order of magnitude faster than those of areas that cut through pixels.
+    double = size
+    while side > _NEARLY * double:
+        double *= 2
+    part = cv2.resize(part, (double, double), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+    while double > size:
+        double //= 2
+        part = cv2.resize(part, (double, double), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    return part
 
 
 def _mask_inside(mask: RunLengthMask, box: Box, edges: tuple[int, int, int, int]) -> NDArray[np.uint8]:
