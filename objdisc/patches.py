@@ -108,10 +108,16 @@ def background_windows(
 
 
 class _FreeSpace:
-    """Where in a frame no region lies; of regions too small for a patch, the whole box is taken."""
+    """Where in a frame no region lies; of regions too small for a patch, the whole box is taken.
+
+    Attributes:
+        frame: ``(H, W)`` in pixels.
+        too_large: Side of a square that fits nowhere, as far as is known; no larger one does either.
+    """
 
     def __init__(self, regions: Sequence[Region], frame: tuple[int, int], min_area: int) -> None:
         self.frame = frame
+        self.too_large = min(frame) + 1
         self._taken = np.zeros(frame, dtype=np.uint8)
         for region in regions:
             x, y, width, height = region.box
@@ -141,18 +147,19 @@ def _draw(space: _FreeSpace, sides: Sequence[int], rng: random.Random) -> list[W
     """Draw a free square of each side; sides for which there is none are left out."""
     height, width = space.frame
     windows: list[Window] = []
-    too_large = min(height, width) + 1  # where no square of some side fits, no larger one does
     for side in sides:
+        if side >= space.too_large:
+            continue
         rows, columns = height + 1 - side, width + 1 - side
         tries = ((int(rng.random() * columns), int(rng.random() * rows)) for _ in range(_TRIES))
         corner = next((place for place in tries if space.holds(*place, side)), None)
-        if corner is None and side < too_large:
+        if corner is None:
             free = space.corners(side)
             if free.size:
                 y, x = divmod(int(free[rng.randrange(free.size)]), columns)
                 corner = (x, y)
             else:
-                too_large = side
+                space.too_large = side
         if corner is not None:
             windows.append((*corner, side))
     return windows

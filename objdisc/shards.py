@@ -16,7 +16,7 @@ from objdisc.run import atomic_write
 from objdisc.shardfiles import PixelFile, Tables, write_tables
 from objdisc.types import Region
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 IMAGES_PER_SHARD = 32  # what a killed build loses at most per process
 
 
