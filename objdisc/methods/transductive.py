@@ -1,0 +1,158 @@
+"""What methods share that cluster the training images themselves: their answer for any image is that of a neighbour."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from objdisc.clustering.neighbors import nearest
+from objdisc.errors import UsageError
+from objdisc.methods.base import Encode, Method
+from objdisc.models.encoder import Encoder
+
+_HALVES = 4  # of 16 bits, which float32 holds exactly
+
+
+class TransductiveMethod(Method):
+    """A method that gives clusters to training images, and to any other image the cluster of the nearest of them.
+
+    An image of the training is known again by its pixels, bit for bit, so that its answer is exactly the cluster it was
+    given, whatever rounding does to its features; of images that are equal in every pixel the first one's counts.
+
+    A method of this kind says what it clusters (``points``) and how (``cluster``). One that does more in ``finish``
+    calls ``remember`` with what it found.
+
+    Args:
+        encoder: Maps images to features.
+        num_clusters: K, at least 2.
+    """
+
+    remembered_points: Tensor
+    remembered_clusters: Tensor
+    remembered_prints: Tensor
+    remembered_order: Tensor
+
+    def __init__(self, encoder: Encoder, num_clusters: int) -> None:
+        super().__init__(encoder, num_clusters)
+        # as long as the training set and as wide as the points: known when there is something to remember
+        self.register_buffer("remembered_points", torch.zeros(0, 0))
+        self.register_buffer("remembered_clusters", torch.zeros(0, dtype=torch.int64))
+        self.register_buffer("remembered_prints", torch.zeros(0, dtype=torch.int64))
+        self.register_buffer("remembered_order", torch.zeros(0, dtype=torch.int64))
+
+    @abstractmethod
+    def cluster(self, points: Tensor) -> Tensor:
+        """Cluster the training images.
+
+        Args:
+            points: ``(n, D)`` float32 of the foreground rows, n >= K.
+
+        Returns:
+            ``(n,)`` int64 in [0, K).
+        """
+
+    def points(self, images: Tensor) -> Tensor:
+        """Return what is clustered, ``(B, D)`` float32, compared by Euclidean distance; the embedding by default."""
+        return self.embed(images)
+
+    @torch.no_grad()
+    def finish(self, encode: Encode) -> None:
+        """Cluster the foreground as it looks to the trained method, and remember it.
+
+        Raises:
+            UsageError: There are fewer foreground patches than clusters.
+        """
+        rows = encode.foreground.nonzero()[:, 0]
+        if len(rows) < self.num_clusters:
+            raise UsageError(f"--num-clusters {self.num_clusters}: there are only {len(rows)} foreground patches")
+        points, prints = self.points_and_prints(encode, rows)
+        self.remember(points, prints, self.cluster(points))
+
+    def points_and_prints(self, encode: Encode, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode rows once: their points ``(n, D)`` float32 and their fingerprints ``(n,)`` int64."""
+        encoded = encode(ImageFunction(self, self._points_beside_prints), rows)
+        return encoded[:, :-_HALVES].contiguous(), _joined(encoded[:, -_HALVES:])
+
+    def remember(self, points: Tensor, prints: Tensor, clusters: Tensor) -> None:
+        """Answer from now on with these clusters.
+
+        Args:
+            points: ``(n, D)`` float32 of the training images.
+            prints: ``(n,)`` int64 fingerprints of the same.
+            clusters: ``(n,)`` int64 in [0, K).
+        """
+        self.remembered_points = points.clone()
+        self.remembered_clusters = clusters.to(points.device, torch.int64).clone()
+        sorted_prints = prints.sort(stable=True)
+        self.remembered_prints, self.remembered_order = sorted_prints.values, sorted_prints.indices
+
+    @torch.no_grad()
+    def predict(self, images: Tensor) -> Tensor:
+        """Return the cluster of each image as ``(B, K, 1, 1)`` of one 1 and else 0.
+
+        Raises:
+            UsageError: Nothing was clustered yet.
+        """
+        clusters = self.clusters_of(self.points(images), fingerprints(images))
+        return F.one_hot(clusters, self.num_clusters).float()[:, :, None, None]
+
+    def clusters_of(self, points: Tensor, prints: Tensor) -> Tensor:
+        """Return the remembered cluster of equal pixels, else of the nearest point, ``(B,)`` int64."""
+        if not len(self.remembered_clusters):
+            raise UsageError("nothing was clustered yet: the training is not finished; go on with --resume RUN")
+        found = nearest(points, self.remembered_points, 1, "euclidean")[0][:, 0]
+        place = torch.searchsorted(self.remembered_prints, prints).clamp_max(len(self.remembered_prints) - 1)
+        known = self.remembered_prints[place] == prints
+        return self.remembered_clusters[torch.where(known, self.remembered_order[place], found)]
+
+    def _points_beside_prints(self, images: Tensor) -> Tensor:
+        return torch.cat([self.points(images).float(), _halves(fingerprints(images))], dim=1)
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        for name in ("points", "clusters", "prints", "order"):
+            saved = state_dict.get(f"{prefix}remembered_{name}")
+            if saved is not None:
+                own = self.get_buffer(f"remembered_{name}")
+                setattr(self, f"remembered_{name}", own.new_empty(saved.shape))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+class ImageFunction(nn.Module):
+    """A function of images in the form that ``Encode`` takes, which switches the method it is of to evaluation."""
+
+    def __init__(self, method: Method, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self._method, self._function = method, function
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)`` images as the function does."""
+        return self._function(images)
+
+
+def fingerprints(images: Tensor) -> Tensor:
+    """Hash the bits of images: equal for equal pixels, and as good as never for others.
+
+    Args:
+        images: ``(B, C, H, W)`` floating.
+
+    Returns:
+        ``(B,)`` int64.
+    """
+    bits = (images.float().contiguous().flatten(1) + 0.0).view(torch.int32).long()  # + 0.0: no negative zero
+    generator = torch.Generator().manual_seed(0)
+    largest = torch.iinfo(torch.int64).max
+    factors = torch.randint(-largest, largest, (bits.shape[1],), generator=generator) | 1
+    return (bits * factors.to(bits.device)).sum(dim=1)  # modulo 2^64
+
+
+def _halves(prints: Tensor) -> Tensor:
+    """Split ``(B,)`` int64 into ``(B, 4)`` float32 of 16 bits each."""
+    return torch.stack([(prints >> 16 * part) & 0xFFFF for part in range(_HALVES)], dim=1).float()
+
+
+def _joined(halves: Tensor) -> Tensor:
+    parts = halves.long()
+    return sum((parts[:, part] << 16 * part for part in range(1, _HALVES)), start=parts[:, 0])
