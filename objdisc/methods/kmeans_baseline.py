@@ -3,9 +3,8 @@
 import torch
 from torch import Tensor
 
-from objdisc.clustering.kmeans import kmeans
+from objdisc.clustering.kmeans import kmeans, soft_assignments
 from objdisc.errors import UsageError
-from objdisc.losses.kmeans_memory import squared_distances
 from objdisc.methods.base import Encode
 from objdisc.methods.foreground import ForegroundMethod, Freeze
 from objdisc.models.encoder import Encoder
@@ -50,9 +49,7 @@ class KMeansBaseline(ForegroundMethod):
 
     def predict(self, images: Tensor) -> Tensor:
         """Softmax over negative squared distances relative to their mean over the clusters, ``(B, K, 1, 1)``."""
-        distances = squared_distances(self.embed(images), self.centroids)
-        scale = 0.1 * distances.mean(dim=1, keepdim=True).clamp_min(1e-8)
-        return torch.softmax(-distances / scale, dim=1)[:, :, None, None]
+        return soft_assignments(self.embed(images), self.centroids)[:, :, None, None]
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the encoder's features ``(B, F)`` float32."""

@@ -8,7 +8,7 @@ from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
-from objdisc.clustering.kmeans import centroids_of, kmeans, kmeans_plus_plus, nearest
+from objdisc.clustering.kmeans import Distance, centroids_of, kmeans, kmeans_plus_plus, nearest, soft_assignments
 
 
 def blobs(centers: int = 5, spread: float = 1.0) -> tuple[Tensor, Tensor]:
@@ -89,3 +89,40 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     chunked = nearest(points, points[:5])
     assert torch.equal(whole[0], chunked[0])
     assert torch.equal(whole[1], chunked[1])
+
+
+def unit_blobs() -> Tensor:
+    return torch.nn.functional.normalize(blobs(spread=3)[0], dim=1)
+
+
+@pytest.mark.parametrize("distance", ["products", "cosine"])
+def test_products_find_the_same_nearest_as_differences_on_unit_vectors(distance: Distance) -> None:
+    points = unit_blobs()
+    exact, quick = nearest(points, points[:9]), nearest(points, points[:9], distance)
+    assert torch.equal(exact[0], quick[0])
+    torch.testing.assert_close(exact[1], quick[1], rtol=1e-4, atol=1e-5)
+
+
+def test_k_means_by_products_is_k_means_on_unit_vectors() -> None:
+    points = unit_blobs()
+    exact, quick = kmeans(points, 6), kmeans(points, 6, distance="products")
+    assert adjusted_rand_score(exact[1], quick[1]) == 1
+    torch.testing.assert_close(exact[0], quick[0])
+
+
+def test_spherical_centroids_point_where_the_sum_of_their_members_does() -> None:
+    points = unit_blobs()
+    centroids, assignments = kmeans(points, 4, distance="cosine")
+    torch.testing.assert_close(centroids.norm(dim=1), torch.ones(4))
+    for cluster in range(4):
+        direction = points[assignments == cluster].sum(0)
+        torch.testing.assert_close(centroids[cluster], direction / direction.norm())
+    torch.testing.assert_close((points @ centroids.T).argmax(1), assignments)
+
+
+def test_soft_assignments_are_probabilities_and_the_nearest_is_the_likeliest() -> None:
+    points, _ = blobs()
+    soft = soft_assignments(points, points[:5])
+    torch.testing.assert_close(soft.sum(1), torch.ones(len(points)))
+    assert torch.equal(soft.argmax(1), nearest(points, points[:5])[0])
+    assert torch.isfinite(soft_assignments(torch.zeros(3, 2), torch.zeros(4, 2))).all()
