@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from enum import Enum
 from typing import ClassVar, Protocol
 
+import numpy as np
 from torch import Tensor, nn
 
 from objdisc.models.encoder import Encoder
@@ -17,6 +18,7 @@ class Views(Enum):
     AUGMENTED_PAIR = "augmented_pair"
     AFFINE_PAIR = "affine_pair"
     NEIGHBOR_PAIR = "neighbor_pair"
+    """A view of the row and a view of one of its ``partners``."""
 
 
 class Encode(Protocol):
@@ -76,6 +78,28 @@ class Method(nn.Module, ABC):
 
     def begin_epoch(self, epoch: int, encode: Encode) -> None:
         """Re-cluster, mine neighbours or merge, before the epoch's first batch."""
+
+    def epoch_rows(self, generator: np.random.Generator) -> Tensor | None:
+        """Lay out the epoch's samples; asked after ``begin_epoch``, in every process alike.
+
+        Batches are cut from this order one behind the other, and each process takes a run of its own of a batch.
+
+        Args:
+            generator: Seeded by run and epoch; nothing else may be random here, or a resume would differ.
+
+        Returns:
+            ``(n,)`` int64 foreground rows on any device, n >= 1; a row that comes again is seen in another view. None:
+            every foreground row once, shuffled.
+        """
+        return None
+
+    def partners(self) -> Tensor | None:
+        """Return the rows that a row may be paired with, ``(N, k)`` int64; for ``Views.NEIGHBOR_PAIR`` only.
+
+        One of the k is drawn for each sample anew. A row of -1 is paired with itself; so are all rows where this is
+        None.
+        """
+        return None
 
     def finish(self, encode: Encode) -> None:
         """Do what is left after the last epoch."""

@@ -1,6 +1,7 @@
 """Batches of views out of a patch store: seeded by sample and epoch, the same for any number of workers and ranks."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -13,6 +14,22 @@ from torch.utils.data import DataLoader, Dataset
 from objdisc.repeats import repeat_object
 from objdisc.store import PatchStore
 from objdisc.transforms import Augmentation, Augmenter
+
+
+class Item(NamedTuple):
+    """What is asked of ``PatchViews``.
+
+    Attributes:
+        epoch: Number that views are seeded by.
+        row: Of the store.
+        partner: Row that the second view is of; -1 for ``row`` itself.
+        turn: How often the row has come in this epoch before.
+    """
+
+    epoch: int
+    row: int
+    partner: int = -1
+    turn: int = 0
 
 
 class RawBatch(NamedTuple):
@@ -30,7 +47,7 @@ class RawBatch(NamedTuple):
 
 
 class PatchViews(Dataset[tuple[NDArray[np.uint8], int, bool]]):
-    """Views of single patches; an item is asked for by ``(epoch, row)``.
+    """Views of single patches; an item is asked for by an ``Item``, or the start of one: ``(epoch, row)``.
 
     Args:
         store: Patches.
@@ -60,18 +77,25 @@ class PatchViews(Dataset[tuple[NDArray[np.uint8], int, bool]]):
         """Count the patches."""
         return len(self.foreground)
 
-    def __getitem__(self, item: tuple[int, int]) -> tuple[NDArray[np.uint8], int, bool]:
+    def __getitem__(self, item: tuple[int, ...]) -> tuple[NDArray[np.uint8], int, bool]:
         """Return ``(V, S, S, 4)`` uint8 views, the row, and whether it is foreground."""
-        epoch, row = item
+        epoch, row, partner, turn = Item(*item)
         patch = self.images[row]
         foreground = bool(self.foreground[row])
         if self._augmenter is None:
             return np.array(patch)[None], row, foreground
+        # a row's first views of an epoch are the same however often it comes
+        again = (turn,) if turn else ()
         drawn = self.num_views if foreground else 1
         shown = self._repeated(patch, view_seed(self.seed, epoch, row)) if foreground and self.repeat else patch
         paired = self.num_views > 1
+        others = shown if partner < 0 else self.images[partner]
         views = [
-            self._augmenter(shown, view_seed(self.seed, epoch, row, view), first=paired and view == 0)
+            self._augmenter(
+                others if view else shown,
+                view_seed(self.seed, epoch, row, view, *again),
+                first=paired and view == 0,
+            )
             for view in range(drawn)
         ]
         return np.stack(views + views[:1] * (self.num_views - drawn)), row, foreground
@@ -89,8 +113,8 @@ def view_seed(*parts: int) -> int:
 class EpochBatches:
     """Which rows each batch of an epoch holds: every foreground row once, with background rows in a fixed share.
 
-    Every rank takes its stride of each global batch, so that the union over ranks is the batch that one process
-    would take.
+    Every rank takes its run of each global batch's foreground and background, so that the union over ranks is the
+    batch that one process would take.
 
     Args:
         foreground: ``(N,)`` bool.
@@ -99,6 +123,12 @@ class EpochBatches:
         seed: Of the run.
         rank: Of this process.
         world: Number of processes.
+
+    Attributes:
+        epoch: Number of the epoch to be cut.
+        order: Its foreground rows in order, repeats allowed; None for each once, shuffled.
+        partners: ``(N, k)`` rows that the second view of a pair may be of, one drawn for each sample; -1 for the row
+            itself. None for no others.
     """
 
     def __init__(
@@ -118,22 +148,51 @@ class EpochBatches:
         self._background_rows = min(wanted, available)
         self._foreground_rows = min(batch_size - self._background_rows, len(self._foreground))
         self.epoch = 0
+        self.order: NDArray[np.int64] | None = None
+        self.partners: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         """Count the batches of an epoch; an incomplete last one is dropped."""
-        return max(len(self._foreground) // max(self._foreground_rows, 1), 1)
+        rows = len(self._foreground if self.order is None else self.order)
+        return max(rows // max(self._foreground_rows, 1), 1)
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        """Yield ``(epoch, row)`` lists for this rank."""
+    def __iter__(self) -> Iterator[list[Item]]:
+        """Yield the items of each batch for this rank."""
         generator = np.random.default_rng([self._seed, self.epoch])
-        foreground = generator.permutation(self._foreground)
-        background = generator.permutation(self._background)
+        order = generator.permutation(self._foreground) if self.order is None else self.order
+        # an order longer than an epoch takes background again
+        turns_of_background = -(-len(order) // max(len(self._foreground), 1))
+        background = np.concatenate([generator.permutation(self._background) for _ in range(turns_of_background)])
+        foreground = self._items(order, self._drawn_partners(order))
+        rest = self._items(background, np.full(len(background), -1))
         for batch in range(len(self)):
-            rows = [
-                *foreground[batch * self._foreground_rows : (batch + 1) * self._foreground_rows],
-                *background[batch * self._background_rows : (batch + 1) * self._background_rows],
+            objects = foreground[batch * self._foreground_rows : (batch + 1) * self._foreground_rows]
+            others = rest[batch * self._background_rows : (batch + 1) * self._background_rows]
+            # from both ends, so that no rank has the longer share of both
+            yield [
+                *_share(objects, self._rank, self._world),
+                *_share(others, self._world - 1 - self._rank, self._world),
             ]
-            yield [(self.epoch, int(row)) for row in rows[self._rank :: self._world]]
+
+    def _drawn_partners(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        if self.partners is None:
+            return np.full(len(order), -1)
+        # a stream of its own: the order of the rows must not depend on whether they have partners
+        column = np.random.default_rng([self._seed, self.epoch, 1]).integers(self.partners.shape[1], size=len(order))
+        return np.asarray(self.partners[order, column])
+
+    def _items(self, rows: NDArray[np.int64], partners: NDArray[np.int64]) -> list[Item]:
+        seen: Counter[int] = Counter()
+        items = []
+        for row, partner in zip(rows.tolist(), partners.tolist(), strict=True):
+            items.append(Item(self.epoch, row, partner, seen[row]))
+            seen[row] += 1
+        return items
+
+
+def _share(items: list[Item], rank: int, world: int) -> list[Item]:
+    """Return the run of a rank; runs differ in length by one at most."""
+    return items[rank * len(items) // world : (rank + 1) * len(items) // world]
 
 
 def collate(items: list[tuple[NDArray[np.uint8], int, bool]]) -> RawBatch:
@@ -144,7 +203,7 @@ def collate(items: list[tuple[NDArray[np.uint8], int, bool]]) -> RawBatch:
 
 
 def make_loader(
-    views: PatchViews, batches: EpochBatches | list[list[tuple[int, int]]], workers: int
+    views: PatchViews, batches: EpochBatches | Sequence[list[tuple[int, int]]], workers: int
 ) -> DataLoader[tuple[NDArray[np.uint8], int, bool]]:
     """Build a loader whose worker processes live as long as it does.
 

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast, set_seed
@@ -148,7 +149,7 @@ class _Training:
                 self.accelerator.backward(losses["loss"] / summed)
             terms.update(losses)
             if last:
-                self._optimizer_step()
+                self._optimizer_step(number)
                 log.step(float(losses["loss"].detach()))
         self._sum_counters()
         record: dict[str, Any] = self._mean_over_ranks(terms.means())
@@ -162,6 +163,14 @@ class _Training:
         self._share_state()
         self.method.begin_epoch(self.epoch, self.encode)
         self._share_state()
+        self._lay_out_epoch()
+
+    def _lay_out_epoch(self) -> None:
+        """Ask the method which rows the epoch's batches hold, and what they are paired with."""
+        order = self.method.epoch_rows(np.random.default_rng([self.options.seed, self.epoch, 2]))
+        partners = self.method.partners() if self.method.views is Views.NEIGHBOR_PAIR else None
+        self.batches.order = None if order is None else order.cpu().numpy()
+        self.batches.partners = None if partners is None else partners.cpu().numpy()
 
     def _share_state(self) -> None:
         """Give all processes the main one's weights and buffers, which batches or unordered sums may have parted."""
@@ -186,11 +195,15 @@ class _Training:
         summed = min(wanted, len(self.batches) - start)
         return summed, number == start + summed
 
-    def _optimizer_step(self) -> None:
+    def _optimizer_step(self, number: int) -> None:
+        """Step after the epoch's batch ``number`` (from 1)."""
         if self.options.clip_norm:
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.options.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        done, steps = (-(-batches // self.options.accumulation) for batches in (number, len(self.batches)))
+        # the schedule counts epochs, which a method may make longer or shorter than the data set
+        self.scheduler.last_epoch = self.epoch * self.steps_per_epoch + done * self.steps_per_epoch // steps - 1
         self.scheduler.step()
         self.step += 1
 

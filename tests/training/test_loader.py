@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 
 from objdisc.store import PatchStore
-from objdisc.training.loader import EpochBatches, PatchViews, RawBatch, make_loader, view_seed
+from objdisc.training.loader import EpochBatches, Item, PatchViews, RawBatch, make_loader, view_seed
 from objdisc.transforms import Augmentation
 
 
@@ -16,7 +16,7 @@ def mixed(foreground: int, background: int) -> NDArray[np.bool_]:
 
 
 def rows_of(batches: EpochBatches) -> list[list[int]]:
-    return [[row for _, row in batch] for batch in batches]
+    return [[item.row for item in batch] for batch in batches]
 
 
 @pytest.mark.parametrize(("foreground", "background"), [(100, 100), (100, 7), (7, 100), (30, 0), (5, 3)])
@@ -54,9 +54,9 @@ def test_epochs_differ_and_repeat_by_seed() -> None:
     batches, again = EpochBatches(flags, 16, 0.5, seed=3), EpochBatches(flags, 16, 0.5, seed=3)
     first = list(batches)
     batches.epoch = again.epoch = 1
-    assert rows_of(batches) != [[row for _, row in batch] for batch in first]
+    assert rows_of(batches) != [[item.row for item in batch] for batch in first]
     assert list(batches) == list(again)
-    assert {epoch for batch in batches for epoch, _ in batch} == {1}
+    assert {item.epoch for batch in batches for item in batch} == {1}
     assert list(EpochBatches(flags, 16, 0.5, seed=4)) != first
 
 
@@ -77,6 +77,68 @@ def test_two_half_batches_hold_the_rows_of_one() -> None:
     whole, halves = rows_of(EpochBatches(flags, 32, 0.5, seed=0)), rows_of(EpochBatches(flags, 16, 0.5, seed=0))
     joined = [sorted(halves[2 * number] + halves[2 * number + 1]) for number in range(len(whole))]
     assert joined == [sorted(batch) for batch in whole]
+
+
+def test_a_laid_out_order_is_cut_one_batch_behind_the_other() -> None:
+    flags = mixed(40, 30)
+    objects, backgrounds = np.flatnonzero(flags), set(np.flatnonzero(~flags).tolist())
+    batches = EpochBatches(flags, 16, 0.25, seed=0)
+    batches.order = np.repeat(objects[:10], 9)
+    listed = rows_of(batches)
+    assert len(batches) == len(listed) == 90 // 12
+    assert [row for batch in listed for row in batch[:12]] == batches.order[: 7 * 12].tolist()
+    assert all(len(batch) == 16 and set(batch[12:]) <= backgrounds for batch in listed)
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_a_rank_takes_a_run_of_a_laid_out_batch(world: int) -> None:
+    """What is laid out together, such as a triplet, stays together."""
+    flags = mixed(60, 0)
+    shares = [EpochBatches(flags, 18, 0.0, seed=0, rank=rank, world=world) for rank in range(world)]
+    for share in shares:
+        share.order = np.arange(60)
+    for start, parts in zip((0, 18, 36), zip(*map(rows_of, shares), strict=True), strict=True):
+        assert [row for part in parts for row in part] == list(range(start, start + 18))
+
+
+def test_partners_are_drawn_anew_for_each_sample_by_seed_and_epoch_alone() -> None:
+    flags = mixed(50, 10)
+    partners = np.arange(60)[:, None] + 100 * np.arange(1, 9)  # of row r: r + 100 to r + 800
+
+    def drawn(epoch: int, seed: int = 0, **ranks: int) -> list[list[Item]]:
+        batches = EpochBatches(flags, 20, 0.2, seed=seed, **ranks)
+        batches.partners, batches.epoch = partners, epoch
+        return list(batches)
+
+    items = [item for batch in drawn(0) for item in batch]
+    assert all(item.partner in partners[item.row] if flags[item.row] else item.partner == -1 for item in items)
+    assert len({item.partner // 100 for item in items}) == 9, "all eight come up, and -1"
+    assert drawn(0) == drawn(0) != drawn(1)
+    assert drawn(0, seed=1) != drawn(0)
+    unpaired = EpochBatches(flags, 20, 0.2, seed=0)
+    assert rows_of(unpaired) == [[item.row for item in batch] for batch in drawn(0)]
+    by_two = [drawn(0, rank=rank, world=2) for rank in range(2)]
+    for whole, *parts in zip(drawn(0), *by_two, strict=True):
+        assert sorted(item for part in parts for item in part) == sorted(whole)
+
+
+def test_the_second_view_is_of_the_partner(toy_store: PatchStore) -> None:
+    first, second = np.flatnonzero(toy_store.foreground)[:2].tolist()
+    nothing = Augmentation(crop_scale=1.0, flip=0.0, jitter=0.0, grey=0.0)
+    views = PatchViews(toy_store, nothing, 2, seed=0)
+    np.testing.assert_array_equal(views[Item(0, first, second)][0], toy_store.images[[first, second]])
+    np.testing.assert_array_equal(views[Item(0, first)][0], toy_store.images[[first, first]])
+
+
+def test_a_row_that_comes_again_is_seen_in_another_view(toy_store: PatchStore) -> None:
+    row = int(np.flatnonzero(toy_store.foreground)[0])
+    batches = EpochBatches(toy_store.foreground, 4, 0.0, seed=0)
+    batches.order = np.full(4, row)
+    items = next(iter(batches))
+    assert [item.turn for item in items] == [0, 1, 2, 3]
+    views = PatchViews(toy_store, Augmentation(), 1, seed=0)
+    assert len({views[item][0].tobytes() for item in items}) == 4
+    np.testing.assert_array_equal(views[items[0]][0], views[0, row][0])
 
 
 def loaded(store: PatchStore, workers: int, num_views: int = 2) -> list[RawBatch]:
