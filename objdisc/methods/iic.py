@@ -15,9 +15,8 @@ from objdisc.methods.base import Encode, Method, Views
 from objdisc.methods.iic_start import start_from_kmeans, start_from_merging
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
+from objdisc.models.sobel import sobel
 from objdisc.types import Batch
-
-_LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 
 
 class IIC(Method):
@@ -239,19 +238,3 @@ def center_crop(images: Tensor, share: float) -> Tensor:
     margin = round(side * (1 - share) / 2)
     middle = images[:, :, margin : side - margin, margin : side - margin]
     return F.interpolate(middle, size=(side, side), mode="bilinear", align_corners=False)
-
-
-def sobel(images: Tensor) -> Tensor:
-    """Turn RGB into horizontal and vertical derivatives of brightness.
-
-    Args:
-        images: ``(B, 3, H, W)``.
-
-    Returns:
-        ``(B, 3, H, W)``; the third channel is 0, so that any encoder for RGB takes it.
-    """
-    grey = (images * images.new_tensor(_LUMA)[:, None, None]).sum(dim=1, keepdim=True)
-    across = images.new_tensor([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 2
-    kernels = torch.stack([across, across.T, torch.zeros_like(across)])[:, None]
-    # the border repeats, so that it is no edge
-    return F.conv2d(F.pad(grey, (1, 1, 1, 1), mode="replicate"), kernels)

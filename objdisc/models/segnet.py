@@ -4,13 +4,12 @@ import re
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from objdisc.errors import UsageError
+from objdisc.models.sobel import derivatives
 
 PUBLISHED_LAYERS = "S,64,128,M,256,256,512d2,512d2"
 
-_LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 _CONVOLUTION = re.compile(r"(\d+)(?:d(\d+))?")
 
 
@@ -66,16 +65,7 @@ class SegNet(nn.Module):
 class SobelChannels(nn.Module):
     """Appends the horizontal and vertical Sobel derivative of the grey image to its channels."""
 
-    kernel: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        across = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]) / 2
-        self.register_buffer("kernel", torch.stack([across, across.T])[:, None], persistent=False)  # (2, 1, 3, 3)
-
     def forward(self, images: Tensor) -> Tensor:
         """Turn ``(B, C, H, W)``, RGB first, into ``(B, C + 2, H, W)``; the border repeats, so that it is no edge."""
-        luma = images.new_tensor(_LUMA)[:, None, None]
-        grey = (images[:, :3] * luma).sum(dim=1, keepdim=True)
-        edges = F.conv2d(F.pad(grey, (1, 1, 1, 1), mode="replicate"), self.kernel.to(grey.dtype))
+        edges = derivatives(images)
         return torch.cat([images, edges.to(images.dtype)], dim=1).contiguous(memory_format=torch.channels_last)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from objdisc.errors import UsageError
 from objdisc.losses.iid import iid_loss
 from objdisc.methods.base import Views
-from objdisc.methods.iic import IIC, center_crop, sobel
+from objdisc.methods.iic import IIC, center_crop
 from objdisc.models.encoder import Encoder
 
 from .conftest import World
@@ -149,16 +149,6 @@ def test_statistics_of_the_batch_leave_those_of_the_training_alone(learner: Enco
     assert float(seen[1].mean((0, 2, 3)).abs().max()) > 0.1
     assert all(torch.equal(value, state[name]) for name, value in learner.state_dict().items())
     assert not layer.training
-
-
-def test_brightness_alone_is_no_derivative_and_a_step_is_one() -> None:
-    images = torch.full((1, 3, 8, 8), 0.3)
-    images[..., 4:] = 0.7
-    across, down, nothing = sobel(images)[0]
-    assert float(across[:, 3:5].min()) == pytest.approx(0.8, rel=1e-4)
-    assert float(across[:, :3].abs().max()) == pytest.approx(0, abs=1e-6)
-    assert float(down.abs().max()) == pytest.approx(0, abs=1e-6)
-    assert float(nothing.abs().max()) == 0
 
 
 def test_centre_crop_enlarges_the_middle() -> None:
