@@ -1,0 +1,72 @@
+"""The directed graph of nearest neighbours that graph degree linkage works on, and the clusters it starts from."""
+
+import logging
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor
+
+from objdisc.clustering.neighbors import nearest
+from objdisc.errors import UsageError
+
+log = logging.getLogger(__name__)
+
+
+def knn_affinity(points: Tensor, num_neighbors: int = 20, scale: float = 1.0) -> csr_array:
+    """Link every point to its nearest neighbours, by weights that fall with the distance.
+
+    Zhang, Wang, Zhao and Tang 2012 (https://arxiv.org/abs/1208.5092), equation 1, with the squared bandwidth of Yang,
+    Parikh and Batra 2016 (https://arxiv.org/abs/1604.03628), section 3.2: W(i, j) = exp(-d(i, j)^2 / sigma^2) for the
+    K_s nearest j of i, and sigma^2 = ``scale`` times the mean of these d^2.
+
+    Args:
+        points: ``(n, D)``, n >= 2, floating, on any device.
+        num_neighbors: K_s; at most n - 1 are there to be linked.
+        scale: a, above 0.
+
+    Returns:
+        ``(n, n)`` float64 weights in [0, 1], row i holding the links that leave i. Where all neighbours are as near as
+        can be, all weights are 1.
+
+    Raises:
+        UsageError: There are fewer than two points, or a value is not finite.
+    """
+    count = len(points)
+    if count < 2:
+        raise UsageError(f"{count} points: at least 2 are needed to link anything")
+    finite = torch.isfinite(points).all(dim=1)
+    if not bool(finite.all()):
+        broken = int((~finite).nonzero()[0])
+        raise UsageError(f"point {broken} of {count} holds values that are not finite; take it out, or train anew")
+    neighbors = min(num_neighbors, count - 1)
+    if neighbors < num_neighbors:
+        log.warning("%d neighbours of %d points: linking all of them", num_neighbors, count)
+    rows, squared = nearest(points, points, neighbors, "euclidean", exclude_self=True)
+    distances = squared.double().cpu().numpy()
+    bandwidth = scale * float(distances.mean())
+    weights = np.exp(-distances / bandwidth) if bandwidth > 0 else np.ones_like(distances)
+    starts = np.arange(0, count * neighbors + 1, neighbors)
+    return csr_array((weights.ravel(), rows.cpu().numpy().ravel(), starts), shape=(count, count))
+
+
+def nearest_chains(affinity: csr_array) -> NDArray[np.int64]:
+    """Join every point with the one that its strongest link leads to: many small clusters, good to start from.
+
+    Args:
+        affinity: ``(n, n)`` weights; a row without links is a cluster of its own.
+
+    Returns:
+        ``(n,)`` int64 cluster of each point, in [0, number of clusters).
+    """
+    graph = csr_array(affinity)
+    linked = np.flatnonzero(np.diff(graph.indptr))
+    # a row's first link is not always its strongest: sort by row, then by falling weight
+    row_of = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
+    order = np.lexsort((graph.indices, -graph.data, row_of))
+    strongest = graph.indices[order[graph.indptr[linked]]]
+    chain = csr_array((np.ones(len(linked)), (linked, strongest)), shape=graph.shape)
+    labels: NDArray[np.int64] = connected_components(chain, directed=True, connection="weak")[1].astype(np.int64)
+    return labels
