@@ -70,6 +70,7 @@ class Trained:
         dataset: The split of the training.
         store: That split's patches.
         scored: The split to answer for; the same object as ``dataset`` where there is no other.
+        seconds: What the training of the method took, with what it did before an interruption.
     """
 
     run: Run
@@ -79,6 +80,7 @@ class Trained:
     dataset: ImageDataset
     store: PatchStore
     scored: ImageDataset
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -148,14 +150,14 @@ def train(options: DiscoverOptions) -> Trained:
             "lower --num-clusters or --patches.min-area, or give more images."
         )
     resume = options.resume is not None
-    fit(method, store, run, options.training, resume=resume)
+    seconds = fit(method, store, run, options.training, resume=resume)
     trains_rival = options.baseline and not method.per_pixel  # what a dense method must beat needs no training
     rival = build_method(replace(options, method=baseline_of(options.method))) if trains_rival else None
     if rival is not None:
         fit(rival, store, Run.create(run.path / "baseline"), options.training, resume=resume)
     if is_main_process():
         _write_centers(run, method, store, options.training)
-    return Trained(run, method, rival, source, dataset, store, scored)
+    return Trained(run, method, rival, source, dataset, store, scored, seconds)
 
 
 def _check_scored(source: ObjectnessSource, scored: ImageDataset) -> None:
@@ -221,6 +223,7 @@ def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> An
         "supervision": trained.method.encoder.supervision,
         **result.numbers,
         "view_agreement": kept_clusters(trained.method, store, training, assigned),
+        "training_seconds": round(trained.seconds, 1),
         "seconds": round(time.monotonic() - started, 1),
     }
     if result.clusters is not None:

@@ -50,6 +50,7 @@ REQUIRED = [
     "counts",
     "baseline",
     "seconds",
+    "training_seconds",
     "seed",
 ]
 
@@ -87,7 +88,7 @@ def test_metrics_hold_what_others_read(finished: Run) -> None:
     baseline = numbers["baseline"]
     assert isinstance(baseline, dict)
     missing = {key for key in REQUIRED if key not in baseline}
-    assert missing <= {"split", "foreground_accuracy", "baseline", "seconds", "seed"}
+    assert missing <= {"split", "foreground_accuracy", "baseline", "seconds", "training_seconds", "seed"}
 
 
 def test_counts_are_those_of_the_listed_patches(finished: Run, toy_city: Path) -> None:

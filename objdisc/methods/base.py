@@ -60,6 +60,8 @@ class Method(nn.Module, ABC):
     views: Views = Views.SINGLE
     per_pixel: ClassVar[bool] = False
     """Whether ``predict`` answers for each pixel of an image, not for it as a whole."""
+    trains: ClassVar[bool] = True
+    """Whether there is anything to learn step by step; otherwise the trainer runs no epoch."""
     counters: ClassVar[tuple[str, ...]] = ()
     """Buffers that count the epoch's samples of one process; the trainer sums them over processes."""
 

@@ -14,6 +14,8 @@ class TrainerOptions:
 
     Attributes:
         epochs: Passes over the foreground patches; 0 only initialises the method.
+        budget_minutes: The training stops after the epoch in which it has taken so long, and the cosine falls to 0
+            there instead of at the last epoch; how fast runs go then decides on weights. 0 sets no limit.
         batch_size: Patches of a global batch, foreground and background together.
         lr: Learning rate at its highest.
         encoder_lr_scale: Factor on the learning rate of the encoder.
@@ -39,6 +41,7 @@ class TrainerOptions:
     """
 
     epochs: int = 5
+    budget_minutes: float = 0.0
     batch_size: int = 128
     lr: float = 1e-3
     encoder_lr_scale: float = 0.1
@@ -70,6 +73,8 @@ class TrainerOptions:
             raise UsageError(
                 "training: --epochs, --workers and --seed must be at least 0, --batch-size 2, --accumulation 1"
             )
+        if self.budget_minutes < 0:
+            raise UsageError(f"--budget-minutes {self.budget_minutes}: must be above 0, or 0 for no limit")
         if not 0 <= self.equalization <= 1:
             raise UsageError(f"--equalization {self.equalization}: must be between 0 and 1")
         if not 0 <= self.background_share < 1:

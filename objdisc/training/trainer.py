@@ -4,7 +4,7 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -30,6 +30,7 @@ from objdisc.training.checkpoint import (
     save_checkpoint,
     save_weights,
 )
+from objdisc.training.clock import Clock
 from objdisc.training.engine import make_accelerator
 from objdisc.training.inference import Predictions, StoreEncoder, patches_at_once, predict
 from objdisc.training.loader import EpochBatches, PatchViews, RawBatch, make_loader
@@ -46,11 +47,12 @@ COLLAPSED_SHARE = 0.95
 """A cluster that holds more than this share of the foreground raises the alarm."""
 
 
-def fit(method: Method, store: PatchStore, run: Run, options: TrainerOptions, *, resume: bool = False) -> None:
+def fit(method: Method, store: PatchStore, run: Run, options: TrainerOptions, *, resume: bool = False) -> float:
     """Train a method in place, and leave its weights, log and checkpoint in the run.
 
     A checkpoint is written after each epoch. Every random choice is seeded by run, epoch and sample, so a training
-    that was killed and resumed ends with the weights of one that never stopped, bit for bit on the CPU.
+    that was killed and resumed ends with the weights of one that never stopped, bit for bit on the CPU. With a budget
+    of minutes, the clock decides as well.
 
     Args:
         method: Method on any device.
@@ -58,6 +60,9 @@ def fit(method: Method, store: PatchStore, run: Run, options: TrainerOptions, *,
         run: Where results go; only the main process writes.
         options: How to train.
         resume: Whether to go on from the run's checkpoint, if it has one.
+
+    Returns:
+        Seconds that the training took, with those before an interruption.
 
     Raises:
         UsageError: There are too few foreground patches, or the checkpoint is damaged or of another training.
@@ -69,7 +74,8 @@ def fit(method: Method, store: PatchStore, run: Run, options: TrainerOptions, *,
     if num_foreground < method.num_clusters:
         raise UsageError(f"{num_foreground} foreground patches are too few for {method.num_clusters} clusters")
     method.setup(len(store))
-    _Training(method, store, run, options, accelerator, resume).run_epochs()
+    options = options if method.trains else replace(options, epochs=0)
+    return _Training(method, store, run, options, accelerator, resume).run_epochs()
 
 
 class _Training:
@@ -102,7 +108,8 @@ class _Training:
         method.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.steps_per_epoch = math.ceil(len(self.batches) / options.accumulation)
         optimizer = make_optimizer(method, options)
-        scheduler = make_scheduler(optimizer, options, self.steps_per_epoch * options.epochs)
+        self.most_steps = self.expected_steps = self.steps_per_epoch * options.epochs
+        scheduler = make_scheduler(optimizer, options, lambda: self.expected_steps)
         self.epoch = self.step = 0
         checkpoint = load_checkpoint(run) if resume else None
         if checkpoint is not None:
@@ -111,6 +118,7 @@ class _Training:
             logger.info("going on after epoch %d", self.epoch)
         elif accelerator.is_main_process:
             discard_results(run)
+        self.clock = Clock(accelerator, options.budget_minutes, (checkpoint or {}).get("spent", 0.0))
         # a scheduler that Accelerate prepares would step once for every process
         with warnings.catch_warnings():
             # the name that newer versions of torch prefer is not in 2.9
@@ -118,22 +126,26 @@ class _Training:
             self.model, self.optimizer = accelerator.prepare(method, optimizer)
         self.scheduler = scheduler
 
-    def run_epochs(self) -> None:
-        total = self.steps_per_epoch * self.options.epochs
-        with TrainingLog(self.run, self.accelerator.is_main_process, total, self.step) as log:
+    def run_epochs(self) -> float:
+        with TrainingLog(self.run, self.accelerator.is_main_process, self.most_steps, self.step) as log:
             if self.options.epochs == 0:
                 self._begin_epoch()
-            while self.epoch < self.options.epochs:
+            while self.epoch < self.options.epochs and not self.clock.over:
+                self.expected_steps = self.clock.expected_steps(self.epoch * self.steps_per_epoch, self.most_steps)
                 record = self._train_epoch(log)
                 self.epoch += 1
                 log.write({"epoch": self.epoch, "step": self.step} | record)
                 self._warn_of_collapse()
+                self.clock.read()
                 self._save_checkpoint()
+        if self.epoch < self.options.epochs:
+            logger.info("the budget is spent after epoch %d of %d", self.epoch, self.options.epochs)
         self._share_state()
         self.method.finish(self.encode)
         if self.accelerator.is_main_process:
             save_weights(self.run, self.method)
         self.accelerator.wait_for_everyone()
+        return self.clock.read()
 
     def _train_epoch(self, log: TrainingLog) -> dict[str, Any]:
         set_seed(self.options.seed + self.epoch)
@@ -271,7 +283,8 @@ class _Training:
 
     def _save_checkpoint(self) -> None:
         if self.accelerator.is_main_process:
-            state = {"epoch": self.epoch, "step": self.step, "method": self.method.state_dict()}
+            done = {"epoch": self.epoch, "step": self.step, "spent": self.clock.spent}
+            state = done | {"method": self.method.state_dict()}
             optimizer, scheduler = self.optimizer.optimizer.state_dict(), self.scheduler.state_dict()
             save_checkpoint(self.run, state | {"optimizer": optimizer, "scheduler": scheduler})
         self.accelerator.wait_for_everyone()
@@ -300,15 +313,22 @@ def make_optimizer(method: nn.Module, options: TrainerOptions) -> Optimizer:
     return AdamW(listed, eps=options.eps)
 
 
-def make_scheduler(optimizer: Optimizer, options: TrainerOptions, total_steps: int) -> LambdaLR:
-    """Build the learning rate's schedule, one step of it for each optimiser step."""
-    warmup = max(round(options.warmup * total_steps), 1)
+def make_scheduler(optimizer: Optimizer, options: TrainerOptions, total_steps: Callable[[], int]) -> LambdaLR:
+    """Build the learning rate's schedule, one step of it for each optimiser step.
+
+    Args:
+        optimizer: Whose learning rate.
+        options: The form of the schedule.
+        total_steps: Tells at each step how many there will be, which a budget of time may change on the way.
+    """
 
     def factor(step: int) -> float:
         if options.schedule == "constant":
             return 1.0
+        total = total_steps()
+        warmup = max(round(options.warmup * total), 1)
         if step < warmup:
             return (step + 1) / warmup
-        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total_steps - warmup, 1)))
+        return 0.5 * (1 + math.cos(math.pi * min((step - warmup) / max(total - warmup, 1), 1)))
 
     return LambdaLR(optimizer, factor)

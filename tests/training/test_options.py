@@ -12,6 +12,7 @@ from objdisc.training.options import TrainerOptions
     ("values", "flag"),
     [
         ({"epochs": -1}, "--epochs"),
+        ({"budget_minutes": -1.0}, "--budget-minutes"),
         ({"batch_size": 1}, "--batch-size"),
         ({"accumulation": 0}, "--accumulation"),
         ({"workers": -1}, "--workers"),

@@ -20,6 +20,7 @@ from objdisc.models.encoder import Encoder
 from objdisc.run import Run
 from objdisc.store import PatchStore
 from objdisc.training.checkpoint import save_checkpoint
+from objdisc.training.clock import Clock
 from objdisc.training.trainer import TrainerOptions, fit, make_optimizer, make_scheduler
 from objdisc.types import Batch
 
@@ -308,7 +309,7 @@ def test_the_papers_optimiser(make_method: MakeMethod) -> None:
 
 def test_the_schedule_warms_up_in_a_line_and_falls_as_a_cosine() -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2.0)
-    scheduler = make_scheduler(optimizer, replace(OPTIONS, warmup=0.2), 100)
+    scheduler = make_scheduler(optimizer, replace(OPTIONS, warmup=0.2), lambda: 100)
     rates = []
     for _ in range(100):
         rates.append(scheduler.get_last_lr()[0])
@@ -321,11 +322,47 @@ def test_the_schedule_warms_up_in_a_line_and_falls_as_a_cosine() -> None:
 
 def test_a_constant_schedule_is_constant() -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=2.0)
-    scheduler = make_scheduler(optimizer, replace(OPTIONS, schedule="constant"), 10)
+    scheduler = make_scheduler(optimizer, replace(OPTIONS, schedule="constant"), lambda: 10)
     for _ in range(10):
         assert scheduler.get_last_lr() == [2.0]
         optimizer.step()
         scheduler.step()
+
+
+class Minutes:
+    """A clock that says that each epoch took a minute."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def read(self, clock: Clock) -> float:
+        self.seconds += 60
+        clock.spent = self.seconds
+        return clock.spent
+
+
+def test_a_budget_stops_after_the_epoch_in_which_it_ran_out(
+    make_method: MakeMethod, toy_store: PatchStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minutes = Minutes()
+    monkeypatch.setattr(Clock, "read", lambda clock: minutes.read(clock))
+    options = replace(OPTIONS, epochs=50, budget_minutes=3.5, warmup=0.0)
+    fit(make_method(), toy_store, Run(tmp_path), options)
+    assert [record["epoch"] for record in log_of(Run(tmp_path))] == [1, 2, 3, 4]
+    assert log_of(Run(tmp_path))[-1]["lr"] < 0.05 * options.lr, "the cosine ends where the budget does"
+    # a resume knows that nothing is left
+    monkeypatch.undo()
+    fit(make_method(), toy_store, Run(tmp_path), options, resume=True)
+    assert len(log_of(Run(tmp_path))) == 4
+
+
+def test_a_budget_that_is_not_spent_changes_no_weight(
+    make_method: MakeMethod, toy_store: PatchStore, tmp_path: Path
+) -> None:
+    free, bound = Run(tmp_path / "free"), Run(tmp_path / "bound")
+    assert fit(make_method(), toy_store, free, OPTIONS) > 0
+    fit(make_method(), toy_store, bound, replace(OPTIONS, budget_minutes=600))
+    assert same(weights_of(bound), weights_of(free))
 
 
 def test_clipping_bounds_the_step(make_method: MakeMethod, toy_store: PatchStore, tmp_path: Path) -> None:
