@@ -14,7 +14,9 @@ from objdisc.types import Batch
 class KMeansBaseline(ForegroundMethod):
     """Learns foreground against background only; k-means on the features of the foreground comes afterwards.
 
-    With a frozen encoder this is k-means on the pretrained features.
+    With a frozen encoder this is k-means on the pretrained features, as ``methods.classical`` has it too. It stands by
+    itself for what that lacks: epochs of training, in which the foreground head and, unless frozen, the encoder learn,
+    so that it differs from k-means memory in the objective alone.
 
     Args:
         encoder: Maps images to features.

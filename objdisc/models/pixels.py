@@ -1,0 +1,37 @@
+"""Pixels as features: the encoder of baselines that look at images as they are."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from objdisc.models.encoder import Encoder
+
+
+class Pixels(nn.Module):
+    """Images as vectors of their pixels, ``(B, C * s * s)``.
+
+    Args:
+        side: s, in pixels; larger images are averaged over areas, smaller ones stay as they are. 0: all stay.
+    """
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)`` to ``(B, C * s * s)`` float32."""
+        with torch.autocast(images.device.type, enabled=False):
+            images = images.float()
+            if 0 < self.side < images.shape[2]:
+                images = F.interpolate(images, size=(self.side, self.side), mode="area")
+            return images.flatten(1)
+
+
+def pixel_encoder(channels: int, side: int) -> Encoder:
+    """Build an encoder of pixels in [0, 1].
+
+    Args:
+        channels: Of the images.
+        side: Of what is compared, as ``Pixels`` takes it.
+    """
+    return Encoder(Pixels(side), channels * side**2, (0.0,) * channels, (1.0,) * channels)
