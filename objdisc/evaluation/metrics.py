@@ -23,18 +23,23 @@ from objdisc.evaluation.matching import (
 class ClusterMetrics:
     """Agreement of one clustering with the classes; all but the counts are in [0, 1] unless said otherwise.
 
+    Of n patches, patch i is of class y_i and in cluster c_i; H is entropy, I mutual information.
+
     Attributes:
         num_patches: Patches with a class label.
         num_clusters: K, empty clusters included.
         accuracy_majority: Each cluster read as its most frequent class (the paper's accuracy).
-        accuracy_hungarian: Clusters and classes matched one to one.
+        accuracy_hungarian: ACC of IIC, SCAN and others: the largest share of i with m(c_i) = y_i over all one-to-one
+            mappings m of clusters to classes (Kuhn 1955); spare clusters are wrong.
         accuracy_balanced: Mean recall per class under the one-to-one matching; an unmatched class has recall 0.
         accuracy_floor: Share of the largest class: what one single cluster would score.
         accuracy_transferred: As ``accuracy_majority``, but with the mapping fitted on another split's labels;
             None where there was none.
-        nmi: Normalised mutual information, arithmetic mean of the entropies. 1 where both sides are constant.
-        nmi_geometric: The same with the geometric mean.
-        ari: Adjusted Rand index, in [-0.5, 1].
+        nmi: Normalised mutual information, 2 I(y; c) / (H(y) + H(c)): by the arithmetic mean of the entropies, as
+            scikit-learn has it unless told otherwise. 1 where both sides are constant.
+        nmi_geometric: The same by the geometric mean, I(y; c) / sqrt(H(y) H(c)), as JULE reports it; never smaller.
+        ari: Adjusted Rand index (Hubert and Arabie 1985): pairs of patches on which both agree whether they belong
+            together, 0 where chance would agree as often; in [-0.5, 1].
         purity: The same number as ``accuracy_majority``; readers look for either name.
         effective_clusters: Exponential of the entropy of the cluster sizes, in [1, K].
         counts: Class name to patches per cluster.

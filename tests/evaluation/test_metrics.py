@@ -3,10 +3,12 @@
 import json
 import math
 from collections import Counter
+from itertools import permutations
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from objdisc.errors import UsageError
 from objdisc.evaluation.matching import count_classes
@@ -96,6 +98,23 @@ def test_ari_is_the_pair_counting_formula() -> None:
     both, rows, columns = pairs(table), pairs(table.sum(1)), pairs(table.sum(0))
     expected = rows * columns / pairs(table.sum(keepdims=True))
     assert score(TABLE_3).ari == pytest.approx((both - expected) / ((rows + columns) / 2 - expected))
+
+
+@pytest.mark.parametrize(("classes", "num_clusters"), [(3, 3), (4, 2), (2, 5)])
+def test_scores_are_those_of_scikit_learn_and_of_all_matchings_tried(classes: int, num_clusters: int) -> None:
+    rng = np.random.default_rng(classes)
+    labels = rng.integers(24, 24 + classes, 300)
+    clusters = np.where(rng.random(300) < 0.6, labels % num_clusters, rng.integers(0, num_clusters, 300))
+    metrics = cluster_metrics(labels, clusters, num_clusters, NAMES)
+    assert metrics.nmi == pytest.approx(normalized_mutual_info_score(labels, clusters))
+    geometric = normalized_mutual_info_score(labels, clusters, average_method="geometric")
+    assert metrics.nmi_geometric == pytest.approx(geometric)
+    assert metrics.nmi_geometric >= metrics.nmi
+    assert metrics.ari == pytest.approx(adjusted_rand_score(labels, clusters))
+    # a class that no cluster is left for gets an id that no cluster has
+    ids = range(max(classes, num_clusters))
+    best = max(int((np.array(order)[labels - 24] == clusters).sum()) for order in permutations(ids, classes))
+    assert metrics.accuracy_hungarian == pytest.approx(best / 300)
 
 
 def test_accuracies_on_a_table_worked_by_hand() -> None:
