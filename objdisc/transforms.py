@@ -9,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from objdisc.errors import UsageError
 from objdisc.geometry import Geometry, draw, resample
+from objdisc.randomops import cut_out, random_ops
 
 Background = Literal["keep", "dim", "blank"]
 
@@ -32,7 +34,9 @@ class Augmentation:
         repeat: Probability that a view shows the object two or three times, touching; only where encoded views are
             compared before training, and only on blanked backgrounds.
         first_crop: The first view of a pair is a square crop of this share of the side at a random place and nothing
-            else, as in image IIC; 0 draws it like the others.
+            else, as in image IIC; 0 draws it like the others, 1 leaves it as it is.
+        ops: Random operations in a row, after all that, as in SCAN's strong augmentation (4).
+        cutout: Side of a square that is greyed out at last, as a share of the patch's; 0 cuts nothing.
     """
 
     crop_scale: float = 0.8
@@ -43,6 +47,17 @@ class Augmentation:
     geometry: Geometry = field(default_factory=Geometry)
     first_crop: float = 0.0
     repeat: float = 0.25
+    ops: int = 0
+    cutout: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges that nothing below checks.
+
+        Raises:
+            UsageError: A value is out of its range.
+        """
+        if self.ops < 0 or not 0 <= self.cutout <= 1 or not 0 <= self.first_crop <= 1:
+            raise UsageError("--augmentation: ops starts at 0, cutout and first_crop are shares between 0 and 1")
 
 
 class Augmenter:
@@ -59,7 +74,9 @@ class Augmenter:
         strength = augmentation.jitter
         factors = (1 - strength, 1 + strength)
         hue = (-augmentation.hue, augmentation.hue)
-        neutral = replace(augmentation, geometry=Geometry(), first_crop=0.0) == Augmentation(1.0, 0.0, 0.0, 0.0)
+        self._ops, self._cutout = augmentation.ops, augmentation.cutout
+        here = replace(augmentation, geometry=Geometry(), first_crop=0.0, ops=0, cutout=0.0)
+        neutral = here == Augmentation(1.0, 0.0, 0.0, 0.0)
         # for small patches an empty list of transforms would cost more than the geometry
         self._compose = (
             None
@@ -89,11 +106,21 @@ class Augmenter:
         geometry = only_crop or self._geometry
         if geometry is not None:
             patch = resample(np.ascontiguousarray(patch), draw(geometry, np.random.default_rng(seed)))
-        if self._compose is None or only_crop is not None:
+        if only_crop is not None:
+            return np.array(patch)
+        return self._strongly(self._composed(patch, seed), seed)
+
+    def _composed(self, patch: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+        if self._compose is None:
             return np.array(patch)
         self._compose.set_random_seed(seed)
         view = self._compose(image=np.ascontiguousarray(patch[..., :3]), mask=np.ascontiguousarray(patch[..., 3:]))
         return np.concatenate([view["image"], view["mask"]], axis=2)
+
+    def _strongly(self, view: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+        rng = np.random.default_rng([seed, 1])  # the geometry's own stream is that of the seed alone
+        view = random_ops(view, self._ops, rng) if self._ops else view
+        return cut_out(view, self._cutout, rng) if self._cutout else view
 
 
 def to_network_input(

@@ -7,6 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from objdisc.errors import UsageError
 from objdisc.geometry import Geometry
 from objdisc.transforms import Augmentation, Augmenter, Background, to_network_input
 
@@ -153,3 +154,27 @@ def test_the_first_view_of_a_pair_can_be_a_crop_alone(patch: NDArray[np.uint8]) 
     assert not np.array_equal(augmenter(patch, 3), patch)
     smaller = Augmenter(Augmentation(first_crop=0.5), 32)
     assert len({smaller(patch, seed, first=True).tobytes() for seed in range(10)}) == 10
+
+
+def test_the_first_view_of_a_pair_can_be_the_patch_itself(patch: NDArray[np.uint8]) -> None:
+    augment = Augmenter(Augmentation(first_crop=1.0, ops=4, cutout=0.5), len(patch))
+    np.testing.assert_array_equal(augment(patch, 3, first=True), patch)
+    assert not np.array_equal(augment(patch, 3), patch)
+
+
+def test_random_operations_and_cutout_come_on_top_of_the_other_changes(patch: NDArray[np.uint8]) -> None:
+    plain, strong = Augmentation(), Augmentation(ops=2, cutout=0.5)
+    views = [Augmenter(strong, len(patch))(patch, seed) for seed in (5, 5, 6)]
+    np.testing.assert_array_equal(views[0], views[1])
+    assert not np.array_equal(views[0], views[2])
+    only_cut = Augmenter(replace(plain, cutout=0.5), len(patch))(patch, 5)
+    weak = Augmenter(plain, len(patch))(patch, 5)
+    changed = (only_cut != weak).any(axis=2)
+    assert 0 < changed.mean() <= 0.26
+    assert (only_cut[changed][:, :3] == 128).all()
+
+
+@pytest.mark.parametrize("wrong", [{"ops": -1}, {"cutout": 1.5}, {"first_crop": -0.1}])
+def test_augmentation_out_of_range_is_a_usage_error(wrong: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match="--augmentation: ops starts at 0"):
+        Augmentation(**wrong)  # type: ignore[arg-type]

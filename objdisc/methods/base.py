@@ -1,12 +1,14 @@
 """The one seam: what a method is to the trainer."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from enum import Enum
 from typing import ClassVar, Protocol
 
 import numpy as np
 from torch import Tensor, nn
 
+from objdisc.errors import UsageError
 from objdisc.models.encoder import Encoder
 from objdisc.types import Batch
 
@@ -77,6 +79,28 @@ class Method(nn.Module, ABC):
 
     def setup(self, num_samples: int) -> None:
         """Allocate every buffer that depends on the size of the data set, before any checkpoint is loaded."""
+
+    def start_from(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what another run has learned; called after ``setup``, before any training.
+
+        By default whatever has the name and shape of a tensor of one's own; the encoder must be there as a whole.
+
+        Args:
+            state: Tensors of that run's weights.
+
+        Raises:
+            UsageError: Its encoder is another one.
+        """
+        own = self.state_dict()
+        taken = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
+        lacking = [name for name in own if name.startswith("encoder.") and name not in taken]
+        if lacking:
+            shapes = [tuple(found[lacking[0]].shape) if lacking[0] in found else "none" for found in (own, state)]
+            raise UsageError(
+                f"its encoder is another one: {len(lacking)} tensors differ, first {lacking[0]}, here {shapes[0]}, "
+                f"there {shapes[1]}; give the --encoder of that run"
+            )
+        self.load_state_dict(taken, strict=False)
 
     def begin_epoch(self, epoch: int, encode: Encode) -> None:
         """Re-cluster, mine neighbours or merge, before the epoch's first batch."""

@@ -17,7 +17,7 @@ from torchvision.models import GoogLeNet_Weights, googlenet
 
 from objdisc.errors import UsageError
 from objdisc.models.nin import NetworkInNetwork
-from objdisc.models.resnet import SmallImageResNet34
+from objdisc.models.resnet import SmallImageResNet18, SmallImageResNet34
 from objdisc.models.segnet import PUBLISHED_LAYERS, SegNet
 from objdisc.models.vgg import Vgg
 
@@ -36,6 +36,7 @@ _OWN: dict[str, Callable[[], nn.Module]] = {
     "vgg5x5": Vgg,
     "vgg3x3": partial(Vgg, (32, 64, 128, 256), kernel=3, early_pooling=True),
     "resnet34_3x3": SmallImageResNet34,
+    "resnet18_3x3": SmallImageResNet18,
 }
 """Networks for 3 channels that have no ImageNet weights; each says its ``num_features``."""
 
@@ -144,6 +145,7 @@ def build_encoder(
     Args:
         name: ``nin`` (Network in Network), ``googlenet`` (Inception v1), ``vgg5x5`` (image IIC's for digits),
             ``vgg3x3`` (the same, half as wide with 3×3 filters), ``resnet34_3x3`` (image IIC's for 32 and 64 pixels),
+            ``resnet18_3x3`` (SCAN's for 32 pixels; a width and a stride may follow, ``resnet18_3x3:32,2``),
             ``segnet`` (per-pixel IIC's; its layers may follow, ``segnet:S,32,64,M,128``), any timm model, or any
             segmentation-models-pytorch encoder.
         weights: ``none`` (random), ``imagenet``, or a file (.safetensors, .pth). ImageNet weights are looked for in
@@ -181,10 +183,10 @@ def _architecture(name: str, channels: int, pooling: Pooling) -> Encoder:
     if kind == "segnet":
         net = SegNet(layers or PUBLISHED_LAYERS, channels)
         return Encoder(net, net.num_features, _HALF[:1] * channels, _HALF[:1] * channels)
-    if channels != 3 and (name in {"googlenet", *_OWN} or not timm.is_model(name)):
+    if channels != 3 and (kind in {"googlenet", *_OWN} or not timm.is_model(name)):
         raise UsageError(f"--encoder {name}: takes 3 channels, the images have {channels}; take segnet or a timm model")
-    if name in _OWN:
-        network: Any = _OWN[name]()
+    if name in _OWN or kind == "resnet18_3x3":
+        network: Any = SmallImageResNet18.parse(layers) if layers else _OWN[name]()
         return Encoder(network, network.num_features)
     if name == "googlenet":
         inception = googlenet(weights=None, aux_logits=False, init_weights=False)
@@ -214,7 +216,7 @@ def _architecture(name: str, channels: int, pooling: Pooling) -> Encoder:
 
 def _load_imagenet(body: nn.Module, name: str) -> None:
     """Fill ``body`` with ImageNet weights: the installed package, then the download."""
-    if name in _OWN or name.startswith("segnet"):
+    if name.partition(":")[0] in {"segnet", *_OWN}:
         raise UsageError(f"--weights imagenet: there are none for {name}; give --weights none")
     if name == _PACKAGED and (path := _packaged_weights()) is not None:
         _load_in_order(body, torch.load(path, map_location="cpu", weights_only=True), path)

@@ -1,7 +1,10 @@
-"""ResNet-34 for small images: the network of image IIC for STL10 and CIFAR."""
+"""Residual networks for small images: that of image IIC for STL10 and CIFAR, and those of SCAN and below."""
 
 from torch import Tensor, nn
 from torchvision.models import resnet34
+from torchvision.models.resnet import BasicBlock
+
+from objdisc.errors import UsageError
 
 
 class SmallImageResNet34(nn.Module):
@@ -27,3 +30,59 @@ class SmallImageResNet34(nn.Module):
         """Map ``(B, 3, H, W)`` images to ``(B, num_features)`` features."""
         features: Tensor = self.network(images)
         return features
+
+
+class SmallImageResNet18(nn.Module):
+    """ResNet-18 with a 3×3 stem of stride 1, without pooling behind it and without its classifier.
+
+    The usual form for 32×32 images (Chen et al. 2020, appendix B.9). Narrower and coarser ones cost a processor without
+    a graphics card less by the square of both.
+
+    Args:
+        width: Channels of the first stage; each of the three later ones has twice as many.
+        stride: Of the stem; 2 halves the side of every map.
+
+    Attributes:
+        num_features: Length of the output, eight times the width.
+    """
+
+    def __init__(self, width: int = 64, stride: int = 1) -> None:
+        super().__init__()
+        if width < 1 or stride not in {1, 2}:
+            raise UsageError(f"--encoder resnet18_3x3: width {width}, stride {stride}: at least 1, and 1 or 2")
+        self.stem = nn.Sequential(_conv(3, width, 3, stride), nn.BatchNorm2d(width), nn.ReLU())
+        channels = [width, width, 2 * width, 4 * width, 8 * width]
+        stages = zip(channels[:-1], channels[1:], (1, 2, 2, 2), strict=True)
+        self.stages = nn.Sequential(*(_stage(before, after, step) for before, after, step in stages))
+        self.num_features = channels[-1]
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    @classmethod
+    def parse(cls, text: str) -> "SmallImageResNet18":
+        """Build the network that ``WIDTH`` or ``WIDTH,STRIDE`` describes.
+
+        Raises:
+            UsageError: The text is neither.
+        """
+        words = text.split(",")
+        if len(words) > 2 or not all(word.isdecimal() for word in words):
+            raise UsageError(f"--encoder resnet18_3x3:{text}: give a width and a stride, as in resnet18_3x3:32,2")
+        return cls(*map(int, words))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map ``(B, 3, H, W)`` images to ``(B, num_features)`` features."""
+        maps: Tensor = self.stages(self.stem(images))
+        return maps.mean(dim=(2, 3))
+
+
+def _conv(before: int, after: int, kernel: int, stride: int) -> nn.Conv2d:
+    return nn.Conv2d(before, after, kernel, stride, padding=kernel // 2, bias=False)
+
+
+def _stage(before: int, after: int, stride: int) -> nn.Sequential:
+    shortcut = None
+    if stride != 1 or before != after:
+        shortcut = nn.Sequential(_conv(before, after, 1, stride), nn.BatchNorm2d(after))
+    return nn.Sequential(BasicBlock(before, after, stride, shortcut), BasicBlock(after, after))

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from objdisc.errors import UsageError
+from objdisc.methods.base import Method
 from objdisc.run import Run, atomic_write
 
 
@@ -71,6 +73,24 @@ def restore(run: Run, state: Mapping[str, Any], parts: Mapping[str, Stateful]) -
         raise UsageError(
             f"{_last(run)}: of a training with other settings; resume with those, or delete it to train from the start"
         ) from error
+
+
+def start_from(run: Run, method: Method) -> None:
+    """Let a method begin with what a finished run has learned.
+
+    Raises:
+        UsageError: The run has no weights that can be read, or they do not fit the method.
+    """
+    try:
+        state = load_file(run.weights)
+    except FileNotFoundError as error:
+        raise UsageError(f"--init-from {run.path}: no finished run, {run.weights.name} is missing") from error
+    except (SafetensorError, OSError) as error:
+        raise UsageError(f"--init-from {run.path}: {run.weights.name} cannot be read; train that run again") from error
+    try:
+        method.start_from(state)
+    except UsageError as error:
+        raise UsageError(f"--init-from {run.path}: {error}") from error
 
 
 def discard_results(run: Run) -> None:

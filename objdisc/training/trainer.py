@@ -29,6 +29,7 @@ from objdisc.training.checkpoint import (
     restore,
     save_checkpoint,
     save_weights,
+    start_from,
 )
 from objdisc.training.clock import Clock
 from objdisc.training.engine import make_accelerator
@@ -47,7 +48,15 @@ COLLAPSED_SHARE = 0.95
 """A cluster that holds more than this share of the foreground raises the alarm."""
 
 
-def fit(method: Method, store: PatchStore, run: Run, options: TrainerOptions, *, resume: bool = False) -> float:
+def fit(
+    method: Method,
+    store: PatchStore,
+    run: Run,
+    options: TrainerOptions,
+    *,
+    resume: bool = False,
+    init_from: Run | None = None,
+) -> float:
     """Train a method in place, and leave its weights, log and checkpoint in the run.
 
     A checkpoint is written after each epoch. Every random choice is seeded by run, epoch and sample, so a training
@@ -60,12 +69,14 @@ def fit(method: Method, store: PatchStore, run: Run, options: TrainerOptions, *,
         run: Where results go; only the main process writes.
         options: How to train.
         resume: Whether to go on from the run's checkpoint, if it has one.
+        init_from: Finished run that the method starts from; not read where there is a checkpoint to go on from.
 
     Returns:
         Seconds that the training took, with those before an interruption.
 
     Raises:
-        UsageError: There are too few foreground patches, or the checkpoint is damaged or of another training.
+        UsageError: There are too few foreground patches, the checkpoint is damaged or of another training, or
+            ``init_from`` does not fit the method.
         ObjdiscError: The loss is not finite.
     """
     accelerator = make_accelerator(options.device, options.precision)
@@ -75,7 +86,7 @@ def fit(method: Method, store: PatchStore, run: Run, options: TrainerOptions, *,
         raise UsageError(f"{num_foreground} foreground patches are too few for {method.num_clusters} clusters")
     method.setup(len(store))
     options = options if method.trains else replace(options, epochs=0)
-    return _Training(method, store, run, options, accelerator, resume).run_epochs()
+    return _Training(method, store, run, options, accelerator, resume, init_from).run_epochs()
 
 
 class _Training:
@@ -89,6 +100,7 @@ class _Training:
         options: TrainerOptions,
         accelerator: Accelerator,
         resume: bool,
+        init_from: Run | None,
     ) -> None:
         self.method, self.run, self.options, self.accelerator = method, run, options, accelerator
         self.encode = StoreEncoder(store, method, accelerator, options)
@@ -116,8 +128,11 @@ class _Training:
             parts: dict[str, Stateful] = {"method": method, "optimizer": optimizer, "scheduler": scheduler}
             self.epoch, self.step = restore(run, checkpoint, parts)
             logger.info("going on after epoch %d", self.epoch)
-        elif accelerator.is_main_process:
-            discard_results(run)
+        else:
+            if init_from is not None:
+                start_from(init_from, method)
+            if accelerator.is_main_process:
+                discard_results(run)
         self.clock = Clock(accelerator, options.budget_minutes, (checkpoint or {}).get("spent", 0.0))
         # a scheduler that Accelerate prepares would step once for every process
         with warnings.catch_warnings():
