@@ -97,6 +97,15 @@ class Run:
         return self.path / "metrics.json"
 
     @property
+    def assignments(self) -> Path:
+        """Folder of the clusters that a method learned from, one file an epoch."""
+        return self.path / "assignments"
+
+    def assignments_of(self, epoch: int) -> Path:
+        """``(N,)`` int32 cluster of each patch of the training split in an epoch, from 1; -1 for none."""
+        return self.assignments / f"epoch_{epoch:05}.npy"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of training states, for ``--resume``."""
         return self.path / "checkpoints"

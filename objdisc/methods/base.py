@@ -1,7 +1,7 @@
 """The one seam: what a method is to the trainer."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import ClassVar, Protocol
 
@@ -116,6 +116,18 @@ class Method(nn.Module, ABC):
         Returns:
             ``(n,)`` int64 foreground rows on any device, n >= 1; a row that comes again is seen in another view. None:
             every foreground row once, shuffled.
+        """
+        return None
+
+    def renewed(self) -> Sequence[nn.Parameter]:
+        """Return the parameters that ``begin_epoch`` started anew: the optimiser forgets what it knew of them."""
+        return ()
+
+    def assignments(self) -> Tensor | None:
+        """Return the cluster ``(N,)`` int64 of each row that this epoch learns from, -1 for none.
+
+        Asked after ``begin_epoch``, and kept for the evaluation to compare afterwards. None if there are no such
+        clusters.
         """
         return None
 

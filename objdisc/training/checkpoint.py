@@ -1,6 +1,7 @@
 """Training state on disk: one file an epoch, written whole or not at all, read without executing code."""
 
 import pickle
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -94,7 +95,8 @@ def start_from(run: Run, method: Method) -> None:
 
 
 def discard_results(run: Run) -> None:
-    """Remove checkpoint and weights of an earlier training: a resume must not go on from them."""
+    """Remove checkpoint, weights and clusters of an earlier training: a resume must not go on from them."""
+    shutil.rmtree(run.assignments, ignore_errors=True)
     _last(run).unlink(missing_ok=True)
     run.weights.unlink(missing_ok=True)
 

@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from objdisc.affine import draw_affines, invert, reaches, warp
 from objdisc.errors import ObjdiscError, UsageError
 from objdisc.methods.base import Method, Views
-from objdisc.run import Run
+from objdisc.run import Run, atomic_write
 from objdisc.store import PatchStore
 from objdisc.training.checkpoint import (
     Stateful,
@@ -85,8 +85,24 @@ def fit(
     if num_foreground < method.num_clusters:
         raise UsageError(f"{num_foreground} foreground patches are too few for {method.num_clusters} clusters")
     method.setup(len(store))
-    options = options if method.trains else replace(options, epochs=0)
+    if not method.trains:
+        return _finish_at_once(method, store, run, options, accelerator)
     return _Training(method, store, run, options, accelerator, resume, init_from).run_epochs()
+
+
+def _finish_at_once(
+    method: Method, store: PatchStore, run: Run, options: TrainerOptions, accelerator: Accelerator
+) -> float:
+    """Let a method that learns nothing step by step do what it does; it may have no parameter to optimise."""
+    clock = Clock(accelerator)
+    method.to(accelerator.device)
+    if accelerator.is_main_process:
+        discard_results(run)
+    method.finish(StoreEncoder(store, method, accelerator, options))
+    if accelerator.is_main_process:
+        save_weights(run, method)
+    accelerator.wait_for_everyone()
+    return clock.read()
 
 
 class _Training:
@@ -190,7 +206,13 @@ class _Training:
         self._share_state()
         self.method.begin_epoch(self.epoch, self.encode)
         self._share_state()
+        for parameter in self.method.renewed():
+            self.optimizer.optimizer.state.pop(parameter, None)
         self._lay_out_epoch()
+        assigned = self.method.assignments()
+        if assigned is not None and self.accelerator.is_main_process:
+            with atomic_write(self.run.assignments_of(self.epoch + 1), "wb") as file:
+                np.save(file, assigned.cpu().numpy().astype(np.int32))
 
     def _lay_out_epoch(self) -> None:
         """Ask the method which rows the epoch's batches hold, and what they are paired with."""

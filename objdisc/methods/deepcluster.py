@@ -1,0 +1,149 @@
+"""DeepCluster: Caron, Bojanowski, Joulin, Douze, ECCV 2018 (https://arxiv.org/abs/1807.05520)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from objdisc.clustering.whitening import pca_whitening
+from objdisc.methods.base import Encode, Views
+from objdisc.methods.pseudolabels import PseudoLabelMethod, encode_with
+from objdisc.models.encoder import Encoder
+from objdisc.models.sobel import sobel
+from objdisc.types import Batch
+
+_HEAD_SCALE = 0.01
+
+
+class DeepCluster(PseudoLabelMethod):
+    """Cluster the features of the whole set, learn the clusters as if they were classes, and again.
+
+    Before each epoch the features of all images are whitened by principal components, brought to unit length and
+    clustered by k-means. The epoch then trains the encoder, under a new linear layer, to tell the clusters; images are
+    drawn so that each cluster is seen equally often.
+
+    What is clustered is what the encoder gives; the published code takes its last layer before the rectifier. Beyond
+    the paper, ``pca_samples`` above 0 finds the components on some of the images only, and ``keep_top_layer`` goes on
+    with the weights of the classifier of the epoch before.
+
+    Args:
+        encoder: Maps images to features.
+        num_clusters: K, at least 2: the clusters of the answer, by k-means on the last features.
+        overclusters: Clusters that the encoder learns to tell; the paper has 10,000 for the 1,000 classes of ImageNet.
+        dimensions: Principal components that are clustered; fewer where features or images are fewer.
+        pca_samples: Images that the components are found on, at most; 0 takes all, as the paper does.
+        sobel: Whether the network sees horizontal and vertical derivatives of brightness instead of colour.
+        keep_top_layer: Whether the linear layer is kept between epochs, although the clusters change their names.
+        iterations: Of k-means in an epoch, at most.
+        restarts: Starts of the k-means of the answer; the lowest inertia wins.
+        seed: Of clusterings and new layers.
+    """
+
+    views = Views.SINGLE
+
+    projection: Tensor
+    offset: Tensor
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        num_clusters: int,
+        *,
+        overclusters: int = 100,
+        dimensions: int = 256,
+        pca_samples: int = 0,
+        sobel: bool = False,
+        keep_top_layer: bool = False,
+        iterations: int = 20,
+        restarts: int = 10,
+        seed: int = 0,
+    ) -> None:
+        dimensions = min(dimensions, encoder.num_features)
+        super().__init__(
+            encoder,
+            num_clusters,
+            overclusters=overclusters,
+            clusterings=1,
+            embedding_dim=dimensions,
+            iterations=iterations,
+            restarts=restarts,
+            seed=seed,
+        )
+        self.pca_samples, self.sobel, self.keep_top_layer = pca_samples, sobel, keep_top_layer
+        self.head = nn.Linear(encoder.num_features, overclusters)
+        self.register_buffer("projection", torch.zeros(dimensions, encoder.num_features))
+        self.register_buffer("offset", torch.zeros(dimensions))
+
+    @torch.no_grad()
+    def begin_epoch(self, epoch: int, encode: Encode) -> None:
+        """Cluster all images anew, and start a new top layer."""
+        rows = encode.foreground.nonzero()[:, 0]
+        _, found = self.cluster(self.prepare(encode, rows), epoch)
+        self.relabel(rows, [found])
+        if not self.keep_top_layer:
+            drawn = torch.randn(self.head.weight.shape, generator=torch.Generator().manual_seed(self.seed + epoch))
+            self.head.weight.copy_(_HEAD_SCALE * drawn)
+            self.head.bias.zero_()
+
+    def renewed(self) -> Sequence[nn.Parameter]:
+        """Return the top layer, which starts anew in every epoch."""
+        return () if self.keep_top_layer else tuple(self.head.parameters())
+
+    def epoch_rows(self, generator: np.random.Generator) -> Tensor:
+        """Draw as many rows as there are objects, equally many of each cluster that has any."""
+        return torch.from_numpy(uniform_over_clusters(self.targets[0].cpu().numpy(), generator))
+
+    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of telling the clusters."""
+        images, rows = batch.views[0][batch.foreground], batch.index[batch.foreground]
+        features, targets = self.features(images), self.targets[0, rows]
+        with torch.autocast(features.device.type, enabled=False):
+            logits = self.head(features)  # (B, overclusters)
+            loss = F.cross_entropy(logits, targets)
+        return self.terms(loss, (logits.argmax(1) == targets).float().mean())
+
+    def prepare(self, encode: Encode, rows: Tensor) -> Tensor:
+        """Whiten the features that the encoder gives now, ``(n, dimensions)`` of unit length."""
+        features = encode_with(self, encode, "features", rows)
+        few = self.pca_samples or len(features)
+        order = torch.randperm(len(features), generator=torch.Generator().manual_seed(self.seed))
+        sample = features if few >= len(features) else features[order[:few].to(features.device)]
+        projection, offset = pca_whitening(sample, len(self.projection))
+        self.projection.copy_(projection)
+        self.offset.copy_(offset)
+        return self.whitened(features)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return what is clustered, ``(B, dimensions)`` float32 of unit length."""
+        return self.whitened(self.features(images))
+
+    def whitened(self, features: Tensor) -> Tensor:
+        """Project ``(B, F)`` features as the last clustering did, and bring them to unit length."""
+        with torch.autocast(features.device.type, enabled=False):
+            return F.normalize(features.float() @ self.projection.T + self.offset, dim=1)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the encoder's features ``(B, F)`` float32."""
+        features: Tensor = self.encoder(sobel(images) if self.sobel else images).float()
+        return features
+
+
+def uniform_over_clusters(targets: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
+    """Draw rows so that every cluster that has any comes equally often; a small one repeats its rows.
+
+    Args:
+        targets: ``(N,)`` int64 clusters, below 0 for rows that are never drawn.
+        generator: Of all draws.
+
+    Returns:
+        ``(n,)`` int64 shuffled rows, n the number of rows that have a cluster.
+    """
+    rows = np.flatnonzero(targets >= 0)
+    sizes = np.unique(targets[rows], return_counts=True)[1]
+    members = np.split(rows[np.argsort(targets[rows], kind="stable")], np.cumsum(sizes)[:-1])
+    share = -(-len(rows) // len(members))
+    drawn = [generator.choice(part, share, replace=share > len(part)) for part in members]
+    return generator.permutation(np.concatenate(drawn))[: len(rows)]

@@ -1,0 +1,144 @@
+"""DeepCluster-v2: Caron, Misra, Mairal, Goyal, Bojanowski, Joulin, NeurIPS 2020 (https://arxiv.org/abs/2006.09882)."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from objdisc.errors import UsageError
+from objdisc.methods.base import Encode, Views
+from objdisc.methods.pseudolabels import PseudoLabelMethod, encode_with
+from objdisc.models.encoder import Encoder
+from objdisc.models.sobel import sobel
+from objdisc.types import Batch
+
+
+class DeepClusterV2(PseudoLabelMethod):
+    """Both views of an image should point at the cluster that the image had in the epoch before.
+
+    Embeddings are collected while an epoch trains. Before the next one, spherical k-means clusters them several times
+    side by side; the centroids are the weights of the layers that tell the clusters, so that none starts anew.
+
+    The published recipe has small crops beside the two views; here are two views alone.
+
+    Args:
+        encoder: Maps images to features.
+        num_clusters: K, at least 2: the clusters of the answer, by spherical k-means on the last embeddings.
+        overclusters: Clusters of each clustering.
+        heads: Clusterings side by side, in turn of the first views and of the second ones.
+        embedding_dim: Length of an embedding.
+        hidden: Width of the hidden layer before it.
+        temperature: Of the softmax over cosines with the centroids.
+        sobel: Whether the network sees horizontal and vertical derivatives of brightness instead of colour.
+        iterations: Of k-means in an epoch, at most.
+        restarts: Starts of the k-means of the answer; the lowest inertia wins.
+        seed: Of all clusterings.
+    """
+
+    views = Views.AUGMENTED_PAIR
+    counters: ClassVar[tuple[str, ...]] = ("collected", "counts")
+    distance = "cosine"
+
+    prototypes: Tensor
+    bank: Tensor
+    collected: Tensor
+    counts: Tensor
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        num_clusters: int,
+        *,
+        overclusters: int = 100,
+        heads: int = 3,
+        embedding_dim: int = 128,
+        hidden: int = 512,
+        temperature: float = 0.1,
+        sobel: bool = False,
+        iterations: int = 10,
+        restarts: int = 10,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            encoder,
+            num_clusters,
+            overclusters=overclusters,
+            clusterings=heads,
+            embedding_dim=embedding_dim,
+            iterations=iterations,
+            restarts=restarts,
+            seed=seed,
+        )
+        if temperature <= 0 or hidden < 1:
+            raise UsageError("deepcluster: temperature is above 0, hidden at least 1")
+        self.temperature, self.sobel = temperature, sobel
+        self.projector = nn.Sequential(
+            nn.Linear(encoder.num_features, hidden),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, embedding_dim),
+        )
+        self.register_buffer("prototypes", torch.zeros(heads, overclusters, embedding_dim))
+
+    def setup(self, num_samples: int) -> None:
+        """Allocate targets, and for both views the bank and what an epoch collects for it, ``(2, N, D)`` each."""
+        super().setup(num_samples)
+        shape = (self.num_views, num_samples, self.prototypes.shape[2])
+        self.register_buffer("bank", torch.zeros(shape))
+        self.register_buffer("collected", torch.zeros(shape))
+        self.register_buffer("counts", torch.zeros(num_samples))
+
+    @torch.no_grad()
+    def begin_epoch(self, epoch: int, encode: Encode) -> None:
+        """Cluster the embeddings that the epoch before has collected; for the first epoch, encode two views."""
+        rows = encode.foreground.nonzero()[:, 0]
+        at = rows.to(self.bank.device)
+        if epoch == 0:
+            for view in range(self.num_views):
+                self.bank[view, at] = encode_with(self, encode, "embed", rows, view)
+        else:
+            # a row of a batch that was left out keeps what it had
+            seen = (self.counts > 0)[:, None]
+            self.bank.copy_(torch.where(seen, F.normalize(self.collected, dim=2), self.bank))
+        found = []
+        for head in range(self.clusterings):
+            centroids, clusters = self.cluster(self.bank[head % self.num_views, at], epoch, head)
+            self.prototypes[head] = centroids
+            found.append(clusters)
+        self.relabel(rows, found)
+        self.collected.zero_()
+        self.counts.zero_()
+
+    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Mean cross-entropy of both views over all clusterings."""
+        rows = batch.index[batch.foreground]
+        embeddings = self.embed(torch.cat([view[batch.foreground] for view in batch.views]))  # (V * B, D)
+        self._collect(embeddings.detach(), rows)
+        targets = self.targets[:, rows].repeat(1, len(batch.views))  # (H, V * B)
+        with torch.autocast(embeddings.device.type, enabled=False):
+            logits = embeddings @ self.prototypes.mT / self.temperature  # (H, V * B, overclusters)
+            loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        return self.terms(loss, (logits.argmax(2) == targets).float().mean())
+
+    @torch.no_grad()
+    def finish(self, encode: Encode) -> None:
+        """Cluster the foreground into K clusters; what only training needs is let go."""
+        super().finish(encode)
+        for name in ("bank", "collected", "counts"):
+            setattr(self, name, self.get_buffer(name).new_zeros(0))
+
+    def prepare(self, encode: Encode, rows: Tensor) -> Tensor:
+        """Return the embeddings ``(n, D)`` of the images as they are."""
+        return encode_with(self, encode, "embed", rows)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the projected features ``(B, D)`` float32 of unit length."""
+        features = self.encoder(sobel(images) if self.sobel else images)
+        with torch.autocast(features.device.type, enabled=False):
+            return F.normalize(self.projector(features.float()), dim=1)
+
+    def _collect(self, embeddings: Tensor, rows: Tensor) -> None:
+        for view, part in enumerate(embeddings.chunk(self.num_views)):
+            self.collected[view].index_add_(0, rows, part)
+        self.counts.index_add_(0, rows, torch.ones_like(rows, dtype=self.counts.dtype))

@@ -1,0 +1,162 @@
+"""What both versions of DeepCluster share: clusters of the whole set as labels, and the answer at the end."""
+
+import logging
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from objdisc.clustering.emptiness import split_largest
+from objdisc.clustering.kmeans import Distance, kmeans, soft_assignments
+from objdisc.clustering.mutual_information import normalized_mutual_information
+from objdisc.errors import ObjdiscError, UsageError
+from objdisc.methods.base import Encode, Method
+from objdisc.methods.transductive import ImageFunction
+from objdisc.models.encoder import Encoder
+
+logger = logging.getLogger(__name__)
+
+
+class PseudoLabelMethod(Method):
+    """A method that clusters the training images anew in every epoch and learns to tell its own clusters.
+
+    It usually has many more such pseudo-clusters than K. The K clusters of the answer are those of k-means on what the
+    trained method makes of the images, after the last epoch.
+
+    Args:
+        encoder: Maps images to features.
+        num_clusters: K, at least 2.
+        overclusters: Pseudo-clusters of an epoch, at least 2.
+        clusterings: Clusterings of an epoch, side by side.
+        embedding_dim: Length of an embedding.
+        iterations: Of k-means in an epoch, at most.
+        restarts: Starts of the k-means of the answer; the lowest inertia wins.
+        seed: Of all clusterings.
+    """
+
+    targets: Tensor
+    centroids: Tensor
+    distance: Distance = "products"
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        num_clusters: int,
+        *,
+        overclusters: int,
+        clusterings: int,
+        embedding_dim: int,
+        iterations: int,
+        restarts: int,
+        seed: int,
+    ) -> None:
+        super().__init__(encoder, num_clusters)
+        if min(num_clusters, overclusters) < 2 or min(clusterings, embedding_dim, iterations, restarts) < 1:
+            raise UsageError(
+                "deepcluster: at least 2 clusters and 2 overclusters are needed, and of heads, dimensions, iterations "
+                "and restarts at least 1"
+            )
+        self.overclusters, self.clusterings = overclusters, clusterings
+        self.iterations, self.restarts, self.seed = iterations, restarts, seed
+        self.nmi_previous: float | None = None
+        self.register_buffer("centroids", torch.zeros(num_clusters, embedding_dim))
+
+    def setup(self, num_samples: int) -> None:
+        """Allocate the pseudo-clusters ``(clusterings, N)`` of the rows, -1 where there is none."""
+        self.register_buffer("targets", torch.full((self.clusterings, num_samples), -1))
+
+    @abstractmethod
+    def prepare(self, encode: Encode, rows: Tensor) -> Tensor:
+        """Fit to the trained encoder what ``embed`` needs, and return the embeddings ``(n, D)`` of the rows."""
+
+    @torch.no_grad()
+    def finish(self, encode: Encode) -> None:
+        """Cluster the foreground as it looks to the trained method into K clusters.
+
+        Raises:
+            UsageError: There are fewer foreground patches than clusters.
+            ObjdiscError: The features are not finite.
+        """
+        rows = encode.foreground.nonzero()[:, 0]
+        if len(rows) < self.num_clusters:
+            raise UsageError(f"--num-clusters {self.num_clusters}: there are only {len(rows)} foreground patches")
+        points = self.prepare(encode, rows)
+        found, _ = kmeans(points, self.num_clusters, seed=self.seed, restarts=self.restarts, distance=self.distance)
+        self.centroids.copy_(found)
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return a softmax over negative squared distances to the K centroids, ``(B, K, 1, 1)``."""
+        return soft_assignments(self.embed(images), self.centroids)[:, :, None, None]
+
+    def assignments(self) -> Tensor | None:
+        """Return the pseudo-cluster ``(N,)`` int64 of each row in this epoch, -1 for background."""
+        return self.targets[0]
+
+    def occupancy(self) -> Tensor | None:
+        """Share ``(overclusters,)`` of the images in each pseudo-cluster; None before the first clustering."""
+        known = self.targets[0][self.targets[0] >= 0]
+        return torch.bincount(known, minlength=self.overclusters) / len(known) if len(known) else None
+
+    def cluster(self, points: Tensor, epoch: int, number: int = 0) -> tuple[Tensor, Tensor]:
+        """Cluster embeddings into the pseudo-clusters of an epoch; empty ones take half of the largest.
+
+        Args:
+            points: ``(n, D)`` float32.
+            epoch: From 0.
+            number: Which of the epoch's clusterings.
+
+        Returns:
+            Centroids ``(overclusters, D)`` and assignments ``(n,)`` int64.
+
+        Raises:
+            UsageError: There are fewer points than pseudo-clusters.
+            ObjdiscError: A point is not finite.
+        """
+        if len(points) < self.overclusters:
+            raise UsageError(
+                f"--method.overclusters {self.overclusters}: there are only {len(points)} foreground patches; lower it"
+            )
+        seed = self.seed + epoch * self.clusterings + number
+        centroids, found = kmeans(
+            points, self.overclusters, seed=seed, restarts=1, iterations=self.iterations, distance=self.distance
+        )
+        centroids, found, filled = split_largest(points, centroids, found, distance=self.distance, seed=seed)
+        empty = int((torch.bincount(found, minlength=self.overclusters) == 0).sum())
+        if filled or empty:
+            logger.info(
+                "epoch %d: %d empty clusters took half of the largest one, %d stay empty", epoch + 1, filled, empty
+            )
+        return centroids, found
+
+    def relabel(self, rows: Tensor, clusterings: Sequence[Tensor]) -> None:
+        """Take an epoch's clusters as labels, and note how much the first clustering says about the one before.
+
+        Args:
+            rows: ``(n,)`` int64 rows of the data set.
+            clusterings: Of these rows, each ``(n,)`` int64.
+        """
+        rows = rows.to(self.targets.device)
+        before, now = self.targets[0, rows], clusterings[0].to(rows.device)
+        self.nmi_previous = normalized_mutual_information(before, now) if int(before.min()) >= 0 else None
+        for number, found in enumerate(clusterings):
+            self.targets[number, rows] = found.to(rows.device)
+
+    def terms(self, loss: Tensor, accuracy: Tensor) -> dict[str, Tensor]:
+        """Name what a training step logs."""
+        terms = {"loss": loss, "accuracy_pseudo": accuracy.detach()}
+        if self.nmi_previous is not None:
+            terms["nmi_previous"] = torch.tensor(self.nmi_previous, device=loss.device)
+        return terms
+
+
+def encode_with(method: Method, encode: Encode, function: str, rows: Tensor, view: int | None = None) -> Tensor:
+    """Run one of a method's functions of images over rows, or over a view of them, ``(n, D)`` float32.
+
+    Raises:
+        ObjdiscError: A number is not finite.
+    """
+    found = encode(ImageFunction(method, getattr(method, function)), rows, view)
+    if not bool(torch.isfinite(found).all()):
+        raise ObjdiscError("deepcluster: the features to cluster are not finite; lower --lr or use --precision fp32")
+    return found
