@@ -1,9 +1,9 @@
 """From a command line and YAML files to typed options; the only place that imports jsonargparse.
 
 A command's options are a frozen dataclass: its fields are the flags (``--batch-size``) and the YAML keys
-(``batch_size``), its docstring is the help. Three kinds of fields are marked: ``positional``, ``flat`` (a nested
-dataclass whose fields are flags of their own) and ``component`` (a class chosen by name, with its constructor's
-arguments).
+(``batch_size``), its docstring is the help. Four kinds of fields are marked: ``positional``, ``flat`` (a nested
+dataclass whose fields are flags of their own), ``component`` (a class chosen by name, with its constructor's
+arguments) and ``passed_on`` (flags of another command, kept as they are).
 """
 
 import inspect
@@ -41,7 +41,7 @@ def parse(options: type[Options], argv: Sequence[str], prog: str) -> Options:
         SystemExit: After ``--help`` and ``--print_config``.
     """
     parser = _build_parser(options, prog)
-    pairs = list(_pairs(options, argv))
+    pairs, passed = _divide(options, _pairs(options, argv))
     files = [Path(value) for flag, value in pairs if flag == "--config" and value]
     resumed = next((value for flag, value in pairs if flag == "--resume" and value), None)
     if resumed and not files:
@@ -51,9 +51,10 @@ def parse(options: type[Options], argv: Sequence[str], prog: str) -> Options:
     for file in files:
         configs.append(f"--config={json.dumps(_read_config(options, file, parser))}")
         _run(parser, [*configs, *given], options, f"{file}: ")
-    words = [_spell(options, flag, value) for flag, value in pairs if flag != "--config"]
-    namespace = _run(parser, [*configs, *filter(None, words)], options)
-    return _from_mapping(options, namespace)
+    words = [_spell(options, flag, value) for flag, value in pairs if flag and flag != "--config"]
+    # several positionals must stand together
+    namespace = _run(parser, [*configs, *given, *filter(None, words)], options)
+    return _from_mapping(options, namespace | passed)
 
 
 def load(options: type[Options], path: Path) -> Options:
@@ -97,7 +98,7 @@ def _build_parser(options: type, prog: str) -> ArgumentParser:
     types = get_type_hints(options)
     marked = {item.name: item for item in _fields(options) if item.metadata or is_dataclass(types[item.name])}
     positionals = [item for item in marked.values() if "positional" in item.metadata]
-    names = [item.name.upper() if item.default is MISSING else f"[{item.name.upper()}]" for item in positionals]
+    names = [_in_usage(item) for item in positionals]
     parser = ArgumentParser(
         prog=prog,
         description=inspect.cleandoc(options.__doc__ or "").partition("\n\nAttributes:")[0],
@@ -109,15 +110,21 @@ def _build_parser(options: type, prog: str) -> ArgumentParser:
     texts = _attribute_texts(options)
     for item in positionals:
         arity: dict[str, Any] = {} if item.default is MISSING else {"nargs": "?", "default": item.default}
+        arity |= {"nargs": "+"} if item.metadata["several"] else {}
         parser.add_argument(item.name, type=str, metavar=item.name.upper(), help=texts[item.name], **arity)
     parser.add_argument("--config", action="config", metavar="FILE", help="YAML settings; flags win over it.")
     parser.add_class_arguments(options, skip=set(marked))
     for item in marked.values():
         if "base" in item.metadata:
             _add_component(parser, item, texts[item.name])
-        elif "positional" not in item.metadata:
+        elif not {"positional", "passed_on"} & set(item.metadata):
             parser.add_class_arguments(types[item.name], None if "flat" in item.metadata else item.name)
     return parser
+
+
+def _in_usage(item: Field[Any]) -> str:
+    name: str = item.metadata["several"] or item.name.upper()
+    return name if item.default is MISSING else f"[{name}]"
 
 
 def _add_component(parser: ArgumentParser, item: Field[Any], text: str) -> None:
@@ -149,7 +156,7 @@ def _leaf_types(options: type) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for item in _fields(options):
         annotation = get_type_hints(options)[item.name]
-        if "base" in item.metadata:
+        if {"base", "passed_on"} & set(item.metadata):
             continue
         if is_dataclass(annotation) and isinstance(annotation, type):
             prefix = "" if "flat" in item.metadata else f"{item.name}."
@@ -164,7 +171,8 @@ def _pairs(options: type, argv: Sequence[str]) -> Iterator[tuple[str, str | None
 
     Dashes become underscores, and a bare switch gets its value: ``--baseline`` true, ``--no-baseline`` false.
     """
-    switches = {f"--{name}" for name, leaf in _leaf_types(options).items() if leaf is bool}
+    known = [options, *(item.metadata["passed_on"] for item in _fields(options) if "passed_on" in item.metadata)]
+    switches = {f"--{name}" for each in known for name, leaf in _leaf_types(each).items() if leaf is bool}
     words = list(argv)
     while words:
         word = words.pop(0)
@@ -182,6 +190,25 @@ def _pairs(options: type, argv: Sequence[str]) -> Iterator[tuple[str, str | None
             yield flag, words.pop(0)
         else:
             yield flag, None
+
+
+def _divide(
+    options: type, pairs: Iterator[tuple[str, str | None]]
+) -> tuple[list[tuple[str, str | None]], dict[str, tuple[str, ...]]]:
+    """Take out the flags that are not the command's own, under the name of the field that keeps them."""
+    kept = next((item.name for item in _fields(options) if "passed_on" in item.metadata), None)
+    if kept is None:
+        return list(pairs), {}
+    components = {item.name for item in _fields(options) if "base" in item.metadata}
+    own = {f"--{name}" for name in [*_leaf_types(options), *components, "config", "help", "print_config"]}
+    ours: list[tuple[str, str | None]] = []
+    passed: list[str] = []
+    for flag, value in pairs:
+        if flag.startswith("--") and flag not in own:
+            passed.append(flag if value is None else f"{flag}={value}")
+        else:
+            ours.append((flag, value))
+    return ours, {kept: tuple(passed)}
 
 
 def _spell(options: type, flag: str, value: str | None) -> str:
@@ -246,7 +273,10 @@ def _from_mapping(options: type[Options], values: Mapping[str, Any]) -> Options:
         elif is_dataclass(annotation) and isinstance(annotation, type):
             built[item.name] = _from_mapping(annotation, values if "flat" in item.metadata else value or {})
         elif "positional" in item.metadata:
-            built[item.name] = None if value is None else Path(value)
+            if isinstance(value, list | tuple):
+                built[item.name] = tuple(map(Path, value))
+            else:
+                built[item.name] = None if value is None else Path(value)
         else:
             built[item.name] = value
     return options(**built)

@@ -86,9 +86,23 @@ def _concrete_classes(module: str, base: type) -> list[str]:
     ]
 
 
-def positional(default: Any = MISSING) -> Any:
-    """Declare a field that is given without a flag; without a default it must be given."""
-    return field(default=default, metadata={"positional": True})
+def positional(default: Any = MISSING, *, several: str = "") -> Any:
+    """Declare a field that is given without a flag; without a default it must be given.
+
+    Args:
+        default: What it is where nothing is given.
+        several: How the usage line spells a field that takes one or more, as a tuple.
+    """
+    return field(default=default, metadata={"positional": True, "several": several})
+
+
+def passed_on(options: type) -> Any:
+    """Declare a field that keeps the flags that are another command's, each as ``--flag=value``, in their order.
+
+    Args:
+        options: Options of that command, which tell its switches from flags with a value.
+    """
+    return field(default=(), metadata={"passed_on": options})
 
 
 def flat(options: type) -> Any:

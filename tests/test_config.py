@@ -10,7 +10,15 @@ import yaml
 from objdisc.config import dump, load, parse
 from objdisc.errors import UsageError
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.options import Component, component, component_names, flat, positional, resolve_class_path
+from objdisc.options import (
+    Component,
+    component,
+    component_names,
+    flat,
+    passed_on,
+    positional,
+    resolve_class_path,
+)
 
 
 class Shape(ABC):
@@ -92,8 +100,29 @@ class Job:
     steps: Steps = flat(Steps)
 
 
+@dataclass(frozen=True)
+class Series:
+    """Do the job several times.
+
+    Attributes:
+        places: Where.
+        seeds: How random.
+        quick: Whether to hurry.
+        flags: Flags of the job.
+    """
+
+    places: tuple[Path, ...] = positional(several="PLACE...")
+    seeds: tuple[int, ...] = (0,)
+    quick: bool = False
+    flags: tuple[str, ...] = passed_on(Job)
+
+
 def job(*argv: str) -> Job:
     return parse(Job, argv, prog="objdisc job")
+
+
+def series(*argv: str) -> Series:
+    return parse(Series, argv, prog="objdisc series")
 
 
 def write(file: Path, **values: object) -> str:
@@ -233,3 +262,28 @@ def test_short_name_is_the_one_class_of_its_module() -> None:
     assert {"folder", "foreground", "instances", "whole", "windows"} <= set(component_names(ObjectnessSource, package))
     with pytest.raises(UsageError, match=r"no ObjectnessSource is called 'base'; there are .*windows"):
         resolve_class_path("base", ObjectnessSource, package)
+
+
+def test_flags_of_another_command_are_kept_as_they_are_for_it() -> None:
+    """A switch of the job takes no word that follows it; what the job understands, it still does."""
+    options = series("a", "--batch-size", "7", "--baseline", "b", "--quick", "--no-baseline", "c", "--shape.count=5")
+    assert options.places == (Path("a"), Path("b"), Path("c"))
+    assert options.quick
+    assert options.flags == ("--batch_size=7", "--baseline=true", "--baseline=false", "--shape.count=5")
+    passed = job(*options.flags)
+    assert (passed.steps.batch_size, passed.baseline, passed.shape.init_args["count"]) == (7, False, 5)
+
+
+def test_several_positionals_want_one_at_least(capsys: pytest.CaptureFixture[str]) -> None:
+    assert series("a", "--seeds", "1,2").seeds == (1, 2)
+    with pytest.raises(UsageError, match="places"):
+        series("--quick")
+    with pytest.raises(SystemExit):
+        series("--help")
+    assert "usage: objdisc series PLACE... [--flag VALUE ...]" in capsys.readouterr().out
+
+
+def test_no_flag_of_another_command_is_the_defaults(tmp_path: Path) -> None:
+    assert series("a") == Series((Path("a"),))
+    file = write(tmp_path / "a.yaml", seeds=[4, 5], places=["b", "c"])
+    assert series("--config", file) == Series((Path("b"), Path("c")), seeds=(4, 5))
