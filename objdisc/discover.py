@@ -24,6 +24,7 @@ from objdisc.dense import (
     write_dense,
     write_pictures,
 )
+from objdisc.epochscores import score_epochs
 from objdisc.errors import UsageError
 from objdisc.evaluation.counts import format_table, write_counts
 from objdisc.frozen import weights_name
@@ -216,12 +217,14 @@ def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> An
     write_cluster_list(run, scored, store, predictions)
     shown = write_sheets(run, store, predictions, names, training.seed)
     assigned = _assignments(store, predictions)
+    epochs = score_epochs(run, trained.dataset, trained.store)
     numbers = {
         "split": scored.split,
         "train_split": trained.dataset.split,
         "seed": training.seed,
         "supervision": trained.method.encoder.supervision,
         **result.numbers,
+        **({"epochs": epochs} if epochs else {}),
         "view_agreement": kept_clusters(trained.method, store, training, assigned),
         "training_seconds": round(trained.seconds, 1),
         "seconds": round(time.monotonic() - started, 1),

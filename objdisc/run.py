@@ -78,7 +78,7 @@ class Run:
         for folder in (*maps, self.overlays, self.retrieval, self.index, self.export):
             shutil.rmtree(folder, ignore_errors=True)
         counts = (self.cluster_counts_csv, self.cluster_counts_json)
-        for file in (self.metrics, *counts, self.clusters_csv, self.centers, self.report):
+        for file in (self.metrics, *counts, self.clusters_csv, self.epochs_csv, self.centers, self.report):
             file.unlink(missing_ok=True)
 
     @property
@@ -104,6 +104,11 @@ class Run:
     def assignments_of(self, epoch: int) -> Path:
         """``(N,)`` int32 cluster of each patch of the training split in an epoch, from 1; -1 for none."""
         return self.assignments / f"epoch_{epoch:05}.npy"
+
+    @property
+    def epochs_csv(self) -> Path:
+        """How each epoch's clusters agree with those before and with the classes."""
+        return self.path / "epochs.csv"
 
     @property
     def checkpoints(self) -> Path:

@@ -94,9 +94,13 @@ class PseudoLabelMethod(Method):
         return self.targets[0]
 
     def occupancy(self) -> Tensor | None:
-        """Share ``(overclusters,)`` of the images in each pseudo-cluster; None before the first clustering."""
+        """Share ``(overclusters,)`` of the images in each pseudo-cluster; None before the first clustering.
+
+        The largest comes first: which cluster has which number says nothing from one epoch to the next.
+        """
         known = self.targets[0][self.targets[0] >= 0]
-        return torch.bincount(known, minlength=self.overclusters) / len(known) if len(known) else None
+        sizes = torch.bincount(known, minlength=self.overclusters)
+        return sizes.sort(descending=True).values / len(known) if len(known) else None
 
     def cluster(self, points: Tensor, epoch: int, number: int = 0) -> tuple[Tensor, Tensor]:
         """Cluster embeddings into the pseudo-clusters of an epoch; empty ones take half of the largest.

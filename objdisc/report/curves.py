@@ -13,6 +13,12 @@ _MAX_POINTS = 240
 _MAX_BANDS = 60  # more are thinner than a pixel
 _POSITIONS = ("step", "epoch")
 _NOT_CURVES = {*_POSITIONS, "seconds", "time"}
+_MEANINGS = {
+    "nmi_previous": "normalised mutual information of an epoch's clusters with those of the epoch before; no labels",
+    "nmi_labels": "normalised mutual information of an epoch's clusters with the classes of the training images; "
+    "computed after the training, by the evaluation",
+    "accuracy_pseudo": "share of images that the network puts into the cluster they were given; no labels",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,7 @@ class Curve:
 
     Attributes:
         name: As it was logged.
+        meaning: What it says, where the name does not.
         points: ``x,y x,y ...`` for ``<polyline>``, inside ``WIDTH`` x ``HEIGHT``, larger values higher.
         first: The first value.
         last: The last value.
@@ -29,6 +36,7 @@ class Curve:
     """
 
     name: str
+    meaning: str
     points: str
     first: float
     last: float
@@ -95,7 +103,7 @@ def _curve(name: str, points: Sequence[tuple[float, float]]) -> Curve:
     text = " ".join(
         f"{_scaled(x, start, end) * WIDTH:.1f},{HEIGHT - _scaled(y, low, high) * HEIGHT:.1f}" for x, y in kept
     )
-    return Curve(name, text, values[0], values[-1], low, high)
+    return Curve(name, _MEANINGS.get(name, ""), text, values[0], values[-1], low, high)
 
 
 def _scaled(value: float, low: float, high: float) -> float:

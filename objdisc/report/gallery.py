@@ -118,6 +118,7 @@ def write_report(run: Run, data: ReportData) -> None:
     sizes = [shown.size for shown in data.clusters]
     colors = ["#{:02x}{:02x}{:02x}".format(*color) for color in cluster_colors(len(data.clusters)).tolist()]
     title = run.path.resolve().name
+    bands = occupancy_bands(logged_occupancy(log))
     script = Markup((_source("naming.js") + _source("page.js")).rstrip())
     page = environment.get_template("gallery.html.j2").render(
         data=data,
@@ -138,8 +139,9 @@ def write_report(run: Run, data: ReportData) -> None:
         nearest=nearest_clusters(data.features, data.assignments, len(data.clusters)),
         summary=_summary(data.metrics),
         tables=_tables(data.metrics),
-        curves=curves(log),
-        bands=occupancy_bands(logged_occupancy(log)),
+        curves=curves([*log, *_compared_with_classes(data.metrics)]),
+        bands=bands,
+        bands_are_clusters=len(bands) == len(data.clusters),
         curve_size=(WIDTH, HEIGHT),
         total=sum(sizes),
         largest=max(sizes, default=0),
@@ -191,6 +193,12 @@ def _left_out(data: ReportData, pictures: Pictures) -> list[tuple[str, Sequence[
             heading = count + what.format(was="was" if len(images) == 1 else "were")
             found.append((heading, images[:_MAX_LISTED], max(0, len(images) - _MAX_LISTED)))
     return found
+
+
+def _compared_with_classes(metrics: Mapping[str, Any]) -> list[dict[str, float]]:
+    """Return what only the evaluation knows of the epochs; the rest is in the training's log."""
+    epochs = [epoch for epoch in metrics.get("epochs") or () if epoch.get("nmi_labels") is not None]
+    return [{"epoch": epoch["epoch"], "nmi_labels": epoch["nmi_labels"]} for epoch in epochs]
 
 
 def _summary(metrics: Mapping[str, Any]) -> list[tuple[str, float | None, float | None]]:

@@ -23,6 +23,17 @@ def test_it_is_scikit_learns_whitened_pca_up_to_signs() -> None:
     )
 
 
+def test_fewer_points_than_features_are_whitened_as_scikit_learn_does() -> None:
+    x = points(9, 40)
+    projection, offset = pca_whitening(x, 12)
+    white = x @ projection.T + offset
+    oracle = PCA(8, whiten=True, svd_solver="full").fit_transform(x.double().numpy())
+    torch.testing.assert_close(
+        white[:, :8].abs() * (8 / 9) ** 0.5, torch.from_numpy(oracle).float().abs(), rtol=1e-2, atol=1e-2
+    )
+    assert not white[:, 8:].any()
+
+
 def test_what_it_gives_has_no_mean_and_the_identity_as_covariance() -> None:
     x = points()
     projection, offset = pca_whitening(x, 12)
