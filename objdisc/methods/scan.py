@@ -1,0 +1,208 @@
+"""SCAN: Van Gansbeke et al., "SCAN: Learning to Classify Images without Labels", ECCV 2020 (arXiv 2005.12320)."""
+
+import logging
+from typing import ClassVar, Literal, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from objdisc.clustering.neighbors import nearest
+from objdisc.errors import ObjdiscError, UsageError
+from objdisc.losses.scan import ScanTerms, scan_loss
+from objdisc.methods.base import Encode, Method, Views
+from objdisc.methods.transductive import ImageFunction
+from objdisc.models.encoder import Encoder
+from objdisc.models.heads import SubHeads
+from objdisc.types import Batch
+
+log = logging.getLogger(__name__)
+
+
+class SCAN(Method):
+    """A sample and its nearest neighbours, as a pretext saw them, should fall into the same cluster.
+
+    Neighbours are mined once, at the start, by the inner product of the encoder's features at unit length: those of
+    the run that ``--init-from`` names, whatever its method, or of the weights that the encoder came with. Then encoder
+    and heads learn together. After each epoch all training samples are seen as they are, and of all epochs and heads
+    those with the lowest SCAN loss are kept; no label takes part.
+
+    Deviations: the paper mines from the 128 numbers behind its pretext's projection; here from the features before it,
+    which any pretext and any weights have.
+
+    Args:
+        encoder: Maps images to features.
+        num_clusters: K, at least 2.
+        neighbors: How many neighbours of a sample are mined.
+        include_self: Whether a sample is one of them, as in the published code; otherwise as many others are found.
+        entropy_weight: Lambda, how strongly clusters of equal size are asked for.
+        heads: Linear heads that learn side by side from different random weights.
+        freeze: What stays as it was at the start: the whole ``encoder``, or ``nothing``.
+        seed: Of the neighbours that the kept epoch is chosen by.
+    """
+
+    views = Views.NEIGHBOR_PAIR
+    counters: ClassVar[tuple[str, ...]] = ("sizes",)
+
+    sizes: Tensor
+    chosen: Tensor
+    near: Tensor
+    kept: Tensor
+    kept_loss: Tensor
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        num_clusters: int,
+        *,
+        neighbors: int = 20,
+        include_self: bool = True,
+        entropy_weight: float = 5.0,
+        heads: int = 1,
+        freeze: Literal["encoder", "nothing"] = "nothing",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(encoder, num_clusters)
+        if min(neighbors, heads) < 1 or entropy_weight < 0:
+            raise UsageError("scan: neighbors and heads start at 1, entropy_weight at 0")
+        self.neighbors, self.include_self = neighbors, include_self
+        self.entropy_weight, self.freeze, self.seed = entropy_weight, freeze, seed
+        self.heads = SubHeads(encoder.num_features, num_clusters, heads)
+        self.register_buffer("sizes", torch.zeros(heads, num_clusters))
+        self.register_buffer("chosen", torch.zeros((), dtype=torch.int64))
+        if freeze == "encoder":
+            encoder.requires_grad_(False)
+
+    def setup(self, num_samples: int) -> None:
+        """Allocate the neighbours of N samples and room for the epoch that is kept."""
+        self.register_buffer("near", torch.full((num_samples, self.neighbors), -1))
+        self.register_buffer("kept", torch.zeros_like(self._state()))
+        self.register_buffer("kept_loss", torch.tensor(torch.inf))
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch modes, but leave a frozen encoder in evaluation mode."""
+        super().train(mode)
+        if self.freeze == "encoder":
+            self.encoder.eval()
+        return self
+
+    @torch.no_grad()
+    def begin_epoch(self, epoch: int, encode: Encode) -> None:
+        """Mine the neighbours before the first epoch; after each, keep the model if its loss is the lowest yet."""
+        if epoch == 0:
+            self._mine(encode)
+        else:
+            self._keep_if_best(epoch, encode)
+        self.sizes.zero_()
+
+    def partners(self) -> Tensor:
+        """Return the mined rows ``(N, k)``; -1 for background."""
+        return self.near
+
+    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the SCAN loss, averaged over heads, and its two terms."""
+        first, second = self.probabilities(torch.cat([view[batch.foreground] for view in batch.views])).chunk(2, dim=1)
+        terms = scan_loss(first, second, self.entropy_weight)
+        self.sizes += F.one_hot(first.detach().argmax(dim=2), self.num_clusters).sum(dim=1)
+        logged = {"consistency": terms.consistency, "entropy": terms.entropy}
+        return {name: term.detach().mean() for name, term in logged.items()} | {"loss": terms.loss.mean()}
+
+    @torch.no_grad()
+    def finish(self, encode: Encode) -> None:
+        """Go back to the epoch and head with the lowest loss; what only training needs is left behind."""
+        if int(self.near.max()) >= 0:
+            self._keep_if_best(-1, encode)
+            self._restore(self.kept)
+        del self.near, self.kept, self.kept_loss
+
+    def occupancy(self) -> Tensor | None:
+        """Return the share ``(K,)`` of the epoch's samples in each cluster of the chosen head."""
+        sizes = self.sizes[self.chosen]
+        return sizes / sizes.sum() if float(sizes.sum()) else None
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return the chosen head's probabilities ``(B, K, 1, 1)``."""
+        return self.probabilities(images)[self.chosen][:, :, None, None]
+
+    def predict_subheads(self, images: Tensor) -> Tensor | None:
+        """Return the probabilities ``(S, B, K)`` of all heads, if there are several."""
+        return self.probabilities(images) if len(self.sizes) > 1 else None
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the encoder's features ``(B, F)`` float32 at unit length."""
+        return F.normalize(self._features(images), dim=1)
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Return what every head says, ``(S, B, K)`` float32."""
+        probabilities: Tensor = self.heads(self._features(images))
+        return probabilities
+
+    def _features(self, images: Tensor) -> Tensor:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.freeze == "nothing"):
+            features: Tensor = self.encoder(images).float()
+        return features
+
+    def _mine(self, encode: Encode) -> None:
+        rows = encode.foreground.nonzero()[:, 0]
+        others = self.neighbors - self.include_self
+        if len(rows) <= others:
+            raise UsageError(
+                f"--method.neighbors {self.neighbors}: there are only {len(rows)} object patches; lower it, or give "
+                "more images"
+            )
+        features = encode(ImageFunction(self, self.embed), rows)
+        if not bool(torch.isfinite(features).all()):
+            raise ObjdiscError("the encoder's features are not finite, nothing can be mined; train its start again")
+        if bool((features == features[0]).all()):
+            raise UsageError(
+                "all object patches have the same features, no neighbour is nearer than another; "
+                "give other images or another --init-from"
+            )
+        found = rows.to(self.near.device)[:, None]
+        if others:
+            # identical images may all be as near as the sample itself, which is to be among them once
+            near, _ = nearest(features, features, others, exclude_self=True)
+            found = torch.cat([found, found[near, 0]], dim=1)
+        self.near[found[:, 0]] = found[:, -self.neighbors :]
+
+    def _keep_if_best(self, epoch: int, encode: Encode) -> None:
+        terms = self._evaluate(encode)
+        lowest = terms.loss.min(dim=0)
+        if not bool(torch.isfinite(lowest.values)):
+            raise ObjdiscError("the SCAN loss of the whole set is not finite; lower --lr or use --precision fp32")
+        if bool(lowest.values < self.kept_loss):
+            self.kept_loss.copy_(lowest.values)
+            self.chosen.copy_(lowest.indices)
+            self.kept.copy_(self._state())
+        when = f"after epoch {epoch}" if epoch > 0 else "after the last epoch"
+        log.info("scan: loss %.4f %s, lowest %.4f", float(lowest.values), when, float(self.kept_loss))
+
+    def _evaluate(self, encode: Encode) -> ScanTerms:
+        """Compute the loss ``(S,)`` of all training samples as they are, each with one neighbour drawn once for all."""
+        rows = encode.foreground.nonzero()[:, 0].to(self.near.device)
+        heads, clusters = self.sizes.shape
+        flat = encode(
+            ImageFunction(self, lambda images: self.probabilities(images).transpose(0, 1).flatten(1)), rows.cpu()
+        )
+        told = flat.new_zeros(len(self.near), heads * clusters)
+        told[rows] = flat
+        generator = torch.Generator().manual_seed(self.seed)
+        column = torch.randint(self.neighbors, (len(rows),), generator=generator).to(rows.device)
+        first, second = (
+            told[which].view(-1, heads, clusters).transpose(0, 1) for which in (rows, self.near[rows, column])
+        )
+        return scan_loss(first, second, self.entropy_weight)
+
+    def _learned(self) -> list[Tensor]:
+        """List what an epoch changes: the weights, and the statistics of normalisation."""
+        modules = (self.heads,) if self.freeze == "encoder" else (self.encoder, self.heads)
+        tensors = (tensor for module in modules for tensor in (*module.parameters(), *module.buffers()))
+        return [tensor for tensor in tensors if tensor.is_floating_point()]
+
+    def _state(self) -> Tensor:
+        return torch.cat([tensor.detach().flatten() for tensor in self._learned()])
+
+    def _restore(self, state: Tensor) -> None:
+        learned = self._learned()
+        for tensor, saved in zip(learned, torch.split(state, [tensor.numel() for tensor in learned]), strict=True):
+            tensor.copy_(saved.view(tensor.shape))

@@ -1,0 +1,107 @@
+"""Self-labelling: the last step of SCAN, Van Gansbeke et al., ECCV 2020 (arXiv 2005.12320), section 2.3."""
+
+import logging
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from objdisc.errors import UsageError
+from objdisc.losses.scan import self_label_loss
+from objdisc.methods.base import Encode, Method, Views
+from objdisc.models.encoder import Encoder
+from objdisc.models.heads import SubHeads
+from objdisc.types import Batch
+
+log = logging.getLogger(__name__)
+
+
+class SelfLabel(Method):
+    """What the clustering is sure of in an image, it should say of a strongly changed view of the image too.
+
+    It starts from a run of SCAN, ``--init-from RUN``, and takes over the head that was chosen there. The first view of
+    a pair is to be plain (``augmentation.first_crop: 1``), the second strong. The weights of the last epoch answer, as
+    in the published code.
+
+    A batch in which nobody is confident teaches nothing and moves no weight. The published code stops there.
+
+    Args:
+        encoder: Maps images to features.
+        num_clusters: K, at least 2.
+        threshold: Probability above which a cluster is believed, in (0, 1).
+    """
+
+    views = Views.AUGMENTED_PAIR
+    counters: ClassVar[tuple[str, ...]] = ("sizes", "seen")
+
+    sizes: Tensor
+    seen: Tensor
+
+    def __init__(self, encoder: Encoder, num_clusters: int, *, threshold: float = 0.99) -> None:
+        super().__init__(encoder, num_clusters)
+        if not 0 < threshold < 1:
+            raise UsageError(f"selflabel: threshold {threshold}: must lie between 0 and 1")
+        self.threshold = threshold
+        self.heads = SubHeads(encoder.num_features, num_clusters, 1)
+        self.register_buffer("sizes", torch.zeros(num_clusters))
+        self.register_buffer("seen", torch.zeros(2))  # batches of the epoch, confident samples in them
+
+    def start_from(self, state: Mapping[str, Tensor]) -> None:
+        """Take over a run's encoder and its chosen head."""
+        chosen = int(state.get("chosen", torch.zeros(1)))
+        heads = {name: value[chosen][None] for name, value in state.items() if name.startswith("heads.")}
+        super().start_from({**state, **heads})
+
+    def begin_epoch(self, epoch: int, encode: Encode) -> None:
+        """Say what came of the last epoch, and count anew."""
+        self._warn(epoch)
+        self.sizes.zero_()
+        self.seen.zero_()
+
+    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the weighted cross-entropy, and the share of samples that were confident."""
+        plain, strong = (view[batch.foreground] for view in batch.views)
+        with torch.no_grad():
+            believed = self.probabilities(plain)
+        loss, sure = self_label_loss(believed, self.probabilities(strong), self.threshold)
+        self.sizes += F.one_hot(believed.argmax(dim=1), self.num_clusters).sum(dim=0)
+        self.seen += torch.stack([torch.ones_like(self.seen[0]), sure.sum().to(self.seen.dtype)])
+        if not bool(sure.any()) and not torch.distributed.is_initialized():
+            # without a gradient the optimiser leaves all weights alone; a gradient of 0 would not stop its momentum,
+            # but other processes may have learned something and wait for it
+            loss = torch.zeros_like(loss, requires_grad=True)
+        return {"loss": loss, "confident": sure.float().mean()}
+
+    def finish(self, encode: Encode) -> None:
+        """Say what came of the last epoch."""
+        self._warn(-1)
+
+    def occupancy(self) -> Tensor | None:
+        """Return the share ``(K,)`` of the epoch's samples in each cluster, confident or not."""
+        return self.sizes / self.sizes.sum() if float(self.sizes.sum()) else None
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return the probabilities ``(B, K, 1, 1)``."""
+        return self.probabilities(images)[:, :, None, None]
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the encoder's features ``(B, F)`` float32 at unit length."""
+        return F.normalize(self.encoder(images).float(), dim=1)
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Return the head's probabilities ``(B, K)`` float32."""
+        probabilities: Tensor = self.heads(self.encoder(images))[0]
+        return probabilities
+
+    def _warn(self, epoch: int) -> None:
+        batches, confident = self.seen.tolist()
+        if batches and not confident:
+            when = f"in epoch {epoch}" if epoch > 0 else "in the last epoch"
+            log.warning(
+                "selflabel: no sample was surer than %g %s: nothing was learned; lower --method.threshold, or start "
+                "from a run that is surer (--init-from)",
+                self.threshold,
+                when,
+            )
