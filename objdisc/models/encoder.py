@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torchvision.models import GoogLeNet_Weights, googlenet
 
 from objdisc.errors import UsageError
+from objdisc.models.alexnet import AlexNet
 from objdisc.models.nin import NetworkInNetwork
 from objdisc.models.resnet import SmallImageResNet18, SmallImageResNet34
 from objdisc.models.segnet import PUBLISHED_LAYERS, SegNet
@@ -33,6 +34,7 @@ PIXELS_AT_ONCE = 256 * 96 * 96
 """Of a batch that goes through a network without gradients: what bounds memory, whatever the size of patches."""
 _OWN: dict[str, Callable[[], nn.Module]] = {
     "nin": NetworkInNetwork,
+    "alexnet": AlexNet,
     "vgg5x5": Vgg,
     "vgg3x3": partial(Vgg, (32, 64, 128, 256), kernel=3, early_pooling=True),
     "resnet34_3x3": SmallImageResNet34,
@@ -50,7 +52,12 @@ class Encoder(nn.Module):
         mean: Per-channel mean that inputs in [0, 1] are normalised with.
         std: Per-channel standard deviation, likewise.
         supervision: The labels that the weights have seen, in words for the report; ``none`` if none.
+
+    Attributes:
+        name: What the user calls it; set by who builds it.
     """
+
+    name: str = ""
 
     def __init__(
         self,
@@ -109,6 +116,28 @@ class Encoder(nn.Module):
             raise UsageError(f"--method.stride {stride}: the encoder's maps have strides of {strides}; raise it")
         return fine[-1]
 
+    def block_maps(self, images: Tensor) -> list[Tensor]:
+        """Return the map behind each of the network's blocks, which are all in memory at once.
+
+        Args:
+            images: Normalised ``(B, C, H, W)``.
+
+        Returns:
+            Maps ``(B, F, h, w)``, in the order of the blocks.
+
+        Raises:
+            UsageError: The network has no maps.
+        """
+        body: Any = self.body
+        for name in ("block_maps", "feature_maps"):
+            if hasattr(body, name):
+                maps: list[Tensor] = getattr(body, name)(images)
+                return maps
+        if hasattr(body, "forward_intermediates"):
+            maps = body.forward_intermediates(images, intermediates_only=True)
+            return maps
+        raise UsageError("--encoder: this one has no blocks to look into; take a network of this package or of timm")
+
     @contextmanager
     def remembering(self) -> Iterator[None]:
         """Within the block, encoding the very tensor that was encoded last costs nothing; for inference only."""
@@ -146,6 +175,7 @@ def build_encoder(
         name: ``nin`` (Network in Network), ``googlenet`` (Inception v1), ``vgg5x5`` (image IIC's for digits),
             ``vgg3x3`` (the same, half as wide with 3×3 filters), ``resnet34_3x3`` (image IIC's for 32 and 64 pixels),
             ``resnet18_3x3`` (SCAN's for 32 pixels; a width and a stride may follow, ``resnet18_3x3:32,2``),
+            ``alexnet`` (DeepCluster's, with batch normalisation),
             ``segnet`` (per-pixel IIC's; its layers may follow, ``segnet:S,32,64,M,128``), any timm model, or any
             segmentation-models-pytorch encoder.
         weights: ``none`` (random), ``imagenet``, or a file (.safetensors, .pth). ImageNet weights are looked for in
@@ -164,6 +194,7 @@ def build_encoder(
     if channels != 3 and weights == "imagenet":
         raise UsageError(f"--weights imagenet: made for 3 channels, the images have {channels}; give --weights none")
     encoder = _architecture(name, channels, pooling)
+    encoder.name = name
     if weights == "none":
         return encoder
     if weights == "imagenet":

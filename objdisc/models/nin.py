@@ -32,6 +32,15 @@ class NetworkInNetwork(nn.Module):
             _block((192, 192, 192, num_features), kernel=3),
         )
 
+    def block_maps(self, images: Tensor) -> list[Tensor]:
+        """Return the map behind each block, before the pooling that follows it, ``(B, C, h, w)``."""
+        maps = []
+        for layer in self.blocks:
+            images = layer(images)
+            if isinstance(layer, nn.Sequential):
+                maps.append(images)
+        return maps
+
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(B, 3, H, W)`` images to ``(B, num_features)`` features."""
         features: Tensor = self.blocks(images)

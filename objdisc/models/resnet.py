@@ -26,6 +26,14 @@ class SmallImageResNet34(nn.Module):
         self.network.fc = nn.Identity()
         nn.init.kaiming_normal_(self.network.conv1.weight, mode="fan_out", nonlinearity="relu")
 
+    def block_maps(self, images: Tensor) -> list[Tensor]:
+        """Return the maps of the stem, after its pooling, and of the four stages, ``(B, C, h, w)``."""
+        net = self.network
+        maps = [net.maxpool(net.relu(net.bn1(net.conv1(images))))]
+        for stage in (net.layer1, net.layer2, net.layer3, net.layer4):
+            maps.append(stage(maps[-1]))
+        return maps
+
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(B, 3, H, W)`` images to ``(B, num_features)`` features."""
         features: Tensor = self.network(images)
@@ -70,6 +78,13 @@ class SmallImageResNet18(nn.Module):
         if len(words) > 2 or not all(word.isdecimal() for word in words):
             raise UsageError(f"--encoder resnet18_3x3:{text}: give a width and a stride, as in resnet18_3x3:32,2")
         return cls(*map(int, words))
+
+    def block_maps(self, images: Tensor) -> list[Tensor]:
+        """Return the maps of the stem and of the four stages, ``(B, C, h, w)``."""
+        maps = [self.stem(images)]
+        for stage in self.stages:
+            maps.append(stage(maps[-1]))
+        return maps
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(B, 3, H, W)`` images to ``(B, num_features)`` features."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from objdisc.errors import UsageError
+from objdisc.models.blocks import maps_of_blocks
 from objdisc.models.sobel import derivatives
 
 PUBLISHED_LAYERS = "S,64,128,M,256,256,512d2,512d2"
@@ -55,6 +56,10 @@ class SegNet(nn.Module):
     def feature_maps(self, images: Tensor) -> list[Tensor]:
         """Return the one map ``(B, num_features, H / 2^M, W / 2^M)`` of ``(B, C, H, W)`` images."""
         return [self.features(images)]
+
+    def block_maps(self, images: Tensor) -> list[Tensor]:
+        """Return the map behind each convolution's block, ``(B, C, h, w)``."""
+        return maps_of_blocks(self.features, images)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the map's mean over all places, ``(B, num_features)``."""

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from objdisc.models.blocks import maps_of_blocks
+
 _GRID = 3
 
 
@@ -42,6 +44,10 @@ class Vgg(nn.Module):
     def feature_maps(self, images: Tensor) -> list[Tensor]:
         """Return the one map ``(B, widths[-1], ceil(H / 8), ceil(W / 8))`` of ``(B, 3, H, W)`` images."""
         return [self.features(images)]
+
+    def block_maps(self, images: Tensor) -> list[Tensor]:
+        """Return the map behind each convolution's block, ``(B, C, h, w)``."""
+        return maps_of_blocks(self.features, images)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(B, 3, H, W)`` images to ``(B, num_features)`` features."""
