@@ -1,6 +1,6 @@
 """Invariant information clustering of images: Ji, Henriques, Vedaldi, ICCV 2019 (https://arxiv.org/abs/1807.06653)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import ClassVar, Literal
 
@@ -12,7 +12,7 @@ from objdisc.errors import UsageError
 from objdisc.losses.contrastive import info_nce
 from objdisc.losses.iid import iid_loss
 from objdisc.methods.base import Encode, Method, Views
-from objdisc.methods.iic_start import start_from_kmeans, start_from_merging
+from objdisc.methods.iic_start import Part, start_from_kmeans, start_from_merging
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
 from objdisc.models.sobel import sobel
@@ -188,16 +188,16 @@ class IIC(Method):
     @torch.no_grad()
     def _start_head_a(self, encode: Encode) -> None:
         rows = self._sample(encode)
-        features = encode(_Part(self, self.features_to_predict), rows)
-        seen = _Part(self, lambda images: self.compared(self.features(images)))
+        features = encode(Part(self, self.features_to_predict), rows)
+        seen = Part(self, lambda images: self.compared(self.features(images)))
         points = self.compared(features) + encode(seen, rows, view=0) + encode(seen, rows, view=1)
         start_from_kmeans(self.head_a, features, F.normalize(points, dim=1), self.seed)
 
     @torch.no_grad()
     def _start_head_b(self, encode: Encode) -> None:
         rows = self._sample(encode)
-        features = encode(_Part(self, self.features_to_predict), rows)
-        views = [self.head_a(encode(_Part(self, self.features), rows, view=view)) for view in (0, 1)]
+        features = encode(Part(self, self.features_to_predict), rows)
+        views = [self.head_a(encode(Part(self, self.features), rows, view=view)) for view in (0, 1)]
         start_from_merging(self.head_b, features, views[0], views[1], self.seed)
 
     def _sample(self, encode: Encode) -> Tensor:
@@ -217,17 +217,6 @@ class IIC(Method):
         finally:
             for layer, (training, tracking) in zip(layers, before, strict=True):
                 layer.training, layer.track_running_stats = training, tracking
-
-
-class _Part(nn.Module):
-    """A function of images in the form that ``Encode`` takes, which switches the method it is of to evaluation."""
-
-    def __init__(self, method: Method, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self._method, self._function = method, function
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self._function(images)
 
 
 def center_crop(images: Tensor, share: float) -> Tensor:

@@ -11,20 +11,26 @@ from objdisc.affine import warp
 from objdisc.errors import UsageError
 from objdisc.losses.iid import iid_dense_loss
 from objdisc.methods.base import Encode, Method, Views
+from objdisc.methods.iic_start import Part, start_from_joint
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
 from objdisc.types import Batch
 
 _ALL = 0.999  # of the pixels under a coarser one
 _PROBE = 64  # side of the image that tells how wide an encoder's map is
+_START_IMAGES, _START_SIDE = 200, 16  # that head B is started from, and places along a side of each
 
 
 class DenseIIC(Method):
     """Each pixel's cluster tells the most about the clusters around it in another view of the image (section 3.3).
 
     Head B has the clusters that are asked for; head A has more of them (overclustering) and only helps the network to
-    learn. The answer is that of head B's sub-head with the lowest loss in the last epoch. Switches whose other value
-    is not the published code's: ``resolution`` and ``order``.
+    learn. The answer is that of head B's sub-head with the lowest loss in the last epoch.
+
+    Started at random, head B settles where its clusters are of about equal size, which categories are not, and stays
+    there. ``lead_epochs``, which is not in the paper, lets head A learn alone first; its clusters, merged so that the
+    views go on telling the most about each other, then start head B. No label is needed, and 0 gives the paper back.
+    Two more switches have a value that is not the published code's: ``resolution`` and ``order``.
 
     Args:
         encoder: A network with feature maps.
@@ -40,15 +46,20 @@ class DenseIIC(Method):
         order: Which heads learn: one entry an epoch, again from the start after the last; ``AB`` trains both at once.
         resolution: Whether losses compare pixels of the ``image``, to which the network's answer is enlarged, or of
             the ``network``, several times faster; T and ``sparse_shift`` are counted in those pixels.
+        lead_epochs: Epochs in which head A learns alone, before its merged clusters start head B.
+        init_scale: Standard deviation of the heads' weights at the start. With 0.01, hundreds of steps go by before
+            answers differ from 1 / K.
+        seed: Of the images that head B is started from.
     """
 
     views = Views.AFFINE_PAIR
     per_pixel: ClassVar[bool] = True
-    counters: ClassVar[tuple[str, ...]] = ("pixels", "losses")
+    counters: ClassVar[tuple[str, ...]] = ("pixels", "losses", "joint")
 
     pixels: Tensor
     losses: Tensor
     turn: Tensor
+    joint: Tensor
 
     def __init__(
         self,
@@ -65,30 +76,52 @@ class DenseIIC(Method):
         subheads: int = 1,
         order: Sequence[Literal["A", "B", "AB"]] = ("A", "B"),
         resolution: Literal["image", "network"] = "image",
+        lead_epochs: int = 0,
+        init_scale: float = 0.01,
+        seed: int = 0,
     ) -> None:
         super().__init__(encoder, num_clusters)
         if num_clusters < 2 or overclusters < 2:
             raise UsageError("--num-clusters and overclusters must be at least 2 to tell anything apart")
         if half_t < 0 or sparse_shift < 0 or subheads < 1 or not order or set(order) - {"A", "B", "AB"}:
             raise UsageError("iic_dense: half_t and sparse_shift start at 0, subheads at 1; order holds A, B and AB")
+        if lead_epochs < 0 or init_scale <= 0 or overclusters * bool(lead_epochs) < num_clusters * bool(lead_epochs):
+            raise UsageError(
+                "iic_dense: lead_epochs starts at 0 and needs K overclusters or more; init_scale is above 0"
+            )
         self.stride, self.half_t, self.sparse_shift, self.collapsed = stride, half_t, sparse_shift, collapsed
         self.lambs = {"A": lamb_a, "B": lamb_b}
         self.order, self.resolution = tuple(order), resolution
+        self.lead_epochs, self.seed = lead_epochs, seed
         width = _map_width(encoder, stride)
         self.heads = nn.ModuleDict(
-            {"A": SubHeads(width, overclusters, subheads), "B": SubHeads(width, num_clusters, subheads)}
+            {
+                "A": SubHeads(width, overclusters, subheads, init_scale),
+                "B": SubHeads(width, num_clusters, subheads, init_scale),
+            }
         )
-        self.register_buffer("turn", torch.zeros((), dtype=torch.int64))  # entry of order that this epoch follows
+        # entry of order that this epoch follows, -1 while head A leads
+        self.register_buffer("turn", torch.zeros((), dtype=torch.int64))
+        # how often A's clusters of one view met those of the other in the last epoch that A led, of all sub-heads
+        self.register_buffer("joint", torch.zeros(2 * (subheads * overclusters if lead_epochs else 0,)))
         self.register_buffer("pixels", torch.zeros(num_clusters))
         self.register_buffer("losses", torch.zeros(subheads))
 
     def begin_epoch(self, epoch: int, encode: Encode) -> None:
-        """Take the next entry of ``order``, and count anew what head B learns in it."""
-        del encode
-        self.turn.fill_(epoch % len(self.order))
-        if "B" in self.order[int(self.turn)]:
+        """Take the epoch's heads, start head B when A has led, and count anew what either learns."""
+        if 0 < self.lead_epochs == epoch:
+            self._start_head_b(encode)
+        self.turn.fill_((epoch - self.lead_epochs) % len(self.order) if epoch >= self.lead_epochs else -1)
+        if epoch < self.lead_epochs:
+            self.joint.zero_()
+        if "B" in self.training_heads:
             self.pixels.zero_()
             self.losses.zero_()
+
+    @property
+    def training_heads(self) -> str:
+        """The heads that learn in this epoch."""
+        return self.order[int(self.turn)] if int(self.turn) >= 0 else "A"
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Return the mean loss of the heads whose turn it is, and the loss of each."""
@@ -99,13 +132,14 @@ class DenseIIC(Method):
         # a pixel of the network is valid where all pixels of the image under it are
         valid = F.adaptive_avg_pool2d(batch.valid[:, None].float(), size)[:, 0] > _ALL
         terms: dict[str, Tensor] = {}
-        for name in self.order[int(self.turn)]:
+        for name in self.training_heads:
             z = _enlarge(self.heads[name](first), size)  # (subheads, B, K, size, size)
-            z_prime = _enlarge(self.heads[name](second), size)
-            losses = torch.stack(
-                [self._loss(name, one, warp(two, batch.to_first), valid) for one, two in zip(z, z_prime, strict=True)]
-            )
+            answers = _enlarge(self.heads[name](second), size)
+            z_prime = torch.stack([warp(answer, batch.to_first) for answer in answers])  # in the frame of the first
+            losses = torch.stack([self._loss(name, one, two, valid) for one, two in zip(z, z_prime, strict=True)])
             terms[f"loss_{name}"] = losses.mean()
+            if int(self.turn) < 0:
+                self._count_joint(z.detach(), z_prime.detach(), valid)
             if name == "B":
                 self._count(z.detach(), valid, losses.detach())
         loss = torch.stack(list(terms.values())).mean()
@@ -126,6 +160,27 @@ class DenseIIC(Method):
     def embed(self, images: Tensor) -> Tensor:
         """Return the mean of each image's feature map, ``(B, F)`` float32."""
         return self.encoder.feature_map(images, self.stride).float().mean(dim=(2, 3))
+
+    def _count_joint(self, z: Tensor, z_prime: Tensor, valid: Tensor) -> None:
+        """Add up which clusters of all sub-heads met at the same place of two ``(S, B, K, size, size)`` answers."""
+        one, other = (_rows(answer).T[:, valid.flatten()] for answer in (z, z_prime))  # (S K, pixels)
+        self.joint.add_(one @ other.T)
+
+    @torch.no_grad()
+    def _start_head_b(self, encode: Encode) -> None:
+        rows = encode.foreground.nonzero()[:, 0]
+        generator = torch.Generator().manual_seed(self.seed)
+        rows = rows[torch.randperm(len(rows), generator=generator)[:_START_IMAGES].sort().values]
+
+        def pixels(images: Tensor) -> Tensor:
+            found = self.encoder.feature_map(images, self.stride).float()
+            return F.interpolate(found, (_START_SIDE, _START_SIDE), mode="nearest-exact").flatten(1)
+
+        features = encode(Part(self, pixels), rows).view(len(rows), -1, _START_SIDE, _START_SIDE)
+        overclusters = _rows(self.heads["A"](features))
+        head = self.heads["B"]
+        assert isinstance(head, SubHeads)  # what an nn.ModuleDict holds is a module to the type checker
+        start_from_joint(head, features.permute(0, 2, 3, 1).flatten(0, 2), overclusters, self.joint, self.seed)
 
     def _loss(self, name: str, z: Tensor, z_prime: Tensor, valid: Tensor) -> Tensor:
         """Compare two answers in the frame of the first, ``(B, K, S, S)``, where ``(B, S, S)`` is valid."""
@@ -156,6 +211,11 @@ def _enlarge(maps: Tensor, size: int) -> Tensor:
         return maps
     enlarged = F.interpolate(maps.flatten(0, 1), (size, size), mode="bilinear", align_corners=False)
     return enlarged.reshape(*maps.shape[:3], size, size)
+
+
+def _rows(maps: Tensor) -> Tensor:
+    """Lay ``(S, B, K, h, w)`` maps out as one row for each pixel, ``(B h w, S K)``."""
+    return maps.permute(1, 3, 4, 0, 2).flatten(0, 2).flatten(1)
 
 
 def _shifted(maps: Tensor, dy: int, dx: int) -> Tensor:

@@ -1,12 +1,15 @@
 """Starts for the heads of IIC out of what an encoder has learned already: clusters, then merged clusters."""
 
+from collections.abc import Callable
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from objdisc.clustering.kmeans import kmeans
 from objdisc.clustering.merging import merge_by_information
 from objdisc.clustering.ridge import ridge_classifier
+from objdisc.methods.base import Method
 from objdisc.models.heads import SubHeads
 
 _RESTARTS = 1  # sub-heads are restarts already
@@ -43,10 +46,24 @@ def start_from_merging(head: SubHeads, features: Tensor, one: Tensor, other: Ten
         other: The same of another view.
         seed: Of the random images.
     """
-    num_heads, num_clusters = head.bias.shape
     z, z_prime = (view.permute(1, 0, 2).flatten(1) for view in (one, other))  # (N, S' K')
-    groups, _ = merge_by_information(z.T @ z_prime, num_clusters)
-    clusters = ((z + z_prime) @ F.one_hot(groups, num_clusters).to(z.dtype)).argmax(1)
+    start_from_joint(head, features, z + z_prime, z.T @ z_prime, seed)
+
+
+@torch.no_grad()
+def start_from_joint(head: SubHeads, features: Tensor, overclusters: Tensor, joint: Tensor, seed: int) -> None:
+    """The same where it is known already how often the overclusters met.
+
+    Args:
+        head: S sub-heads of K clusters.
+        features: ``(N, F)`` what the head classifies.
+        overclusters: ``(N, n)`` how much each sample belongs to each of the n >= K overclusters of all sub-heads.
+        joint: ``(n, n)`` how often overcluster i of one view met overcluster j of the other, any scale.
+        seed: Of the random samples.
+    """
+    num_heads, num_clusters = head.bias.shape
+    groups, _ = merge_by_information(joint, num_clusters)
+    clusters = (overclusters @ F.one_hot(groups, num_clusters).to(overclusters.dtype)).argmax(1)
     generator = torch.Generator().manual_seed(seed)
     for number in range(num_heads):
         drawn = torch.randint(len(features), (len(features),), generator=generator).to(features.device)
@@ -57,3 +74,15 @@ def _assign(head: SubHeads, number: int, features: Tensor, clusters: Tensor) -> 
     weight, bias = ridge_classifier(features, clusters, head.bias.shape[1])
     head.weight[number] = weight
     head.bias[number] = bias
+
+
+class Part(nn.Module):
+    """A function of images in the form that ``Encode`` takes, which switches the method it is of to evaluation."""
+
+    def __init__(self, method: Method, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self._method, self._function = method, function
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Call the function."""
+        return self._function(images)

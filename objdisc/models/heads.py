@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-_SCALE = 0.01
-
 
 class SubHeads(nn.Module):
     """S linear layers with softmax, for vectors or, as 1×1 convolutions, for maps; float32 whatever autocast says.
@@ -15,12 +13,13 @@ class SubHeads(nn.Module):
         num_features: F, length of a feature vector.
         num_clusters: K.
         num_heads: S.
+        scale: Standard deviation of the weights at the start. It does not shrink with F, so that sub-heads start
+            apart from each other.
     """
 
-    def __init__(self, num_features: int, num_clusters: int, num_heads: int = 5) -> None:
+    def __init__(self, num_features: int, num_clusters: int, num_heads: int = 5, scale: float = 0.01) -> None:
         super().__init__()
-        # a scale of the weights that does not shrink with F starts the sub-heads apart from each other
-        self.weight = nn.Parameter(_SCALE * torch.randn(num_heads, num_clusters, num_features))
+        self.weight = nn.Parameter(scale * torch.randn(num_heads, num_clusters, num_features))
         self.bias = nn.Parameter(torch.zeros(num_heads, num_clusters))
 
     def forward(self, features: Tensor) -> Tensor:

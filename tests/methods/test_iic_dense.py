@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from objdisc.affine import Affine, draw_affines, invert, warp
 from objdisc.errors import UsageError
@@ -165,3 +166,48 @@ def test_a_batch_without_valid_pixels_teaches_nothing_and_breaks_nothing(make: M
 def test_settings_are_checked(make: Make, wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         make(**wrong)
+
+
+def test_head_a_leads_and_its_merged_clusters_start_head_b(make: Make) -> None:
+    """One texture is cut in two by head A; what the views confuse is put together again, without a label."""
+    method = make(layers="16,16,M,32", lead_epochs=2, overclusters=6, init_scale=0.1)
+    optimizer = torch.optim.Adam(method.parameters(), lr=5e-3)
+    asked: list[Tensor] = []
+
+    class Encoding:
+        foreground = torch.ones(6, dtype=torch.bool)
+
+        def __call__(self, module: Module, rows: Tensor, view: int | None = None) -> Tensor:
+            asked.append(rows)
+            encoded: Tensor = module.eval()(textures(7)[0][0][rows])
+            return encoded
+
+    for epoch in (0, 1):
+        method.begin_epoch(epoch, Encoding())
+        method.train()
+        for step in range(20):
+            losses = method.training_step(pair(step, Affine()))
+            assert set(losses) == {"loss", "loss_A"}
+            optimizer.zero_grad()
+            torch.autograd.backward(losses["loss"])
+            optimizer.step()
+    assert float(method.joint.sum()) == pytest.approx(20 * 6 * SIZE**2, rel=1e-4)  # each pixel of the last epoch meets once
+    assert not asked
+    method.begin_epoch(2, Encoding())
+    views, noisy = textures(12345)
+    with torch.no_grad():
+        found = method.eval().predict(views[0]).argmax(dim=1) == 1
+    right = float((found == noisy).float().mean())
+    assert max(right, 1 - right) > 0.85  # before head B has learned anything
+    method.train()
+    assert set(method.training_step(pair(99, Affine()))) == {"loss", "loss_A", "loss_B"}
+
+
+def test_without_a_lead_no_table_is_kept(make: Make) -> None:
+    assert make().joint.numel() == 0
+
+
+@pytest.mark.parametrize("switches", [{"lead_epochs": -1}, {"lead_epochs": 1, "overclusters": 2}, {"init_scale": 0}])
+def test_settings_that_no_start_can_use_are_refused(make: Make, switches: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        make(num_clusters=3, **switches)
