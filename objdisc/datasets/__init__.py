@@ -50,11 +50,11 @@ def open_dataset(
             does not fit the data set.
     """
     _check_folder(path)
-    dataset = _open(path, split, foreground)
+    dataset = _open(path, split, foreground, reading is not None and reading.folder_classes)
     return dataset if reading is None else dataset.with_reading(reading)
 
 
-def _open(path: Path, split: str, foreground: Sequence[str] | None) -> ImageDataset:
+def _open(path: Path, split: str, foreground: Sequence[str] | None, folder_classes: bool) -> ImageDataset:
     if find_cityscapes_root(path) is not None:
         return Cityscapes(path, split, MOVING_CLASSES if foreground is None else foreground)
     if find_coco_root(path) is not None:
@@ -63,7 +63,7 @@ def _open(path: Path, split: str, foreground: Sequence[str] | None) -> ImageData
         return Potsdam(path, split, foreground)
     if has_label_maps(path):
         return LabelMaps(path, split if label_map_splits(path) else "", foreground)
-    return ImageFolder(path, split if folder_splits(path) else "", foreground)
+    return ImageFolder(path, split if folder_splits(path) else "", foreground, folder_classes or None)
 
 
 def available_splits(path: Path) -> tuple[str, ...]:

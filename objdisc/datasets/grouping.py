@@ -29,6 +29,8 @@ class Reading:
         only: Text file with one image name a line; all other images are left out.
         min_side: Leave out images with a side below this many pixels, before scaling.
         min_share: Leave out images of which less than this share of pixels takes part, 0 to 1.
+        folder_classes: Whether the subfolders of a folder of images without splits are classes, to score by; of one
+            with splits, ``SPLIT/CLASS/``, they are in any case.
     """
 
     classes: dict[str, list[int]] | None = None
@@ -37,6 +39,7 @@ class Reading:
     only: str | None = None
     min_side: int = 0
     min_share: float = 0.0
+    folder_classes: bool = False
 
     def __post_init__(self) -> None:
         """Check what needs no data.

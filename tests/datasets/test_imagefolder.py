@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from objdisc.datasets import Reading, open_dataset
 from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.errors import UsageError
 from objdisc.types import Sample
@@ -81,6 +82,15 @@ def test_nested_folders_of_photos_are_not_classes(tmp_path: Path) -> None:
     assert dataset.samples[0].name == "2023/summer/beach"
     assert not dataset.has_ground_truth
     assert ImageFolder(tmp_path, labels_from_folders=True).class_names == {0: "2023"}
+
+
+def test_subfolders_of_a_folder_without_splits_are_classes_where_the_reading_says_so(animals: Path) -> None:
+    without = open_dataset(animals / "train", "", None, Reading())
+    assert not without.has_ground_truth
+    dataset = open_dataset(animals / "train", "", None, Reading(folder_classes=True))
+    assert dataset.split == ""
+    assert dataset.class_names == {0: "cat", 1: "dog", 2: "frog"}
+    assert dataset.labels_whole_images
 
 
 def test_labels_can_be_declined(animals: Path) -> None:
