@@ -1,6 +1,7 @@
 """The directed graph of nearest neighbours that graph degree linkage works on, and the clusters it starts from."""
 
 import logging
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +16,19 @@ from objdisc.errors import UsageError
 log = logging.getLogger(__name__)
 
 
-def knn_affinity(points: Tensor, num_neighbors: int = 20, scale: float = 1.0) -> csr_array:
+class NeighborGraph(NamedTuple):
+    """Links of points to their nearest neighbours.
+
+    Attributes:
+        affinity: ``(n, n)`` float64 weights in [0, 1], row i holding the links that leave i.
+        bandwidth: sigma^2, the squared distance over which a weight falls to 1/e; 0 where all neighbours coincide.
+    """
+
+    affinity: csr_array
+    bandwidth: float
+
+
+def knn_graph(points: Tensor, num_neighbors: int = 20, scale: float = 1.0) -> NeighborGraph:
     """Link every point to its nearest neighbours, by weights that fall with the distance.
 
     Zhang, Wang, Zhao and Tang 2012 (https://arxiv.org/abs/1208.5092), equation 1, with the squared bandwidth of Yang,
@@ -28,8 +41,7 @@ def knn_affinity(points: Tensor, num_neighbors: int = 20, scale: float = 1.0) ->
         scale: a, above 0.
 
     Returns:
-        ``(n, n)`` float64 weights in [0, 1], row i holding the links that leave i. Where all neighbours are as near as
-        can be, all weights are 1.
+        The links. Where all neighbours are as near as can be, all weights are 1.
 
     Raises:
         UsageError: There are fewer than two points, or a value is not finite.
@@ -49,7 +61,8 @@ def knn_affinity(points: Tensor, num_neighbors: int = 20, scale: float = 1.0) ->
     bandwidth = scale * float(distances.mean())
     weights = np.exp(-distances / bandwidth) if bandwidth > 0 else np.ones_like(distances)
     starts = np.arange(0, count * neighbors + 1, neighbors)
-    return csr_array((weights.ravel(), rows.cpu().numpy().ravel(), starts), shape=(count, count))
+    affinity = csr_array((weights.ravel(), rows.cpu().numpy().ravel(), starts), shape=(count, count))
+    return NeighborGraph(affinity, bandwidth)
 
 
 def nearest_chains(affinity: csr_array) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.base import BaseEstimator, ClusterMixin
 from torch import Tensor
 
-from objdisc.clustering.affinity import knn_affinity, nearest_chains
+from objdisc.clustering.affinity import knn_graph, nearest_chains
 from objdisc.clustering.linkage import ClusterGraph, cluster_links
 from objdisc.clustering.neighbors import nearest
 from objdisc.errors import UsageError
@@ -85,7 +85,7 @@ class GraphDegreeLinkage(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # 
             raise UsageError(f"{self.n_clusters} clusters of {count} points: give 1 to {count} clusters")
         if graph is None:
             assert points is not None  # one of the two was given
-            graph = knn_affinity(points, self.n_neighbors, self.scale) if count > 1 else csr_array((1, 1))
+            graph = knn_graph(points, self.n_neighbors, self.scale).affinity if count > 1 else csr_array((1, 1))
         labels = start_clusters(graph, self.n_clusters)
         self.labels_ = merge_clusters(
             graph, labels, self.n_clusters, points, self.local_neighbors, self.local_weight, strays=_MANY

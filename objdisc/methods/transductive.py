@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,14 @@ class TransductiveMethod(Method):
         num_clusters: K, at least 2.
     """
 
+    remembered: ClassVar[tuple[str, ...]] = (
+        "remembered_points",
+        "remembered_clusters",
+        "remembered_prints",
+        "remembered_order",
+    )
+    """Buffers that are as long as the training set, which is known when there is something to remember."""
+
     remembered_points: Tensor
     remembered_clusters: Tensor
     remembered_prints: Tensor
@@ -37,7 +45,6 @@ class TransductiveMethod(Method):
 
     def __init__(self, encoder: Encoder, num_clusters: int) -> None:
         super().__init__(encoder, num_clusters)
-        # as long as the training set and as wide as the points: known when there is something to remember
         self.register_buffer("remembered_points", torch.zeros(0, 0))
         self.register_buffer("remembered_clusters", torch.zeros(0, dtype=torch.int64))
         self.register_buffer("remembered_prints", torch.zeros(0, dtype=torch.int64))
@@ -96,27 +103,31 @@ class TransductiveMethod(Method):
         Raises:
             UsageError: Nothing was clustered yet.
         """
-        clusters = self.clusters_of(self.points(images), fingerprints(images))
+        clusters = self.remembered_clusters[self.nearest_remembered(images)]
         return F.one_hot(clusters, self.num_clusters).float()[:, :, None, None]
 
-    def clusters_of(self, points: Tensor, prints: Tensor) -> Tensor:
-        """Return the remembered cluster of equal pixels, else of the nearest point, ``(B,)`` int64."""
+    def nearest_remembered(self, images: Tensor) -> Tensor:
+        """Return which training image each image is, or is nearest to, ``(B,)`` int64 places in ``remember``'s order.
+
+        Raises:
+            UsageError: Nothing was clustered yet.
+        """
         if not len(self.remembered_clusters):
             raise UsageError("nothing was clustered yet: the training is not finished; go on with --resume RUN")
-        found = nearest(points, self.remembered_points, 1, "euclidean")[0][:, 0]
+        found = nearest(self.points(images), self.remembered_points, 1, "euclidean")[0][:, 0]
+        prints = fingerprints(images)
         place = torch.searchsorted(self.remembered_prints, prints).clamp_max(len(self.remembered_prints) - 1)
         known = self.remembered_prints[place] == prints
-        return self.remembered_clusters[torch.where(known, self.remembered_order[place], found)]
+        return torch.where(known, self.remembered_order[place], found)
 
     def _points_beside_prints(self, images: Tensor) -> Tensor:
         return torch.cat([self.points(images).float(), _halves(fingerprints(images))], dim=1)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
-        for name in ("points", "clusters", "prints", "order"):
-            saved = state_dict.get(f"{prefix}remembered_{name}")
+        for name in self.remembered:
+            saved = state_dict.get(prefix + name)
             if saved is not None:
-                own = self.get_buffer(f"remembered_{name}")
-                setattr(self, f"remembered_{name}", own.new_empty(saved.shape))
+                setattr(self, name, self.get_buffer(name).new_empty(saved.shape))
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 

@@ -17,6 +17,7 @@ from torchvision.models import GoogLeNet_Weights, googlenet
 
 from objdisc.errors import UsageError
 from objdisc.models.alexnet import AlexNet
+from objdisc.models.jule import JuleNet
 from objdisc.models.nin import NetworkInNetwork
 from objdisc.models.resnet import SmallImageResNet18, SmallImageResNet34
 from objdisc.models.segnet import PUBLISHED_LAYERS, SegNet
@@ -35,6 +36,10 @@ PIXELS_AT_ONCE = 256 * 96 * 96
 _OWN: dict[str, Callable[[], nn.Module]] = {
     "nin": NetworkInNetwork,
     "alexnet": AlexNet,
+    "jule16": partial(JuleNet, 16),
+    "jule28": partial(JuleNet, 28),
+    "jule32": partial(JuleNet, 32),
+    "jule128": partial(JuleNet, 128),
     "vgg5x5": Vgg,
     "vgg3x3": partial(Vgg, (32, 64, 128, 256), kernel=3, early_pooling=True),
     "resnet34_3x3": SmallImageResNet34,
@@ -175,6 +180,7 @@ def build_encoder(
         name: ``nin`` (Network in Network), ``googlenet`` (Inception v1), ``vgg5x5`` (image IIC's for digits),
             ``vgg3x3`` (the same, half as wide with 3×3 filters), ``resnet34_3x3`` (image IIC's for 32 and 64 pixels),
             ``resnet18_3x3`` (SCAN's for 32 pixels; a width and a stride may follow, ``resnet18_3x3:32,2``),
+            ``jule16``, ``jule28``, ``jule32``, ``jule128`` (JULE's for images of such sides in pixels),
             ``alexnet`` (DeepCluster's, with batch normalisation),
             ``segnet`` (per-pixel IIC's; its layers may follow, ``segnet:S,32,64,M,128``), any timm model, or any
             segmentation-models-pytorch encoder.

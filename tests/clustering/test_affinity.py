@@ -8,7 +8,7 @@ import torch
 from scipy.sparse import csr_array
 from sklearn.neighbors import NearestNeighbors
 
-from objdisc.clustering.affinity import knn_affinity, nearest_chains
+from objdisc.clustering.affinity import knn_graph, nearest_chains
 from objdisc.errors import UsageError
 
 
@@ -19,19 +19,19 @@ def test_weights_fall_with_the_distance_of_the_nearest_neighbours() -> None:
     for row in range(200):
         for other, distance in zip(rows[row], distances[row], strict=True):
             expected[row, other] = np.exp(-(distance**2) / (2 * np.mean(distances**2)))
-    found = knn_affinity(torch.from_numpy(points), 7, scale=2.0).toarray()
+    found = knn_graph(torch.from_numpy(points), 7, scale=2.0).affinity.toarray()
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 def test_no_point_is_linked_to_itself_even_among_identical_ones() -> None:
-    graph = knn_affinity(torch.ones(30, 4), 5).toarray()
+    graph = knn_graph(torch.ones(30, 4), 5).affinity.toarray()
     assert (np.diag(graph) == 0).all()
     assert ((graph == 1).sum(axis=1) == 5).all()
 
 
 def test_with_fewer_points_than_neighbours_all_are_linked(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        graph = knn_affinity(torch.randn(6, 3), 20).toarray()
+        graph = knn_graph(torch.randn(6, 3), 20).affinity.toarray()
     assert (np.count_nonzero(graph, axis=1) == 5).all()
     assert "20 neighbours of 6 points" in caplog.text
 
@@ -41,12 +41,12 @@ def test_values_that_are_not_finite_are_named(value: float) -> None:
     points = torch.zeros(5, 2)
     points[3, 1] = value
     with pytest.raises(UsageError, match="point 3 of 5 holds values that are not finite"):
-        knn_affinity(points)
+        knn_graph(points)
 
 
 def test_a_single_point_cannot_be_linked() -> None:
     with pytest.raises(UsageError, match="1 points: at least 2"):
-        knn_affinity(torch.zeros(1, 2))
+        knn_graph(torch.zeros(1, 2))
 
 
 def test_chains_follow_the_strongest_links() -> None:

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
 
-from objdisc.clustering.affinity import knn_affinity
+from objdisc.clustering.affinity import knn_graph
 from objdisc.clustering.agglomerative import GraphDegreeLinkage, merge_clusters
 from objdisc.errors import UsageError
 
@@ -54,7 +54,7 @@ def test_takes_tensors_and_ready_made_links() -> None:
     tensor = torch.from_numpy(points)
     expected = GraphDegreeLinkage(4).fit_predict(points)
     assert np.array_equal(GraphDegreeLinkage(4).fit_predict(tensor), expected)
-    links = knn_affinity(tensor.float())
+    links = knn_graph(tensor.float()).affinity
     assert np.array_equal(GraphDegreeLinkage(4, affinity="precomputed").fit_predict(links), expected)
 
 
@@ -88,7 +88,7 @@ def test_strays_join_before_real_clusters_merge() -> None:
     points, kinds = blobs(600, 3)
     strays = np.array([[60.0, 60.0], [60.1, 60.0], [-70.0, 0.0], [-70.1, 0.0]])
     everything = torch.from_numpy(np.concatenate([points, strays])).float()
-    graph, labels = knn_affinity(everything), np.concatenate([np.arange(600), [600, 600, 601, 601]])
+    graph, labels = knn_graph(everything).affinity, np.concatenate([np.arange(600), [600, 600, 601, 601]])
     graph = graph.tolil()
     graph[600:, :], graph[:, 600:] = 0, 0
     graph = csr_array(graph)

@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from objdisc.clustering.affinity import knn_affinity, nearest_chains
+from objdisc.clustering.affinity import knn_graph, nearest_chains
 from objdisc.clustering.linkage import ClusterGraph, cluster_links
 
 
@@ -53,7 +53,7 @@ def same_partition(one: NDArray[np.int64], two: NDArray[np.int64]) -> bool:
 
 def small_graph(seed: int, count: int = 70) -> csr_array:
     points = torch.randn(count, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return knn_affinity(points, 6)
+    return knn_graph(points, 6).affinity
 
 
 @pytest.mark.parametrize("seed", range(4))

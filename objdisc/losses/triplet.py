@@ -1,0 +1,94 @@
+"""Weighted triplets of joint unsupervised learning: Yang, Parikh and Batra, CVPR 2016 (https://arxiv.org/abs/1604.03628)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class TripletLoss(NamedTuple):
+    """A loss over the triplets of a batch.
+
+    Attributes:
+        loss: Scalar; 0, with a gradient of 0, where the batch has no triplet.
+        triplets: Scalar float32, how many there are.
+        active: Scalar float32, share of the triplets that have a gradient.
+    """
+
+    loss: Tensor
+    triplets: Tensor
+    active: Tensor
+
+
+def hinge_triplets(features: Tensor, clusters: Tensor, margin: float = 0.2, gamma: float = 1.0) -> TripletLoss:
+    """Mean of max(0, gamma |a - p|^2 - |a - n|^2 + margin): the form of the published program.
+
+    Anchor a and positive p are any two of one cluster, in both orders, and the negative n is any of another one: the
+    program draws 20 of these at random for each pair, which is an estimate of the same mean.
+
+    Args:
+        features: ``(B, D)``, of unit length.
+        clusters: ``(B,)`` int64; below 0 for samples that are in no triplet.
+        margin: In squared distances.
+        gamma: Weight of the positive's distance.
+    """
+    squared = _squared_distances(features)
+    pairs, negative = _pairs(clusters), _apart(clusters)
+    anchors, positives = pairs.nonzero(as_tuple=True)
+    terms = gamma * squared[anchors, positives][:, None] - squared[anchors] + margin  # (P, B)
+    wanted = negative[anchors]
+    count = wanted.sum().float()
+    hinged = terms.clamp_min(0) * wanted
+    active = ((terms > 0) & wanted).sum() / count.clamp_min(1)
+    return TripletLoss(hinged.sum() / count.clamp_min(1) + features.sum() * 0, count, active)
+
+
+def affinity_triplets(
+    features: Tensor,
+    clusters: Tensor,
+    neighbors: Tensor,
+    bandwidth: Tensor,
+    gamma: float = 2.0,
+    local_weight: float = 1.0,
+) -> TripletLoss:
+    """Mean of -w (gamma A(a, p) - A(a, n)): the form of the paper, equation 16.
+
+    The affinity of two samples is that of clusters of one, A(i, j) = 2 W(i, j) W(j, i) = 2 exp(-2 |i - j|^2 / sigma^2),
+    with every pair taken as linked: where a link is missing its weight would be 0 and nothing could be learned.
+
+    Args:
+        features: ``(B, D)``, of unit length.
+        clusters: ``(B,)`` int64; below 0 for samples that are in no triplet.
+        neighbors: ``(B, k)`` int64 clusters whose samples are negatives of each anchor, -1 for none.
+        bandwidth: Scalar sigma^2 of the graph that the clusters were found in.
+        gamma: Weight of the positive's affinity.
+        local_weight: w; lambda in the paper. Its division by K_c - 1 is that of the mean over negatives.
+    """
+    affinity = 2 * torch.exp(-2 * _squared_distances(features) / bandwidth.clamp_min(1e-12))
+    pairs = _pairs(clusters)
+    negative = (neighbors[:, :, None] == clusters).any(dim=1) & _apart(clusters)  # (B, B)
+    anchors, positives = pairs.nonzero(as_tuple=True)
+    wanted = negative[anchors]
+    terms = gamma * affinity[anchors, positives][:, None] - affinity[anchors]  # (P, B)
+    count = wanted.sum().float()
+    loss = -local_weight * (terms * wanted).sum() / count.clamp_min(1)
+    return TripletLoss(loss + features.sum() * 0, count, (count > 0).float())
+
+
+def _squared_distances(features: Tensor) -> Tensor:
+    """Squared distances ``(B, B)`` in float32, of which the gradient is finite everywhere."""
+    features = features.float()
+    lengths = features.square().sum(dim=1)
+    return (lengths[:, None] + lengths - 2 * features @ features.T).clamp_min(0)
+
+
+def _pairs(clusters: Tensor) -> Tensor:
+    """Which two ``(B, B)`` are of one cluster; nobody with itself."""
+    same = (clusters[:, None] == clusters) & (clusters >= 0)[:, None]
+    return same.fill_diagonal_(False)
+
+
+def _apart(clusters: Tensor) -> Tensor:
+    """Which two ``(B, B)`` are of different clusters."""
+    taking_part = clusters >= 0
+    return (clusters[:, None] != clusters) & taking_part[:, None] & taking_part

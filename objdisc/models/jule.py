@@ -1,0 +1,48 @@
+"""The networks of joint unsupervised learning (Yang, Parikh and Batra, CVPR 2016), by the side of the images."""
+
+import torch
+from torch import Tensor, nn
+
+_WIDTH = 50
+_POOLED = {16: (True,), 28: (True, False), 32: (True, True), 55: (True, True), 128: (True, True, True, True)}
+"""By the side in pixels, for each block, whether it ends with a pooling: USPS, MNIST, FRGC and CMU-PIE, YTF, COIL."""
+
+
+class JuleNet(nn.Module):
+    """Blocks of a 5×5 convolution without padding, batch normalisation, a rectifier and 2×2 max-pooling; then a layer.
+
+    Weights start as in the published program, normal with a deviation of 0.01. That is small, and on purpose: what
+    follows is normalised, so the smaller the weights, the faster they turn.
+
+    Args:
+        side: Of the images in pixels, one of those of the paper's table; images of other sides are let through, the
+            last map averaged into the grid that this side would leave.
+        num_features: Length of the output, which the paper scales to unit length.
+    """
+
+    def __init__(self, side: int = 28, num_features: int = 160) -> None:
+        super().__init__()
+        self.num_features = num_features
+        layers: list[nn.Module] = []
+        channels, grid = 3, side
+        for pooled in _POOLED[side]:
+            layers += [nn.Conv2d(channels, _WIDTH, 5, bias=False), nn.BatchNorm2d(_WIDTH), nn.ReLU(inplace=True)]
+            channels, grid = _WIDTH, grid - 4
+            if pooled:
+                layers.append(nn.MaxPool2d(2, ceil_mode=True))
+                grid = -(-grid // 2)
+        self.features = nn.Sequential(*layers)
+        self.pool = nn.AdaptiveAvgPool2d(grid)
+        self.projection = nn.Linear(_WIDTH * grid**2, num_features)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.normal_(module.weight, std=0.01)
+        nn.init.zeros_(self.projection.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map ``(B, 3, H, W)`` images to ``(B, num_features)`` float32, not yet of unit length."""
+        maps = self.pool(self.features(images)).flatten(1)
+        # neighbours of trained features lie nearer than bf16 can tell
+        with torch.autocast(maps.device.type, enabled=False):
+            projected: Tensor = self.projection(maps.float())
+        return projected

@@ -1,0 +1,152 @@
+"""JULE: clusters merge in periods, the network learns from them, and two answers are given."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import adjusted_rand_score
+
+from objdisc.clustering.agglomerative import GraphDegreeLinkage
+from objdisc.errors import UsageError
+from objdisc.methods.jule import JULE
+from objdisc.methods.triplet_rows import lay_out_triplets
+from objdisc.models.encoder import Encoder
+
+if TYPE_CHECKING:
+    from tests.methods.conftest import World
+
+
+def started(encoder: Encoder, world: "World", **settings: object) -> JULE:
+    method = JULE(encoder, 3, neighbors=6, **settings)  # type: ignore[arg-type]
+    method.setup(90)
+    method.begin_epoch(0, world)
+    return method
+
+
+def test_starts_from_many_clusters_of_pixels(pixels: Encoder, world: "World") -> None:
+    method = started(pixels, world)
+    assert 5 < method.clusters_left < 30
+    assert (method.clusters[60:] == -1).all(), "background is in none"
+    assert sorted(set(method.clusters[:60].tolist())) == list(range(method.clusters_left))
+
+
+def test_each_period_merges_its_share_until_k_are_left(learner: Encoder, world: "World") -> None:
+    method = started(learner, world, period_epochs=2, eta=0.5)
+    before, left = method.clusters_left, []
+    for epoch in range(1, 13):
+        method.begin_epoch(epoch, world)
+        left.append(method.clusters_left)
+    assert left[0] == before, "in the middle of a period nothing merges"
+    expected = before
+    for count in left[1::2]:
+        expected = max(expected - -(-expected // 2), 3)
+        assert count == expected
+    assert left[-1] == 3
+    assert method.occupancy() is not None
+
+
+def test_a_merge_never_parts_what_was_together(learner: Encoder, world: "World") -> None:
+    method = started(learner, world, period_epochs=1, eta=0.5)
+    before = method.clusters.clone()
+    method.begin_epoch(1, world)
+    joined = {(old, new) for old, new in zip(before.tolist(), method.clusters.tolist(), strict=True)}
+    assert len({old for old, _ in joined}) == len(joined)
+
+
+@pytest.mark.parametrize("triplets", ["hinge", "paper"])
+def test_learning_draws_the_clusters_apart(learner: Encoder, world: "World", triplets: str) -> None:
+    world.calm()
+    method = started(learner, world, triplets=triplets, gamma=2.0 if triplets == "paper" else 1.0)
+    optimizer = torch.optim.SGD(method.parameters(), lr=0.05)
+    losses = []
+    for _ in range(30):
+        terms = method(world.batch(torch.arange(60)))
+        optimizer.zero_grad()
+        torch.autograd.backward(terms["loss"])
+        optimizer.step()
+        losses.append(float(terms["loss"].detach()))
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0]
+    assert terms["triplets"] > 0
+    assert terms["clusters"] == method.clusters_left
+
+
+def test_rc_is_graph_degree_linkage_on_the_features_and_sf_the_merges(pixels: Encoder, world: "World") -> None:
+    world.calm()
+    method = started(pixels, world)
+    merged_so_far = method.clusters[:60].clone()
+    method.finish(world)
+    features = method.embed(world.images[:60])
+    oracle = GraphDegreeLinkage(3, n_neighbors=6, local_neighbors=5).fit_predict(features)
+    rc, sf = method.predict_subheads(world.images[:60]).argmax(dim=2)
+    assert adjusted_rand_score(oracle, rc) == 1
+    assert torch.equal(method.predict(world.images[:60])[:, :, 0, 0].argmax(dim=1), rc)
+    assert len({(old, new) for old, new in zip(merged_so_far.tolist(), sf.tolist(), strict=True)}) == len(
+        set(merged_so_far.tolist())
+    )
+    other = JULE(pixels, 3, answer="sf")
+    other.load_state_dict({**method.state_dict(), "remembered_clusters": sf}, strict=False)
+    assert torch.equal(other.predict(world.images[:60])[:, :, 0, 0].argmax(dim=1), sf)
+
+
+def test_finds_plain_kinds(pixels: Encoder, world: "World") -> None:
+    world.calm()
+    method = started(pixels, world)
+    method.finish(world)
+    found = method.predict(world.images[:60])[:, :, 0, 0].argmax(dim=1)
+    assert adjusted_rand_score(world.kinds[:60], found) == 1
+
+
+def test_state_survives_in_buffers(learner: Encoder, world: "World") -> None:
+    method = started(learner, world, period_epochs=1, eta=0.5, triplets="paper")
+    method.begin_epoch(1, world)
+    again = JULE(learner, 3, neighbors=6, period_epochs=1, eta=0.5, triplets="paper")
+    again.setup(90)
+    again.load_state_dict(method.state_dict())
+    for one in (method, again):
+        one.begin_epoch(2, world)
+    assert torch.equal(again.clusters, method.clusters)
+    rows = [one.epoch_rows(np.random.default_rng(5)) for one in (method, again)]
+    assert rows[0] is not None
+    assert rows[1] is not None
+    assert torch.equal(*rows)  # type: ignore[arg-type]
+
+
+def test_the_programs_triplets_need_no_layout(pixels: Encoder, world: "World") -> None:
+    assert started(pixels, world).epoch_rows(np.random.default_rng(0)) is None
+
+
+def test_laid_out_blocks_hold_an_anchor_its_partner_and_the_clusters_around() -> None:
+    clusters = np.array([0, 0, 0, 1, 1, 2, -1, 2, 3, 1])
+    around = np.array([[1, 3], [0, -1], [3, -1], [0, 1]])
+    seen = set()
+    for seed in range(50):
+        rows = lay_out_triplets(clusters, around, np.random.default_rng(seed))
+        assert (clusters[rows] >= 0).all()
+        anchor, positive, *negatives = rows[: 2 + (around[clusters[rows[0]]] >= 0).sum()]
+        assert clusters[anchor] == clusters[positive] != 3, "a single row has no partner"
+        assert anchor != positive
+        assert clusters[negatives].tolist() == [one for one in around[clusters[anchor]] if one >= 0]
+        seen.add((int(anchor), int(positive)))
+    assert len(seen) > 8
+
+
+def test_rows_of_single_clusters_are_shown_all_the_same() -> None:
+    rows = lay_out_triplets(np.arange(6), np.full((6, 2), -1), np.random.default_rng(0))
+    assert len(rows) >= 1
+
+
+def test_identical_images_are_clustered_somehow(pixels: Encoder, world: "World") -> None:
+    world.images[:] = 0.5
+    method = started(pixels, world)
+    method.finish(world)
+    assert method.predict(world.images).shape == (90, 3, 1, 1)
+    assert sorted(set(method.remembered_clusters.tolist())) == [0, 1, 2]
+
+
+def test_settings_that_make_no_sense_are_errors(pixels: Encoder) -> None:
+    with pytest.raises(UsageError, match="period_epochs 0"):
+        JULE(pixels, 3, period_epochs=0)
+    with pytest.raises(UsageError, match="scale is above 0"):
+        JULE(pixels, 3, scale=0)
