@@ -94,7 +94,7 @@ class IIC(Method):
         self.head_a = SubHeads(width, overclusters, subheads)
         self.head_b = SubHeads(width, num_clusters, subheads)
         self.embedding = nn.Linear(width, embedding_dim)
-        self.training_heads: str = self.order[0]
+        self.training_heads = self._heads_of(0)
         self.register_buffer("losses", torch.zeros(subheads))
         self.register_buffer("sizes", torch.zeros(subheads, num_clusters))
 
@@ -113,6 +113,13 @@ class IIC(Method):
         if "B" in self.training_heads:
             self.losses.zero_()
             self.sizes.zero_()
+
+    def finish(self, encode: Encode) -> None:
+        """Start head B if the training has ended before its turn: there must be an answer."""
+        if self.pretext_epochs + self.lead_epochs and not bool(self.sizes.any()):
+            if not self.training_heads:
+                self._start_head_a(encode)
+            self._start_head_b(encode)
 
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Return the mean loss of the epoch's heads, and the loss of each; of InfoNCE in a pretext epoch."""
@@ -163,6 +170,11 @@ class IIC(Method):
         """Return the encoder's features ``(B, F)`` of the centre crop, normalised as ``batchnorm`` says."""
         with self._batch_statistics() if self.batchnorm == "batch" else nullcontext():
             return self.features(center_crop(images, self.center))
+
+    def encoder_input(self, images: Tensor, *, training: bool) -> Tensor:
+        """Return what the encoder is given: the centre crop where it answers, and derivatives instead of colour."""
+        images = images if training else center_crop(images, self.center)
+        return sobel(images) if self.sobel else images
 
     def features(self, images: Tensor) -> Tensor:
         """Return the encoder's features ``(B, F)`` float32 of images as they are given."""

@@ -118,6 +118,11 @@ class DenseIIC(Method):
             self.pixels.zero_()
             self.losses.zero_()
 
+    def finish(self, encode: Encode) -> None:
+        """Start head B if the training has ended before its turn: there must be an answer."""
+        if int(self.turn) < 0:
+            self._start_head_b(encode)
+
     @property
     def training_heads(self) -> str:
         """The heads that learn in this epoch."""
