@@ -142,6 +142,15 @@ class Method(nn.Module, ABC):
     def finish(self, encode: Encode) -> None:
         """Do what is left after the last epoch."""
 
+    def encoder_input(self, images: Tensor, *, training: bool) -> Tensor:
+        """Return what the encoder is given of images ``(B, C, H, W)``, for readings that look into the encoder.
+
+        Args:
+            images: As ``training_step`` and ``predict`` take them.
+            training: Whether they are views of a training batch.
+        """
+        return images
+
     @abstractmethod
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
         """Return the scalar ``loss`` of a batch and named terms to log."""

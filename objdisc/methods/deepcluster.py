@@ -127,8 +127,12 @@ class DeepCluster(PseudoLabelMethod):
 
     def features(self, images: Tensor) -> Tensor:
         """Return the encoder's features ``(B, F)`` float32."""
-        features: Tensor = self.encoder(sobel(images) if self.sobel else images).float()
+        features: Tensor = self.encoder(self.encoder_input(images, training=self.training)).float()
         return features
+
+    def encoder_input(self, images: Tensor, *, training: bool) -> Tensor:
+        """Return derivatives instead of colour where that is asked for."""
+        return sobel(images) if self.sobel else images
 
 
 def uniform_over_clusters(targets: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:

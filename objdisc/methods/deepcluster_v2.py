@@ -134,9 +134,13 @@ class DeepClusterV2(PseudoLabelMethod):
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the projected features ``(B, D)`` float32 of unit length."""
-        features = self.encoder(sobel(images) if self.sobel else images)
+        features = self.encoder(self.encoder_input(images, training=self.training))
         with torch.autocast(features.device.type, enabled=False):
             return F.normalize(self.projector(features.float()), dim=1)
+
+    def encoder_input(self, images: Tensor, *, training: bool) -> Tensor:
+        """Return derivatives instead of colour where that is asked for."""
+        return sobel(images) if self.sobel else images
 
     def _collect(self, embeddings: Tensor, rows: Tensor) -> None:
         for view, part in enumerate(embeddings.chunk(self.num_views)):

@@ -10,6 +10,7 @@ from objdisc.losses.iid import iid_loss
 from objdisc.methods.base import Views
 from objdisc.methods.iic import IIC, center_crop
 from objdisc.models.encoder import Encoder
+from objdisc.models.sobel import sobel
 
 from .conftest import World
 
@@ -168,3 +169,10 @@ def test_it_asks_for_pairs() -> None:
 def test_settings_that_make_no_sense_are_refused(flat: Encoder, wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="iic"):
         IIC(flat, 3, **wrong)  # type: ignore[arg-type] # that is the test
+
+
+def test_what_looks_into_the_encoder_sees_what_it_is_given(flat: Encoder) -> None:
+    images = torch.randn(2, 3, 8, 8)
+    method = IIC(flat, 3, sobel=True, center=0.5)
+    torch.testing.assert_close(method.encoder_input(images, training=True), sobel(images))
+    torch.testing.assert_close(method.encoder_input(images, training=False), sobel(center_crop(images, 0.5)))
