@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from objdisc.benchmark_agglomerative import agglomerative
 from objdisc.benchmark_building import building, first_images, memory
 from objdisc.benchmark_iid import dense_loss
 from objdisc.benchmark_retrieval import search_times
@@ -25,8 +26,8 @@ class BenchmarkOptions:
 
     Attributes:
         path: Data set to measure on; $CITYSCAPES_DATASET, else the generated toy city, if none is given. The word iid
-            measures the dense loss of invariant information clustering instead, and the word retrieval a search among
-            300,000 embeddings; neither needs data.
+            measures the dense loss of invariant information clustering instead, the word retrieval a search among
+            300,000 embeddings, and the word agglomerative graph degree linkage of 70,000 points; none needs data.
         images: At most so many images are read.
         epochs: Epochs that are trained to measure data waiting.
         batch_size: Patches in a step.
@@ -60,6 +61,8 @@ def benchmark(options: BenchmarkOptions) -> dict[str, float]:
     """
     if options.path == Path("iid"):
         numbers = dense_loss()
+    elif options.path == Path("agglomerative"):
+        numbers = agglomerative()
     elif options.path == Path("retrieval"):
         numbers = search_times(device="cpu" if options.device == "auto" else options.device)
     else:

@@ -61,7 +61,7 @@ def building(dataset: ImageDataset, source: ObjectnessSource, patches: PatchOpti
 def memory(dataset: ImageDataset, source: ObjectnessSource, patches: PatchOptions) -> dict[str, float]:
     """Compare the peak memory of building patches from half the images and from all of them."""
     half = first_images(dataset, len(dataset.samples) // 2)
-    small, large = _in_fresh_process(_peaks_of_builds, (half, dataset), source, patches)
+    small, large = in_fresh_process(_peaks_of_builds, (half, dataset), source, patches)
     return {"peak_mebibytes": large, "peak_when_images_double": large / small}
 
 
@@ -82,7 +82,7 @@ def _peaks_of_builds(datasets: Sequence[ImageDataset], source: ObjectnessSource,
     return peaks
 
 
-def _in_fresh_process(job: Callable[..., list[float]], *arguments: Any) -> list[float]:
+def in_fresh_process(job: Callable[..., list[float]], *arguments: Any) -> list[float]:
     """Run a job where nothing else has raised the peak yet."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(job, *arguments).result()

@@ -59,6 +59,7 @@ LAYERS = [
         "retrieve",
         "exporting",
         "benchmark",
+        "benchmark_agglomerative",
         "benchmark_building",
         "benchmark_iid",
         "overclustering",
