@@ -1,4 +1,4 @@
-"""Every method: a training that was stopped within an epoch and resumed ends with the bits of one that never stopped."""
+"""Every method: a training stopped within an epoch and resumed ends with the bits of one that never stopped."""
 
 from pathlib import Path
 from typing import Any
