@@ -29,6 +29,8 @@ COMMANDS = {
         "OverclusteringOptions",
         "read clusters as classes with few labels",
     ),
+    "probe": ("objdisc.probe", "ProbeOptions", "train a linear classifier on each block of a run's network"),
+    "finetune": ("objdisc.finetune", "FinetuneOptions", "train a run's network further with a share of the labels"),
     "retrieve": ("objdisc.retrieve", "RetrieveOptions", "find what looks like an image, or is typical of a cluster"),
     "export": ("objdisc.exporting", "ExportOptions", "write a run's answer as COCO, Cityscapes, PNG, CSV or ONNX"),
     "benchmark": ("objdisc.benchmark", "BenchmarkOptions", "measure speed and memory on this machine"),

@@ -1,23 +1,16 @@
 """How well many clusters can be read as classes with few labels: the overclustering curve of image IIC (figure 6)."""
 
-import csv
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.datasets import ImageDataset
-from objdisc.errors import UsageError
-from objdisc.evaluate import EvaluateOptions, apply
-from objdisc.evaluation.counts import patch_labels
 from objdisc.evaluation.overclustering import ReadAccuracy, read_accuracies
 from objdisc.frozen import FrozenRun, open_frozen
-from objdisc.inputs import find_data, open_splits
-from objdisc.options import positional
-from objdisc.report.linechart import line_chart
-from objdisc.run import atomic_write
-from objdisc.segment import choose_source
+from objdisc.options import flat, positional
+from objdisc.readings import LabelledPatches, ReadingOptions, open_labelled, reading_training, write_readings
+from objdisc.training.trainer import predict
 
 
 @dataclass(frozen=True)
@@ -31,21 +24,13 @@ class OverclusteringOptions:
         run: Folder of a finished run.
         also: Further runs on the same data with other numbers of clusters, with commas between.
         shares: Shares of the training split's labels that the reading is fitted on, with commas between.
-        seed: Of the choice of labelled images.
-        output_dir: Where overclustering.csv and .svg go; RUN/overclustering if none is given.
-        device: Where the network runs: auto, cpu, or a device as PyTorch names it.
-        workers: Processes that cut and load patches.
-        batch_size: Patches that go through the network at once.
+        reading: Seed, splits, files and hardware.
     """
 
     run: Path = positional()
     also: tuple[str, ...] = ()
     shares: tuple[float, ...] = (1.0, 0.5, 0.25, 0.1, 0.05, 0.01)
-    seed: int = 0
-    output_dir: Path | None = None
-    device: str = "auto"
-    workers: int = 2
-    batch_size: int = 128
+    reading: ReadingOptions = flat(ReadingOptions)
 
 
 def overclustering(options: OverclusteringOptions) -> list[ReadAccuracy]:
@@ -57,18 +42,11 @@ def overclustering(options: OverclusteringOptions) -> list[ReadAccuracy]:
     found: list[ReadAccuracy] = []
     for path in (options.run, *map(Path, options.also)):
         found += _of_run(open_frozen(path), options)
-    folder = options.output_dir or options.run / "overclustering"
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder / "overclustering.csv") as file:
-        writer = csv.DictWriter(file, [item.name for item in fields(ReadAccuracy)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(map(asdict, found))
-    by_clusters = {f"{100 * share:g} % of labels": _line(found, share) for share in options.shares}
-    with atomic_write(folder / "overclustering.svg") as file:
-        file.write(line_chart(by_clusters, "clusters (logarithmic)", "accuracy"))
     for point in found:
         print(f"{point.num_clusters:5} clusters  {point.labelled:7} labels ({point.share:g})  {point.accuracy:.4f}")
-    print(f"\ntable and picture: {folder}")
+    by_clusters = {f"{100 * share:g} % of labels": _line(found, share) for share in options.shares}
+    folder = options.reading.output_dir or options.run / "overclustering"
+    write_readings(folder, "overclustering", found, by_clusters, "clusters (logarithmic)")
     return found
 
 
@@ -77,22 +55,15 @@ def _line(found: list[ReadAccuracy], share: float) -> list[tuple[float, float]]:
 
 
 def _of_run(frozen: FrozenRun, options: OverclusteringOptions) -> list[ReadAccuracy]:
-    trained, scored = open_splits(find_data(frozen.options.path), frozen.options)
-    if trained is scored:
-        raise UsageError(f"{frozen.run.path}: trained and scored on one split; the reading needs labels of another.")
-    splits = [_clusters_of(frozen, split, options) for split in (trained, scored)]
-    return read_accuracies(splits[0], splits[1], frozen.method.num_clusters, options.shares, options.seed)
+    fitted, scored = (_clusters_of(frozen, patches, options) for patches in open_labelled(frozen, options.reading))
+    return read_accuracies(fitted, scored, frozen.method.num_clusters, options.shares, options.reading.seed)
 
 
 def _clusters_of(
-    frozen: FrozenRun, dataset: ImageDataset, options: OverclusteringOptions
+    frozen: FrozenRun, patches: LabelledPatches, options: OverclusteringOptions
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the labels and the clusters of a split's patches, out of the run's own store where it has one."""
-    if not dataset.has_ground_truth:
-        raise UsageError(f"{dataset.root}: no class labels in split {dataset.split!r} to read clusters with.")
-    source = choose_source(frozen.options.objectness, dataset, frozen, options.device)
-    hardware = EvaluateOptions(
-        run=frozen.run.path, device=options.device, workers=options.workers, batch_size=options.batch_size
+    """Return the labels and the clusters of labelled patches."""
+    predictions = predict(
+        frozen.method, patches.store, reading_training(frozen, options.reading), patches.rows.tolist()
     )
-    store, predictions = apply(frozen, dataset, source, frozen.run, hardware)
-    return patch_labels(dataset, store.patches), predictions.probabilities.argmax(axis=1).astype(np.int64)
+    return patches.labels, predictions.probabilities.argmax(axis=1).astype(np.int64)

@@ -6,31 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from sklearn.metrics import normalized_mutual_info_score
 
 from objdisc.cli import main
 
-SETTINGS = ["--objectness", "whole", "--encoder", "vgg3x3", "--weights", "none", "--epochs", "3", "--batch-size", "16"]
-SETTINGS += ["--patches.size", "16", "--workers", "0", "--device", "cpu", "--overlays", "0", "--background", "keep"]
-SETTINGS += ["--method", "deepcluster", "--method.overclusters", "8", "--num-clusters", "3", "--background-share", "0"]
-
-
-def shades(root: Path) -> Path:
-    """Write images of three shades."""
-    rng = np.random.default_rng(0)
-    for number, name in enumerate(("dark", "grey", "light")):
-        (root / name).mkdir(parents=True)
-        for image in range(12):
-            pixels = np.clip(rng.normal(40 + 80 * number, 8, (24, 24, 3)), 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(root / name / f"{image}.png")
-    return root
+from .shades import QUICK, write_shades
 
 
 def test_both_curves_are_in_the_files_and_labelled_in_the_report(tmp_path: Path) -> None:
-    shades(tmp_path / "data" / "train")
-    run = tmp_path / "run"
-    assert main(["discover", str(tmp_path / "data"), *SETTINGS, "--output-dir", str(run)]) == 0
+    data, run = write_shades(tmp_path / "data", {"train": 12}), tmp_path / "run"
+    assert main(["discover", str(data), *QUICK, "--epochs", "3", "--output-dir", str(run)]) == 0
     clusters = [np.load(run / "assignments" / f"epoch_{epoch:05}.npy") for epoch in (1, 2, 3)]
     with (run / "clusters.csv").open(encoding="utf-8") as file:
         classes = [Path(row["image"]).parent.name for row in csv.DictReader(file)]
@@ -54,8 +39,8 @@ def test_both_curves_are_in_the_files_and_labelled_in_the_report(tmp_path: Path)
 
 
 def test_without_classes_there_is_the_curve_that_needs_none(tmp_path: Path) -> None:
-    data, run = shades(tmp_path / "shades"), tmp_path / "run"
-    assert main(["discover", str(data), *SETTINGS, "--output-dir", str(run)]) == 0
+    data, run = write_shades(tmp_path / "shades", {"": 12}), tmp_path / "run"
+    assert main(["discover", str(data), *QUICK, "--epochs", "3", "--output-dir", str(run)]) == 0
     with (run / "epochs.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert all(row["nmi_labels"] == "" for row in rows)

@@ -62,7 +62,10 @@ LAYERS = [
         "benchmark_agglomerative",
         "benchmark_building",
         "benchmark_iid",
+        "readings",
         "overclustering",
+        "probe",
+        "finetune",
         "benchmark_retrieval",
     },
     {"cli"},
@@ -130,6 +133,19 @@ def test_only_the_evaluation_reads_labels() -> None:
     # A data set may turn its own labels into class-agnostic masks: foreground, and the pixels that take part
     readers = {(room_of(path), owner) for path in MODULES for owner in readers_of(path, "_read_class_ids")}
     assert readers == {("datasets", "self")}
+
+
+def test_labels_train_something_in_three_commands_alone() -> None:
+    """These three go through one room; what they train with labels lies where ``--method`` finds nothing."""
+    importers = {
+        (name, room_of(path))
+        for path in MODULES
+        for name in imports_of(path)
+        if name.startswith("objdisc.readings.") or "fit_linear" in name or "LabelledClassifier" in name
+    }
+    assert {room for name, room in importers if "readings" in name} == {"overclustering", "probe", "finetune"}
+    assert {room for name, room in importers if "readings" not in name} == {"probe"}
+    assert not [path for path in MODULES if room_of(path) == "methods" and "patch_labels" in path.read_text()]
 
 
 def test_training_and_what_it_stands_on_import_no_evaluation() -> None:

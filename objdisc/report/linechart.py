@@ -1,4 +1,4 @@
-"""A line chart as SVG: a few series over a logarithmic axis."""
+"""A line chart as SVG: a few series over an axis, logarithmic or not."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,16 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 120, 20, 50
 _COLORS = ("#1b6ca8", "#c8553d", "#3b8b5a", "#8a5fb0", "#b08900", "#4a4a4a")
 
 
-def line_chart(series: Mapping[str, Sequence[tuple[float, float]]], x_title: str, y_title: str) -> str:
+def line_chart(
+    series: Mapping[str, Sequence[tuple[float, float]]], x_title: str, y_title: str, *, logarithmic: bool = True
+) -> str:
     """Draw points joined by lines.
 
     Args:
-        series: Name to ``(x, y)`` points, at least one in all; x > 0, drawn by its logarithm.
+        series: Name to ``(x, y)`` points, at least one in all; x > 0 where it is drawn by its logarithm.
         x_title: Under the axis.
         y_title: Beside the axis.
+        logarithmic: Whether x is drawn by its logarithm.
 
     Returns:
         An ``<svg>`` document.
@@ -25,10 +28,11 @@ def line_chart(series: Mapping[str, Sequence[tuple[float, float]]], x_title: str
     low, high = min(y for _, y in points), max(y for _, y in points)
     margin = max(0.05 * (high - low), 0.01)
     low, high = low - margin, high + margin
-    span = math.log(xs[-1] / xs[0]) or 1.0
+    scale = math.log if logarithmic else float
+    span = scale(xs[-1]) - scale(xs[0]) or 1.0
 
     def place(x: float, y: float) -> tuple[float, float]:
-        across = math.log(x / xs[0]) / span if len(xs) > 1 else 0.5
+        across = (scale(x) - scale(xs[0])) / span if len(xs) > 1 else 0.5
         up = (y - low) / (high - low)
         return _LEFT + across * (_WIDTH - _LEFT - _RIGHT), _HEIGHT - _BOTTOM - up * (_HEIGHT - _TOP - _BOTTOM)
 
