@@ -39,7 +39,8 @@ _OWN: dict[str, Callable[[], nn.Module]] = {
     "jule16": partial(JuleNet, 16),
     "jule28": partial(JuleNet, 28),
     "jule32": partial(JuleNet, 32),
-    "jule128": partial(JuleNet, 128),
+    "jule32_rgb": partial(JuleNet, 32, color=True),
+    "jule128_rgb": partial(JuleNet, 128, color=True),
     "vgg5x5": Vgg,
     "vgg3x3": partial(Vgg, (32, 64, 128, 256), kernel=3, early_pooling=True),
     "resnet34_3x3": SmallImageResNet34,
@@ -180,7 +181,8 @@ def build_encoder(
         name: ``nin`` (Network in Network), ``googlenet`` (Inception v1), ``vgg5x5`` (image IIC's for digits),
             ``vgg3x3`` (the same, half as wide with 3×3 filters), ``resnet34_3x3`` (image IIC's for 32 and 64 pixels),
             ``resnet18_3x3`` (SCAN's for 32 pixels; a width and a stride may follow, ``resnet18_3x3:32,2``),
-            ``jule16``, ``jule28``, ``jule32``, ``jule128`` (JULE's for images of such sides in pixels),
+            ``jule16``, ``jule28``, ``jule32`` (JULE's for grey images of such sides in pixels), ``jule32_rgb``,
+            ``jule128_rgb`` (the same for colour),
             ``alexnet`` (DeepCluster's, with batch normalisation),
             ``segnet`` (per-pixel IIC's; its layers may follow, ``segnet:S,32,64,M,128``), any timm model, or any
             segmentation-models-pytorch encoder.

@@ -17,14 +17,15 @@ class JuleNet(nn.Module):
     Args:
         side: Of the images in pixels, one of those of the paper's table; images of other sides are let through, the
             last map averaged into the grid that this side would leave.
+        color: Whether colour is seen; the paper's sets are mostly grey, and their networks have one input channel.
         num_features: Length of the output, which the paper scales to unit length.
     """
 
-    def __init__(self, side: int = 28, num_features: int = 160) -> None:
+    def __init__(self, side: int = 28, color: bool = False, num_features: int = 160) -> None:
         super().__init__()
-        self.num_features = num_features
+        self.num_features, self.color = num_features, color
         layers: list[nn.Module] = []
-        channels, grid = 3, side
+        channels, grid = 3 if color else 1, side
         for pooled in _POOLED[side]:
             layers += [nn.Conv2d(channels, _WIDTH, 5, bias=False), nn.BatchNorm2d(_WIDTH), nn.ReLU(inplace=True)]
             channels, grid = _WIDTH, grid - 4
@@ -41,7 +42,8 @@ class JuleNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``(B, 3, H, W)`` images to ``(B, num_features)`` float32, not yet of unit length."""
-        maps = self.pool(self.features(images)).flatten(1)
+        seen = images if self.color else images.mean(dim=1, keepdim=True)
+        maps = self.pool(self.features(seen)).flatten(1)
         # neighbours of trained features lie nearer than bf16 can tell
         with torch.autocast(maps.device.type, enabled=False):
             projected: Tensor = self.projection(maps.float())
