@@ -24,6 +24,11 @@ COMMANDS = {
     "train": ("objdisc.discover", "DiscoverOptions", "the training of discover, without maps and pictures"),
     "segment": ("objdisc.segment", "SegmentOptions", "segment any folder of images with a finished run"),
     "evaluate": ("objdisc.evaluate", "EvaluateOptions", "score a finished run on a data set with ground truth"),
+    "compare": (
+        "objdisc.compare",
+        "CompareOptions",
+        "run several configs on one data set, and put them into one table",
+    ),
     "overclustering": (
         "objdisc.overclustering",
         "OverclusteringOptions",

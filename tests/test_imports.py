@@ -44,18 +44,22 @@ LAYERS = [
         "frozen",
         "scoring",
         "pictures",
+        "stages",
         "dense",
         "pixelbaselines",
         "streaming",
         "parts",
         "finds",
         "epochscores",
+        "comparison",
+        "plannedruns",
     },
     {
         "discover",
         "foldermaps",
         "segment",
         "evaluate",
+        "compare",
         "retrieve",
         "exporting",
         "benchmark",
@@ -68,7 +72,7 @@ LAYERS = [
         "finetune",
         "benchmark_retrieval",
     },
-    {"cli"},
+    {"cli", "measured"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
 

@@ -34,4 +34,6 @@ def pixel_encoder(channels: int, side: int) -> Encoder:
         channels: Of the images.
         side: Of what is compared, as ``Pixels`` takes it.
     """
-    return Encoder(Pixels(side), channels * side**2, (0.0,) * channels, (1.0,) * channels)
+    encoder = Encoder(Pixels(side), channels * side**2, (0.0,) * channels, (1.0,) * channels)
+    encoder.name = "pixels"
+    return encoder
