@@ -106,13 +106,17 @@ def _subhead_numbers(
     subheads: NDArray[np.float32], labels: NDArray[np.int64], dataset: ImageDataset
 ) -> dict[str, float | list[float]]:
     """Score each of the ``(S, N, K)`` sub-heads by itself; which one answers was chosen without labels."""
-    accuracies = [
-        cluster_metrics(
-            labels, one.argmax(axis=1).astype(np.int64), one.shape[1], dataset.class_names
-        ).accuracy_hungarian
+    found = [
+        cluster_metrics(labels, one.argmax(axis=1).astype(np.int64), one.shape[1], dataset.class_names)
         for one in subheads
     ]
-    return {"accuracy_hungarian": accuracies, "accuracy_hungarian_mean": float(np.mean(accuracies))}
+    accuracies = [one.accuracy_hungarian for one in found]
+    return {
+        "accuracy_hungarian": accuracies,
+        "accuracy_hungarian_mean": float(np.mean(accuracies)),
+        "nmi_geometric": [one.nmi_geometric for one in found],
+        "ari": [one.ari for one in found],
+    }
 
 
 def _foreground_numbers(predictions: Predictions, store: PatchStore) -> dict[str, float]:
