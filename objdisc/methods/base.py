@@ -1,9 +1,10 @@
 """The one seam: what a method is to the trainer."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import ClassVar, Protocol
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from torch import Tensor, nn
@@ -64,6 +65,8 @@ class Method(nn.Module, ABC):
     """Whether ``predict`` answers for each pixel of an image, not for it as a whole."""
     trains: ClassVar[bool] = True
     """Whether there is anything to learn step by step; otherwise the trainer runs no epoch."""
+    default_stages: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
+    """Runs that make up the method where it is not told what to start from, as ``DiscoverOptions.stages`` has them."""
     counters: ClassVar[tuple[str, ...]] = ()
     """Buffers that count the epoch's samples of one process; the trainer sums them over processes."""
 
@@ -178,3 +181,15 @@ class Method(nn.Module, ABC):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Call ``training_step``: DistributedDataParallel hooks ``forward`` only."""
         return self.training_step(batch)
+
+
+class ImageFunction(nn.Module):
+    """A function of images in the form that ``Encode`` takes, which switches the method it is of to evaluation."""
+
+    def __init__(self, method: Method, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self._method, self._function = method, function
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)`` images as the function does."""
+        return self._function(images)

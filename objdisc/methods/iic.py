@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from objdisc.errors import UsageError
 from objdisc.losses.contrastive import info_nce
 from objdisc.losses.iid import iid_loss
-from objdisc.methods.base import Encode, Method, Views
-from objdisc.methods.iic_start import Part, start_from_kmeans, start_from_merging
+from objdisc.methods.base import Encode, ImageFunction, Method, Views
+from objdisc.methods.iic_start import start_from_kmeans, start_from_merging
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
 from objdisc.models.sobel import sobel
@@ -200,16 +200,16 @@ class IIC(Method):
     @torch.no_grad()
     def _start_head_a(self, encode: Encode) -> None:
         rows = self._sample(encode)
-        features = encode(Part(self, self.features_to_predict), rows)
-        seen = Part(self, lambda images: self.compared(self.features(images)))
+        features = encode(ImageFunction(self, self.features_to_predict), rows)
+        seen = ImageFunction(self, lambda images: self.compared(self.features(images)))
         points = self.compared(features) + encode(seen, rows, view=0) + encode(seen, rows, view=1)
         start_from_kmeans(self.head_a, features, F.normalize(points, dim=1), self.seed)
 
     @torch.no_grad()
     def _start_head_b(self, encode: Encode) -> None:
         rows = self._sample(encode)
-        features = encode(Part(self, self.features_to_predict), rows)
-        views = [self.head_a(encode(Part(self, self.features), rows, view=view)) for view in (0, 1)]
+        features = encode(ImageFunction(self, self.features_to_predict), rows)
+        views = [self.head_a(encode(ImageFunction(self, self.features), rows, view=view)) for view in (0, 1)]
         start_from_merging(self.head_b, features, views[0], views[1], self.seed)
 
     def _sample(self, encode: Encode) -> Tensor:

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from objdisc.affine import warp
 from objdisc.errors import UsageError
 from objdisc.losses.iid import iid_dense_loss
-from objdisc.methods.base import Encode, Method, Views
-from objdisc.methods.iic_start import Part, start_from_joint
+from objdisc.methods.base import Encode, ImageFunction, Method, Views
+from objdisc.methods.iic_start import start_from_joint
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
 from objdisc.types import Batch
@@ -181,7 +181,7 @@ class DenseIIC(Method):
             found = self.encoder.feature_map(images, self.stride).float()
             return F.interpolate(found, (_START_SIDE, _START_SIDE), mode="nearest-exact").flatten(1)
 
-        features = encode(Part(self, pixels), rows).view(len(rows), -1, _START_SIDE, _START_SIDE)
+        features = encode(ImageFunction(self, pixels), rows).view(len(rows), -1, _START_SIDE, _START_SIDE)
         overclusters = _rows(self.heads["A"](features))
         head = self.heads["B"]
         assert isinstance(head, SubHeads)  # what an nn.ModuleDict holds is a module to the type checker

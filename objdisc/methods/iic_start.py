@@ -1,15 +1,12 @@
 """Starts for the heads of IIC out of what an encoder has learned already: clusters, then merged clusters."""
 
-from collections.abc import Callable
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from objdisc.clustering.kmeans import kmeans
 from objdisc.clustering.merging import merge_by_information
 from objdisc.clustering.ridge import ridge_classifier
-from objdisc.methods.base import Method
 from objdisc.models.heads import SubHeads
 
 _RESTARTS = 1  # sub-heads are restarts already
@@ -74,15 +71,3 @@ def _assign(head: SubHeads, number: int, features: Tensor, clusters: Tensor) -> 
     weight, bias = ridge_classifier(features, clusters, head.bias.shape[1])
     head.weight[number] = weight
     head.bias[number] = bias
-
-
-class Part(nn.Module):
-    """A function of images in the form that ``Encode`` takes, which switches the method it is of to evaluation."""
-
-    def __init__(self, method: Method, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self._method, self._function = method, function
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Call the function."""
-        return self._function(images)

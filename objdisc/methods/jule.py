@@ -17,8 +17,8 @@ from objdisc.clustering.agglomerative import merge_clusters, start_clusters
 from objdisc.clustering.linkage import ClusterGraph
 from objdisc.errors import UsageError
 from objdisc.losses.triplet import TripletLoss, affinity_triplets, hinge_triplets
-from objdisc.methods.base import Encode
-from objdisc.methods.transductive import ImageFunction, TransductiveMethod
+from objdisc.methods.base import Encode, ImageFunction
+from objdisc.methods.transductive import TransductiveMethod
 from objdisc.methods.triplet_rows import lay_out_triplets
 from objdisc.models.encoder import Encoder
 from objdisc.types import Batch

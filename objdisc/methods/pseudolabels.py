@@ -11,8 +11,7 @@ from objdisc.clustering.emptiness import split_largest
 from objdisc.clustering.kmeans import Distance, kmeans, soft_assignments
 from objdisc.clustering.mutual_information import normalized_mutual_information
 from objdisc.errors import ObjdiscError, UsageError
-from objdisc.methods.base import Encode, Method
-from objdisc.methods.transductive import ImageFunction
+from objdisc.methods.base import Encode, ImageFunction, Method
 from objdisc.models.encoder import Encoder
 
 logger = logging.getLogger(__name__)

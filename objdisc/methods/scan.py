@@ -1,7 +1,8 @@
 """SCAN: Van Gansbeke et al., "SCAN: Learning to Classify Images without Labels", ECCV 2020 (arXiv 2005.12320)."""
 
 import logging
-from typing import ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -10,8 +11,7 @@ from torch.nn import functional as F
 from objdisc.clustering.neighbors import nearest
 from objdisc.errors import ObjdiscError, UsageError
 from objdisc.losses.scan import ScanTerms, scan_loss
-from objdisc.methods.base import Encode, Method, Views
-from objdisc.methods.transductive import ImageFunction
+from objdisc.methods.base import Encode, ImageFunction, Method, Views
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
 from objdisc.types import Batch
@@ -26,6 +26,9 @@ class SCAN(Method):
     the run that ``--init-from`` names, whatever its method, or of the weights that the encoder came with. Then encoder
     and heads learn together. After each epoch all training samples are seen as they are, and of all epochs and heads
     those with the lowest SCAN loss are kept; no label takes part.
+
+    ``discover --method scan`` alone runs the whole chain of the paper: SimCLR, this, self-labelling. With
+    ``--init-from`` it is this step alone.
 
     Deviations: the paper mines from the 128 numbers behind its pretext's projection; here from the features before it,
     which any pretext and any weights have.
@@ -42,6 +45,11 @@ class SCAN(Method):
     """
 
     views = Views.NEIGHBOR_PAIR
+    default_stages: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "pretext": {"method": "simclr"},
+        "scan": {"augmentation": {"ops": 4, "cutout": 0.5}},
+        "selflabel": {"method": "selflabel", "augmentation": {"first_crop": 1.0, "ops": 4, "cutout": 0.5}},
+    }
     counters: ClassVar[tuple[str, ...]] = ("sizes",)
 
     sizes: Tensor

@@ -8,8 +8,7 @@ from objdisc.clustering.kmeans import kmeans
 from objdisc.errors import UsageError
 from objdisc.losses.contrastive import info_nce
 from objdisc.losses.kmeans_memory import squared_distances
-from objdisc.methods.base import Encode, Method, Views
-from objdisc.methods.transductive import ImageFunction
+from objdisc.methods.base import Encode, ImageFunction, Method, Views
 from objdisc.models.encoder import Encoder
 from objdisc.types import Batch
 

@@ -1,16 +1,16 @@
 """What methods share that cluster the training images themselves: their answer for any image is that of a neighbour."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from objdisc.clustering.neighbors import nearest
 from objdisc.errors import UsageError
-from objdisc.methods.base import Encode, Method
+from objdisc.methods.base import Encode, ImageFunction, Method
 from objdisc.models.encoder import Encoder
 
 _HALVES = 4  # of 16 bits, which float32 holds exactly
@@ -129,18 +129,6 @@ class TransductiveMethod(Method):
             if saved is not None:
                 setattr(self, name, self.get_buffer(name).new_empty(saved.shape))
         super()._load_from_state_dict(state_dict, prefix, *args)
-
-
-class ImageFunction(nn.Module):
-    """A function of images in the form that ``Encode`` takes, which switches the method it is of to evaluation."""
-
-    def __init__(self, method: Method, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self._method, self._function = method, function
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map ``(B, C, H, W)`` images as the function does."""
-        return self._function(images)
 
 
 def fingerprints(images: Tensor) -> Tensor:
