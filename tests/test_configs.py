@@ -21,8 +21,10 @@ QUICK = ["--epochs", "1", "--batch-size", "32", "--weights", "none", "--workers"
 DENSE = ["--objectness.side", "32", "--objectness.stride", "32", "--patches.size", "32", "--method.half_t", "1"]
 # Of a config made for millions of large images, what a hundred small ones can serve
 SMALL = {
-    "imagenet_deepcluster": ["--method.overclusters", "20", "--num-clusters", "10", "--patches.size", "32"]
-    + ["--encoder", "vgg3x3"],
+    "imagenet_deepcluster": [
+        *("--method.overclusters", "20", "--num-clusters", "10"),
+        *("--patches.size", "32", "--encoder", "vgg3x3"),
+    ],
 }
 SMALL_NET = {3: "segnet:S,8,M,8", 4: "segnet:8,M,8"}
 SIDE = 64
