@@ -119,8 +119,8 @@ def _protocol(planned: Sequence[PlannedRun], done: Sequence[Mapping[str, Any]]) 
         "A cell is the mean over seeds, with the lowest and the highest in brackets.",
         "Accuracy matches clusters and classes one to one (Hungarian) on the labels of the scored split; NMI is over "
         "the arithmetic or the geometric mean of the entropies. No label chose a weight, an epoch or a cluster.",
-        "Training seconds hold all clustering, but neither cutting patches nor scoring; memory is the peak of a run's "
-        "own process, without those that load patches.",
+        "Training seconds are wall time with all clustering, without cutting patches and scoring; CPU seconds are "
+        "those of the whole run; memory is the peak of its own process, without those that load patches.",
     ]
     budgets = sorted({run.options.training.budget_minutes for run in planned})
     if budgets != [0.0]:

@@ -36,6 +36,7 @@ SCORES = (
 )
 COSTS = (
     Measure("training_seconds", "training, s", 0, None),
+    Measure("cpu_seconds", "whole run, CPU s", 0, None),
     Measure("peak_mebibytes", "peak memory, MiB", 0, None),
     Measure("device_peak_mebibytes", "peak on the GPU, MiB", 0, None),
 )

@@ -3,6 +3,7 @@
 It is a process of its own, because a peak of memory is that of all a process has ever done.
 """
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -19,7 +20,8 @@ def measured(file: Path, argv: list[str]) -> int:
     Seconds and peaks that the file holds already, of a run that was interrupted, count as well.
 
     Args:
-        file: Where ``exit_code``, ``seconds``, ``peak_mebibytes`` and ``device_peak_mebibytes`` (None without CUDA) go.
+        file: Where ``exit_code``, ``seconds``, ``cpu_seconds`` (which other programs on the machine change little),
+            ``peak_mebibytes`` and ``device_peak_mebibytes`` (None without CUDA) go.
         argv: The words after ``objdisc``.
 
     Returns:
@@ -32,6 +34,7 @@ def measured(file: Path, argv: list[str]) -> int:
     numbers = {
         "exit_code": code,
         "seconds": before.get("seconds", 0.0) + time.monotonic() - started,
+        "cpu_seconds": before.get("cpu_seconds", 0.0) + sum(os.times()[:4]),  # its own, and those of its workers
         "peak_mebibytes": max(before.get("peak_mebibytes", 0.0), peak_memory() / _MEBIBYTE),
         "device_peak_mebibytes": None
         if device is None

@@ -26,10 +26,12 @@ def test_exit_code_time_and_memory_are_noted(tmp_path: Path) -> None:
     found = numbers(file)
     assert found["exit_code"] == 0
     assert 10 < found["peak_mebibytes"] < 2000
+    assert 0 < found["cpu_seconds"] < 100
     assert found["device_peak_mebibytes"] is None
     assert run_measured(file, "no such command") == 2
     assert numbers(file)["exit_code"] == 2
-    assert numbers(file)["seconds"] > found["seconds"], "the second attempt counts on"
+    for cost in ("seconds", "cpu_seconds"):
+        assert numbers(file)[cost] > found[cost], "the second attempt counts on"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere a child starts at 0 in any case")
