@@ -54,7 +54,7 @@ class JULE(TransductiveMethod):
         triplets: ``hinge`` (the program): any other image of a shuffled batch is a negative, and a triplet counts until
             it keeps the margin. ``paper``: negatives are of the K_c nearest clusters, laid out beside their anchors,
             and differences of affinities count as they are.
-        gamma: Weight of the positive: 1 in the program; 2 in the paper.
+        gamma: Weight of the positive: 2 in the paper; 1 unless told otherwise in the program.
         margin: Of ``hinge``, in squared distances.
         unit_pixels: Whether images are scaled to unit length for the first clusters, as the program does.
         answer: Which answer is the method's: ``rc`` or ``sf``.
@@ -80,7 +80,7 @@ class JULE(TransductiveMethod):
         local_neighbors: int = 5,
         local_weight: float = 1.0,
         triplets: Literal["paper", "hinge"] = "hinge",
-        gamma: float = 1.0,
+        gamma: float = 2.0,
         margin: float = 0.2,
         unit_pixels: bool = True,
         answer: Literal["rc", "sf"] = "rc",

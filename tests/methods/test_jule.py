@@ -57,7 +57,7 @@ def test_a_merge_never_parts_what_was_together(learner: Encoder, world: "World")
 @pytest.mark.parametrize("triplets", ["hinge", "paper"])
 def test_learning_draws_the_clusters_apart(learner: Encoder, world: "World", triplets: str) -> None:
     world.calm()
-    method = started(learner, world, triplets=triplets, gamma=2.0 if triplets == "paper" else 1.0)
+    method = started(learner, world, triplets=triplets)
     optimizer = torch.optim.SGD(method.parameters(), lr=0.05)
     losses = []
     for _ in range(30):
