@@ -24,3 +24,10 @@ def test_names_are_escaped() -> None:
 
 def test_one_point_is_drawn() -> None:
     assert line_chart({"a": [(10, 0.5)]}, "x", "y").count("<circle") == 1
+
+
+def test_without_the_logarithm_equal_steps_are_equally_wide() -> None:
+    drawn = line_chart({"a": [(1, 0.1), (2, 0.2), (3, 0.3)]}, "block", "accuracy", logarithmic=False)
+    dots = ElementTree.fromstring(drawn).iter(f"{NAMESPACE}circle")
+    first, second, third = (float(dot.get("cx", 0)) for dot in dots)
+    assert second - first == pytest.approx(third - second, abs=0.11)
