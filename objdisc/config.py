@@ -66,6 +66,34 @@ def load(options: type[Options], path: Path) -> Options:
     return parse(options, ["--config", str(path)], prog="objdisc")
 
 
+def override(options: Options, changes: Mapping[str, Any], where: str) -> Options:
+    """Change some settings, checked as those of a file are.
+
+    Args:
+        options: What holds where nothing is changed.
+        changes: Keys and values as in YAML; a mapping within changes the keys that it has, but a method or a source of
+            regions that is named anew comes with the arguments that are named with it.
+        where: What the changes are called, for messages.
+
+    Raises:
+        UsageError: An unknown key, or a value of a wrong type.
+    """
+    parser = _build_parser(type(options), prog="objdisc discover")
+    # a class that is named anew would keep those arguments of the default one that it has too
+    parser.set_defaults({item.name: None for item in _fields(type(options)) if "base" in item.metadata})
+    merged = _merged(yaml.safe_load(dump(options)), changes)
+    values = _prepared(type(options), merged, where, parser)
+    return _from_mapping(type(options), _run(parser, [f"--config={json.dumps(values)}"], type(options), f"{where}: "))
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(values)
+    for key, change in changes.items():
+        within = isinstance(change, Mapping) and isinstance(merged.get(key), Mapping) and "class_path" not in change
+        merged[key] = _merged(merged[key], change) if within else change
+    return merged
+
+
 def dump(options: Any) -> str:
     """Write options as YAML that ``--config`` takes; everything is spelled out, defaults too."""
     values: dict[str, Any] = {}
@@ -231,7 +259,7 @@ def _is_list(annotation: Any) -> bool:
 
 
 def _read_config(options: type, path: Path, parser: ArgumentParser) -> dict[str, Any]:
-    """Read a YAML file; positionals in it become the parser's defaults, since jsonargparse would ignore them."""
+    """Read a YAML file as jsonargparse takes it."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except OSError as error:
@@ -240,24 +268,29 @@ def _read_config(options: type, path: Path, parser: ArgumentParser) -> dict[str,
         raise UsageError(f"{path}: not valid YAML ({' '.join(str(error).split())}).") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path}: holds a {type(values).__name__}, expected keys and values such as 'epochs: 10'.")
+    return _prepared(options, values, str(path), parser)
+
+
+def _prepared(options: type, values: dict[str, Any], where: str, parser: ArgumentParser) -> dict[str, Any]:
+    """Spell out names; positionals become the parser's defaults, since jsonargparse would ignore them."""
     for item in _fields(options):
         value = values.get(item.name)
         if "positional" in item.metadata and item.name in values:
             parser.set_defaults({item.name: values.pop(item.name)})
         elif "base" in item.metadata and item.name in values:
-            values[item.name] = _resolved(value, item, path)
+            values[item.name] = _resolved(value, item, where)
             if values[item.name] is None:
                 del values[item.name]
     return values
 
 
-def _resolved(value: Any, item: Field[Any], path: Path) -> dict[str, Any] | None:
+def _resolved(value: Any, item: Field[Any], where: str) -> dict[str, Any] | None:
     """Turn ``instances`` or ``{class_path: instances, init_args: ...}`` into an import path and arguments."""
     spec = {"class_path": value} if isinstance(value, str) else value
     if value is None or (value == "auto" and item.default is None):
         return None
     if not isinstance(spec, Mapping) or not isinstance(spec.get("class_path"), str):
-        raise UsageError(f"{path}: {item.name} is {value!r}; expected a name, or class_path and init_args.")
+        raise UsageError(f"{where}: {item.name} is {value!r}; expected a name, or class_path and init_args.")
     class_path = resolve_class_path(spec["class_path"], item.metadata["base"], item.metadata["package"])
     return {**spec, "class_path": class_path}
 

@@ -41,12 +41,14 @@ from objdisc.inputs import (
 from objdisc.methods.base import Method
 from objdisc.naming import run_identity
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.pictures import frame_painter, write_cluster_list, write_maps, write_sheets
+from objdisc.pictures import frame_painter, write_cluster_list, write_maps, write_prototypes, write_sheets
 from objdisc.pixelbaselines import pixel_baselines
+from objdisc.report.confusionmatrix import confusion_picture
 from objdisc.report.gallery import ReportData, write_report
 from objdisc.retrieval import Centers, ClusterPatches, Index
-from objdisc.run import Run, atomic_write, write_json
+from objdisc.run import Run, atomic_write, read_json, write_image, write_json
 from objdisc.scoring import Score, patch_numbers, score, score_maps
+from objdisc.stages import Stage, discard, format_stages, plan, run_stage, summarise
 from objdisc.store import PatchStore
 from objdisc.tiling import segment_image
 from objdisc.training.agreement import kept_clusters
@@ -71,7 +73,8 @@ class Trained:
         dataset: The split of the training.
         store: That split's patches.
         scored: The split to answer for; the same object as ``dataset`` where there is no other.
-        seconds: What the training of the method took, with what it did before an interruption.
+        training: How the method was trained; of a chain, its last stage.
+        seconds: What the training took, all stages and what was done before an interruption included.
     """
 
     run: Run
@@ -81,6 +84,7 @@ class Trained:
     dataset: ImageDataset
     store: PatchStore
     scored: ImageDataset
+    training: TrainerOptions
     seconds: float
 
 
@@ -138,9 +142,13 @@ def train(options: DiscoverOptions) -> Trained:
     source = choose_objectness(options.objectness, dataset)
     source.check(dataset)
     _check_scored(source, scored)
-    method = build_method(options)
+    run = Run(options.resume or options.output_dir or default_output_dir(path, options))
+    *before, last = plan(options, run)
+    for stage in before:
+        check_dense(build_method(stage.options), source, dataset)
+    method = build_method(last.options)
     check_dense(method, source, dataset)
-    run = Run.create(options.resume or options.output_dir or default_output_dir(path, options))
+    run = Run.create(run.path)
     if is_main_process():
         _begin(run, options)
     store = build_store(run, dataset, source, options)
@@ -150,15 +158,34 @@ def train(options: DiscoverOptions) -> Trained:
             f"{path}: {num_objects} object patches are too few for {options.num_clusters} clusters; "
             "lower --num-clusters or --patches.min-area, or give more images."
         )
-    resume = options.resume is not None
-    seconds = fit(method, store, run, options.training, resume=resume)
+    resume, training = options.resume is not None, last.options.training
+    spent = _run_stages(before, options, Trained(run, method, None, source, dataset, store, scored, training, 0.0))
+    start = None if last.options.init_from is None else Run(last.options.init_from)
+    seconds = spent + fit(method, store, run, training, resume=resume, init_from=start)
     trains_rival = options.baseline and not method.per_pixel  # what a dense method must beat needs no training
     rival = build_method(replace(options, method=baseline_of(options.method))) if trains_rival else None
     if rival is not None:
-        fit(rival, store, Run.create(run.path / "baseline"), options.training, resume=resume)
+        fit(rival, store, Run.create(run.path / "baseline"), training, resume=resume)
     if is_main_process():
-        _write_centers(run, method, store, options.training)
-    return Trained(run, method, rival, source, dataset, store, scored, seconds)
+        _write_centers(run, method, store, training)
+    return Trained(run, method, rival, source, dataset, store, scored, training, seconds)
+
+
+def _run_stages(stages: Sequence[Stage], options: DiscoverOptions, untrained: Trained) -> float:
+    """Train and score what the method starts from, and return the seconds that the trainings took."""
+    if options.resume is None and is_main_process():
+        discard(untrained.run)
+    if not stages:
+        return 0.0
+    dataset, store = untrained.dataset, untrained.store
+    scored = (untrained.scored, _scored_store(untrained, options)) if is_main_process() else None
+    return sum(run_stage(stage, dataset, store, scored, options.resume is not None) for stage in stages)
+
+
+def _scored_store(trained: Trained, options: DiscoverOptions) -> PatchStore:
+    if trained.scored is trained.dataset:
+        return trained.store
+    return build_store(trained.run, trained.scored, trained.source, options)
 
 
 def _check_scored(source: ObjectnessSource, scored: ImageDataset) -> None:
@@ -194,8 +221,8 @@ def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> An
         options: Of the run.
         started: ``time.monotonic()`` at the start of the run.
     """
-    run, scored, training = trained.run, trained.scored, options.training
-    store = trained.store if scored is trained.dataset else build_store(run, scored, trained.source, options)
+    run, scored, training = trained.run, trained.scored, trained.training
+    store = _scored_store(trained, options)
     predictions = predict(trained.method, store, training)
     Index.write(
         run,
@@ -216,6 +243,7 @@ def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> An
     names = result.cluster_names
     write_cluster_list(run, scored, store, predictions)
     shown = write_sheets(run, store, predictions, names, training.seed)
+    write_prototypes(run, store, predictions, names)
     assigned = _assignments(store, predictions)
     epochs = score_epochs(run, trained.dataset, trained.store)
     numbers = {
@@ -229,10 +257,19 @@ def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> An
         "training_seconds": round(trained.seconds, 1),
         "seconds": round(time.monotonic() - started, 1),
     }
+    stages = plan(options, run)
+    if len(stages) > 1:
+        own = {"training_seconds": round(trained.seconds - _seconds_before(stages), 1)}
+        numbers["stages"] = summarise(stages, numbers | own)
     if result.clusters is not None:
         write_counts(run.cluster_counts_csv, run.cluster_counts_json, result.clusters, result.baseline)
+        write_image(run.confusion, confusion_picture(result.clusters.counts, result.clusters.matched))
     write_json(run.metrics, numbers)
     return Answer(store, predictions, result, dense, mapped, shown, numbers)
+
+
+def _seconds_before(stages: Sequence[Stage]) -> float:
+    return sum(float(read_json(stage.run.metrics)["training_seconds"]) for stage in stages[:-1])
 
 
 def _answer_for_patches(
@@ -240,7 +277,7 @@ def _answer_for_patches(
 ) -> tuple[Score, Sequence[Sample]]:
     """Stitch the clusters of patches, and score patches and maps."""
     run, scored = trained.run, trained.scored
-    rivals = None if trained.baseline is None else predict(trained.baseline, store, options.training)
+    rivals = None if trained.baseline is None else predict(trained.baseline, store, trained.training)
     result = score(scored, store, predictions, rivals)
     names, mapping = result.cluster_names, result.cluster_to_label
     mapped = write_maps(run, scored, store, predictions, mapping, names, max_overlays=options.overlays)
@@ -254,7 +291,7 @@ def _answer_densely(
     """Answer for every pixel, tile by tile, and score the pixels beside those of the baselines."""
     run, scored, num_clusters = trained.run, trained.scored, options.num_clusters
     tiling = tiling_of(trained.source, options.patches.size)
-    ask = Predictor(trained.method, options.training)
+    ask = Predictor(trained.method, trained.training)
 
     def answer(dataset: ImageDataset, sample: Sample) -> SegmentationMap:
         return segment_image(ask, dataset, sample, tiling)
@@ -278,6 +315,8 @@ def announce(run: Run, answer: Answer) -> None:
         same = " (the split it was trained on)" if numbers["split"] == numbers["train_split"] else ""
         print(f"Split {numbers['split'] or 'all'}{same}. Encoder weights carry: {numbers['supervision']}.\n")
         print(format_table(clusters, answer.score.baseline), end="\n\n")
+    if "stages" in numbers:
+        print(format_stages(numbers["stages"]), end="\n\n")
     if "foreground_accuracy" in numbers:
         right, floor = numbers["foreground_accuracy"], numbers["foreground_accuracy_floor"]
         print(f"Foreground or background: {right:.3f} right (floor {floor:.3f})\n")

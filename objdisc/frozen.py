@@ -17,6 +17,7 @@ from objdisc.inputs import DiscoverOptions, build_method
 from objdisc.methods.base import Method
 from objdisc.retrieval import Index
 from objdisc.run import Run
+from objdisc.stages import plan
 from objdisc.store import PatchStore
 from objdisc.training.engine import make_accelerator
 from objdisc.transforms import to_network_input
@@ -46,7 +47,7 @@ def open_frozen(path: Path) -> FrozenRun:
     run = Run.open(path)
     if not run.weights.is_file():
         raise UsageError(f"{run.weights}: missing, the run is not finished; go on with: objdisc train --resume {path}")
-    options = load(DiscoverOptions, run.config)
+    options = plan(load(DiscoverOptions, run.config), run)[-1].options
     method = build_method(options, weights="none")
     try:
         missing = method.load_state_dict(load_file(run.weights), strict=False).missing_keys

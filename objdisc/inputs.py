@@ -4,6 +4,7 @@ import logging
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,7 +20,7 @@ from objdisc.objectness.whole import Whole
 from objdisc.objectness.windows import Windows
 from objdisc.options import Component, component, flat, positional
 from objdisc.patches import PatchOptions
-from objdisc.run import Run
+from objdisc.run import Run, read_json
 from objdisc.store import PatchStore
 from objdisc.training.trainer import TrainerOptions
 
@@ -54,6 +55,11 @@ class DiscoverOptions:
         strict: Stop at the first unreadable image instead of skipping it.
         output_dir: Folder of the run; runs/DATASET_METHOD_kK_sSEED if none is given.
         resume: Run to go on with, exactly where it stopped, with its own settings.
+        init_from: Finished run whose weights the method starts from, as far as they fit; its encoder must.
+        stages: Runs that make up this one, in order: a mapping from names to settings of their own (``method`` and
+            those of the training), the rest as here. Each starts from the one before; the last is this run, the others
+            lie in its folder under stages. {} for none; without it those of the method, where it is a chain and no
+            ``init_from`` is given.
         overlays: Draw at most this many frames.
         reading: How images are read: which classes are told apart for scoring and which pixels take part, the scale,
             the bands, and which images are left out.
@@ -81,6 +87,8 @@ class DiscoverOptions:
     strict: bool = False
     output_dir: Path | None = None
     resume: Path | None = None
+    init_from: Path | None = None
+    stages: dict[str, dict[str, Any]] | None = None
     overlays: int = 50
     reading: Reading = field(default_factory=Reading)
     patches: PatchOptions = field(default_factory=PatchOptions)
@@ -164,7 +172,18 @@ def build_method(options: DiscoverOptions, weights: str | None = None) -> Method
     torch.manual_seed(options.training.seed)
     weights = options.weights if weights is None else weights
     encoder = build_encoder(options.encoder, weights, options.channels, pooling=options.pooling)
+    if options.init_from is not None:
+        encoder.supervision = _supervision_of(options.init_from, encoder.supervision)
     return options.method.build(Method, encoder=encoder, num_clusters=options.num_clusters, seed=options.training.seed)
+
+
+def _supervision_of(start: Path, otherwise: str) -> str:
+    """Say what the weights of a run have seen, and that they come from it; the run itself may be yet to come."""
+    try:
+        otherwise = str(read_json(Run(start).metrics).get("supervision", otherwise))
+    except UsageError:
+        log.debug("%s says nothing of its supervision", start)
+    return f"{otherwise.partition(' (started from')[0]} (started from {start})"
 
 
 def baseline_of(method: Component) -> Component:

@@ -38,6 +38,16 @@ class Component:
         Raises:
             UsageError: No such class, or one of another kind.
         """
+        found = self.find(base)
+        taken = inspect.signature(found).parameters
+        return found(**self.init_args, **{name: value for name, value in given.items() if name in taken})
+
+    def find(self, base: type[Base]) -> type[Base]:
+        """Import the class.
+
+        Raises:
+            UsageError: No such class, or one of another kind.
+        """
         module, _, name = self.class_path.rpartition(".")
         try:
             found = getattr(importlib.import_module(module), name)
@@ -45,8 +55,7 @@ class Component:
             raise UsageError(f"{self.class_path}: no such class ({error}); check class_path in the config.") from error
         if not (inspect.isclass(found) and issubclass(found, base)):
             raise UsageError(f"{self.class_path}: not a {base.__name__}; check class_path in the config.")
-        taken = inspect.signature(found).parameters
-        return found(**self.init_args, **{name: value for name, value in given.items() if name in taken})
+        return found
 
 
 def component_names(base: type, package: str) -> list[str]:

@@ -15,6 +15,7 @@ from objdisc.lettering import Color
 from objdisc.naming import Names
 from objdisc.report.overlay import UNKNOWN_COLOR, draw, paint
 from objdisc.report.palette import cluster_colors
+from objdisc.report.prototypes import prototype_picture, prototypes
 from objdisc.retrieval import ClusterPatches, rank, sheet
 from objdisc.run import Run, atomic_write, write_image
 from objdisc.stitching import label_map, stitch
@@ -240,3 +241,19 @@ def write_sheets(
         picture = sheet(cluster, store.images, confidence, name=name, color=(red, green, blue))
         write_image(run.retrieval / f"cluster_{cluster.cluster:03d}.jpg", picture)
     return shown
+
+
+def write_prototypes(
+    run: Run, store: PatchStore, predictions: Predictions, cluster_names: Mapping[int, str] | None = None
+) -> None:
+    """Write ``prototypes.png``: the patch that stands for each cluster.
+
+    Args:
+        run: Folder to write to.
+        store: N patches.
+        predictions: What the method says about them.
+        cluster_names: Class names for the captions.
+    """
+    rows = prototypes(predictions.probabilities, predictions.features, store.foreground)
+    colors: list[Color] = [(red, green, blue) for red, green, blue in cluster_colors(len(rows)).tolist()]
+    write_image(run.prototypes, prototype_picture(rows, store.images, colors, dict(cluster_names or {})))

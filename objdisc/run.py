@@ -78,7 +78,16 @@ class Run:
         for folder in (*maps, self.overlays, self.retrieval, self.index, self.export):
             shutil.rmtree(folder, ignore_errors=True)
         counts = (self.cluster_counts_csv, self.cluster_counts_json)
-        for file in (self.metrics, *counts, self.clusters_csv, self.epochs_csv, self.centers, self.report):
+        for file in (
+            self.metrics,
+            *counts,
+            self.prototypes,
+            self.confusion,
+            self.clusters_csv,
+            self.epochs_csv,
+            self.centers,
+            self.report,
+        ):
             file.unlink(missing_ok=True)
 
     @property
@@ -114,6 +123,11 @@ class Run:
     def checkpoints(self) -> Path:
         """Folder of training states, for ``--resume``."""
         return self.path / "checkpoints"
+
+    @property
+    def stages(self) -> Path:
+        """Folder of the runs that this one started from, where it is the last of a chain."""
+        return self.path / "stages"
 
     @property
     def weights(self) -> Path:
@@ -164,6 +178,16 @@ class Run:
     def retrieval(self) -> Path:
         """Folder of retrieval sheets, one a cluster."""
         return self.path / "retrieval"
+
+    @property
+    def prototypes(self) -> Path:
+        """Picture of the patch that stands for each cluster."""
+        return self.path / "prototypes.png"
+
+    @property
+    def confusion(self) -> Path:
+        """Picture of the class x cluster counts."""
+        return self.path / "confusion.png"
 
     @property
     def index(self) -> Path:

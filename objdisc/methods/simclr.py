@@ -4,10 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from objdisc.clustering.kmeans import kmeans
+from objdisc.clustering.kmeans import kmeans, soft_assignments
 from objdisc.errors import UsageError
 from objdisc.losses.contrastive import info_nce
-from objdisc.losses.kmeans_memory import squared_distances
 from objdisc.methods.base import Encode, ImageFunction, Method, Views
 from objdisc.models.encoder import Encoder
 from objdisc.types import Batch
@@ -76,13 +75,12 @@ class SimCLR(Method):
         if len(rows) < self.num_clusters:
             raise UsageError(f"--num-clusters {self.num_clusters}: there are only {len(rows)} foreground patches")
         points = encode(ImageFunction(self, self.embed), rows)
-        self.centroids.copy_(kmeans(points, self.num_clusters, seed=self.seed, restarts=self.restarts)[0])
+        found = kmeans(points, self.num_clusters, seed=self.seed, restarts=self.restarts, distance="products")
+        self.centroids.copy_(found[0])
 
     def predict(self, images: Tensor) -> Tensor:
         """Softmax over negative squared distances relative to their mean over the clusters, ``(B, K, 1, 1)``."""
-        distances = squared_distances(self.embed(images), self.centroids)
-        scale = 0.1 * distances.mean(dim=1, keepdim=True).clamp_min(1e-8)
-        return torch.softmax(-distances / scale, dim=1)[:, :, None, None]
+        return soft_assignments(self.embed(images), self.centroids)[:, :, None, None]
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the encoder's features ``(B, F)`` float32 at unit length."""
