@@ -86,16 +86,23 @@ def fit(
         raise UsageError(f"{num_foreground} foreground patches are too few for {method.num_clusters} clusters")
     method.setup(len(store))
     if not method.trains:
-        return _finish_at_once(method, store, run, options, accelerator)
+        return _finish_at_once(method, store, run, options, accelerator, init_from)
     return _Training(method, store, run, options, accelerator, resume, init_from).run_epochs()
 
 
 def _finish_at_once(
-    method: Method, store: PatchStore, run: Run, options: TrainerOptions, accelerator: Accelerator
+    method: Method,
+    store: PatchStore,
+    run: Run,
+    options: TrainerOptions,
+    accelerator: Accelerator,
+    init_from: Run | None,
 ) -> float:
     """Let a method that learns nothing step by step do what it does; it may have no parameter to optimise."""
     clock = Clock(accelerator)
     method.to(accelerator.device)
+    if init_from is not None:
+        start_from(init_from, method)
     if accelerator.is_main_process:
         discard_results(run)
     method.finish(StoreEncoder(store, method, accelerator, options))

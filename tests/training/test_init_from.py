@@ -49,6 +49,22 @@ def test_a_training_of_no_epoch_ends_with_the_encoder_it_started_from(
     assert ours["centroids"].shape[0] == 5
 
 
+class Untrained(KMeansBaseline):
+    """Has nothing to learn step by step."""
+
+    trains = False
+
+
+def test_a_method_that_learns_nothing_clusters_what_the_start_sees(
+    start: Run, make_encoder: MakeEncoder, toy_store: PatchStore, tmp_path: Path
+) -> None:
+    method = Untrained(make_encoder(), 3)
+    fit(method, toy_store, Run(tmp_path / "run"), OPTIONS, init_from=start)
+    theirs = load_file(start.weights)
+    assert all(torch.equal(value, theirs[f"encoder.{name}"]) for name, value in method.encoder.state_dict().items())
+    torch.testing.assert_close(method.centroids, theirs["centroids"])
+
+
 def test_a_resume_goes_on_from_its_checkpoint_and_no_longer_needs_the_start(
     start: Run, make_encoder: MakeEncoder, toy_store: PatchStore, tmp_path: Path
 ) -> None:
