@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from objdisc.clustering.whitening import pca_whitening
+from objdisc.errors import UsageError
 from objdisc.methods.base import Encode, Views
 from objdisc.methods.pseudolabels import PseudoLabelMethod, encode_with
 from objdisc.models.encoder import Encoder
@@ -26,14 +27,18 @@ class DeepCluster(PseudoLabelMethod):
     drawn so that each cluster is seen equally often.
 
     What is clustered is what the encoder gives; the published code takes its last layer before the rectifier. Beyond
-    the paper, ``pca_samples`` above 0 finds the components on some of the images only, and ``keep_top_layer`` goes on
-    with the weights of the classifier of the epoch before.
+    the paper, ``pca_samples`` above 0 finds the components on some of the images only, ``answer_dimensions`` above 0
+    takes fewer components for the answer than for the training, and ``keep_top_layer`` goes on with the weights of the
+    classifier of the epoch before.
 
     Args:
         encoder: Maps images to features.
         num_clusters: K, at least 2: the clusters of the answer, by k-means on the last features.
         overclusters: Clusters that the encoder learns to tell; the paper has 10,000 for the 1,000 classes of ImageNet.
         dimensions: Principal components that are clustered; fewer where features or images are fewer.
+        answer_dimensions: Principal components in which the K clusters of the answer are found; 0 takes all
+            ``dimensions``. As many as K are enough to hold K clusters apart, and each further one, whitened, weighs as
+            much as those that do.
         pca_samples: Images that the components are found on, at most; 0 takes all, as the paper does.
         sobel: Whether the network sees horizontal and vertical derivatives of brightness instead of colour.
         keep_top_layer: Whether the linear layer is kept between epochs, although the clusters change their names.
@@ -54,6 +59,7 @@ class DeepCluster(PseudoLabelMethod):
         *,
         overclusters: int = 100,
         dimensions: int = 256,
+        answer_dimensions: int = 0,
         pca_samples: int = 0,
         sobel: bool = False,
         keep_top_layer: bool = False,
@@ -72,6 +78,9 @@ class DeepCluster(PseudoLabelMethod):
             restarts=restarts,
             seed=seed,
         )
+        if answer_dimensions < 0 or pca_samples < 0:
+            raise UsageError("deepcluster: answer_dimensions and pca_samples start at 0")
+        self.answer_dimensions = answer_dimensions or dimensions
         self.pca_samples, self.sobel, self.keep_top_layer = pca_samples, sobel, keep_top_layer
         self.head = nn.Linear(encoder.num_features, overclusters)
         self.register_buffer("projection", torch.zeros(dimensions, encoder.num_features))
@@ -81,7 +90,7 @@ class DeepCluster(PseudoLabelMethod):
     def begin_epoch(self, epoch: int, encode: Encode) -> None:
         """Cluster all images anew, and start a new top layer."""
         rows = encode.foreground.nonzero()[:, 0]
-        _, found = self.cluster(self.prepare(encode, rows), epoch)
+        _, found = self.cluster(self.prepare(encode, rows, final=False), epoch)
         self.relabel(rows, [found])
         if not self.keep_top_layer:
             drawn = torch.randn(self.head.weight.shape, generator=torch.Generator().manual_seed(self.seed + epoch))
@@ -105,7 +114,7 @@ class DeepCluster(PseudoLabelMethod):
             loss = F.cross_entropy(logits, targets)
         return self.terms(loss, (logits.argmax(1) == targets).float().mean())
 
-    def prepare(self, encode: Encode, rows: Tensor) -> Tensor:
+    def prepare(self, encode: Encode, rows: Tensor, *, final: bool) -> Tensor:
         """Whiten the features that the encoder gives now, ``(n, dimensions)`` of unit length."""
         features = encode_with(self, encode, "features", rows)
         few = self.pca_samples or len(features)
@@ -114,6 +123,9 @@ class DeepCluster(PseudoLabelMethod):
         projection, offset = pca_whitening(sample, len(self.projection))
         self.projection.copy_(projection)
         self.offset.copy_(offset)
+        if final:
+            self.projection[self.answer_dimensions :] = 0
+            self.offset[self.answer_dimensions :] = 0
         return self.whitened(features)
 
     def embed(self, images: Tensor) -> Tensor:

@@ -128,7 +128,7 @@ class DeepClusterV2(PseudoLabelMethod):
         for name in ("bank", "collected", "counts"):
             setattr(self, name, self.get_buffer(name).new_zeros(0))
 
-    def prepare(self, encode: Encode, rows: Tensor) -> Tensor:
+    def prepare(self, encode: Encode, rows: Tensor, *, final: bool) -> Tensor:
         """Return the embeddings ``(n, D)`` of the images as they are."""
         return encode_with(self, encode, "embed", rows)
 

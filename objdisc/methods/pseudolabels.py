@@ -66,8 +66,14 @@ class PseudoLabelMethod(Method):
         self.register_buffer("targets", torch.full((self.clusterings, num_samples), -1))
 
     @abstractmethod
-    def prepare(self, encode: Encode, rows: Tensor) -> Tensor:
-        """Fit to the trained encoder what ``embed`` needs, and return the embeddings ``(n, D)`` of the rows."""
+    def prepare(self, encode: Encode, rows: Tensor, *, final: bool) -> Tensor:
+        """Fit to the trained encoder what ``embed`` needs, and return the embeddings ``(n, D)`` of the rows.
+
+        Args:
+            encode: Of the training set.
+            rows: ``(n,)`` int64.
+            final: Whether they are clustered for the answer.
+        """
 
     @torch.no_grad()
     def finish(self, encode: Encode) -> None:
@@ -80,7 +86,7 @@ class PseudoLabelMethod(Method):
         rows = encode.foreground.nonzero()[:, 0]
         if len(rows) < self.num_clusters:
             raise UsageError(f"--num-clusters {self.num_clusters}: there are only {len(rows)} foreground patches")
-        points = self.prepare(encode, rows)
+        points = self.prepare(encode, rows, final=True)
         found, _ = kmeans(points, self.num_clusters, seed=self.seed, restarts=self.restarts, distance=self.distance)
         self.centroids.copy_(found)
 

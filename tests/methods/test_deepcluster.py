@@ -119,6 +119,19 @@ def test_three_kinds_are_found_and_the_answer_is_the_nearest_centroid(learner: E
     assert adjusted_rand_score(world.kinds[OBJECTS], clusters.argmax(1)) > 0.9
 
 
+def test_the_answer_may_be_found_in_fewer_components(pixels: Encoder, world: World) -> None:
+    world.calm()
+    method = ready(pixels, world, dimensions=8, answer_dimensions=2)
+    method.begin_epoch(0, world)
+    assert int((method.embed(world.images[OBJECTS]).abs().amax(0) > 0).sum()) == 8
+    method.finish(world)
+    points = method.embed(world.images[OBJECTS])
+    white = PCA(2, whiten=True).fit_transform(world.images[OBJECTS].flatten(1).numpy())
+    unit = torch.from_numpy(white / np.linalg.norm(white, axis=1, keepdims=True)).float()
+    torch.testing.assert_close(points[:, :2].abs(), unit.abs(), rtol=1e-2, atol=1e-2)
+    assert not points[:, 2:].any()
+
+
 def test_a_fresh_method_takes_over_what_a_finished_one_knows(pixels: Encoder, world: World) -> None:
     finished, fresh = ready(pixels, world), DeepCluster(pixels, 3, overclusters=6, dimensions=8)
     finished.begin_epoch(0, world)
@@ -178,7 +191,9 @@ def test_features_that_are_not_finite_are_an_error(pixels: Encoder, world: World
         ready(pixels, world).begin_epoch(0, world)
 
 
-@pytest.mark.parametrize("wrong", [{"overclusters": 1}, {"dimensions": 0}, {"iterations": 0}, {"restarts": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"overclusters": 1}, {"dimensions": 0}, {"answer_dimensions": -1}, {"iterations": 0}, {"restarts": 0}]
+)
 def test_settings_that_make_no_sense_are_refused(pixels: Encoder, wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError, match="deepcluster"):
         DeepCluster(pixels, 3, **wrong)  # type: ignore[arg-type] # that is the test
