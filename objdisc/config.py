@@ -47,9 +47,11 @@ def parse(options: type[Options], argv: Sequence[str], prog: str) -> Options:
     if resumed and not files:
         files = [Path(resumed) / "config.yaml"]
     given = [value for flag, value in pairs if not flag and value]
+    read = [_read_config(options, file, parser) for file in files]
+    _drop_replaced(options, parser, read, pairs)
     configs: list[str] = []
-    for file in files:
-        configs.append(f"--config={json.dumps(_read_config(options, file, parser))}")
+    for file, values in zip(files, read, strict=True):
+        configs.append(f"--config={json.dumps(values)}")
         _run(parser, [*configs, *given], options, f"{file}: ")
     words = [_spell(options, flag, value) for flag, value in pairs if flag and flag != "--config"]
     # several positionals must stand together
@@ -166,6 +168,34 @@ def _add_component(parser: ArgumentParser, item: Field[Any], text: str) -> None:
     )
     if isinstance(item.default, Component):
         parser.set_defaults({item.name: asdict(item.default)})
+
+
+def _drop_replaced(
+    options: type,
+    parser: ArgumentParser,
+    configs: Sequence[dict[str, Any]],
+    pairs: Sequence[tuple[str, str | None]],
+) -> None:
+    """Forget components that a later setting replaces by another class, with their arguments.
+
+    jsonargparse would hand those arguments on that the new class has too, defaults of the old class among them.
+    """
+    for item in _fields(options):
+        if "base" not in item.metadata:
+            continue
+        named = [values[item.name]["class_path"] for values in configs if item.name in values]
+        named += [
+            resolve_class_path(value, item.metadata["base"], item.metadata["package"])
+            for flag, value in pairs
+            if flag == f"--{item.name}" and value and value != "auto"
+        ]
+        if not named:
+            continue
+        if isinstance(item.default, Component) and item.default.class_path != named[-1]:
+            parser.set_defaults({item.name: None})
+        for values in configs:
+            if item.name in values and values[item.name]["class_path"] != named[-1]:
+                del values[item.name]
 
 
 def _fields(options: type) -> tuple[Field[Any], ...]:

@@ -45,6 +45,22 @@ class Polygon(Shape):
         return self.count
 
 
+class Star(Shape):
+    """A star.
+
+    Args:
+        color: What the program gives.
+        regular: Whether all points are equal.
+        points: Points.
+    """
+
+    def __init__(self, color: str, regular: bool = False, points: int = 5) -> None:
+        self.color, self.regular, self.points = color, regular, points
+
+    def sides(self) -> int:
+        return 2 * self.points
+
+
 @dataclass(frozen=True)
 class Cut:
     """Cutting.
@@ -69,7 +85,7 @@ class Steps:
     lr: float = 0.1
 
 
-POLYGON = f"{__name__}.Polygon"
+POLYGON, STAR = f"{__name__}.Polygon", f"{__name__}.Star"
 
 
 @dataclass(frozen=True)
@@ -287,3 +303,16 @@ def test_no_flag_of_another_command_is_the_defaults(tmp_path: Path) -> None:
     assert series("a") == Series((Path("a"),))
     file = write(tmp_path / "a.yaml", seeds=[4, 5], places=["b", "c"])
     assert series("--config", file) == Series((Path("b"), Path("c")), seeds=(4, 5))
+
+
+def test_a_component_has_its_own_defaults_not_those_of_the_one_it_replaces(tmp_path: Path) -> None:
+    """Both have an argument ``regular``; what is said of one class holds for that class alone."""
+    config = write(tmp_path / "c.yaml", shape={"class_path": STAR, "init_args": {"points": 7}})
+    said = write(tmp_path / "d.yaml", shape={"class_path": POLYGON, "init_args": {"regular": True}})
+    assert job("--shape", STAR).shape.init_args == {"regular": False, "points": 5}
+    assert job("--config", config).shape.init_args == {"regular": False, "points": 7}
+    assert job("--config", said, "--shape", STAR).shape.init_args == {"regular": False, "points": 5}
+    assert job("--config", said, "--config", config).shape.init_args == {"regular": False, "points": 7}
+    assert job("--config", config, "--shape", POLYGON).shape.init_args == {"count": 3, "regular": True}
+    assert job("--config", config, "--shape.points", "8").shape.init_args == {"regular": False, "points": 8}
+    assert job("--shape.regular", "false").shape.init_args == {"count": 3, "regular": False}
