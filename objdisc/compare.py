@@ -125,7 +125,9 @@ def _protocol(planned: Sequence[PlannedRun], done: Sequence[Mapping[str, Any]]) 
     budgets = sorted({run.options.training.budget_minutes for run in planned})
     if budgets != [0.0]:
         said = " or ".join("none" if minutes == 0 else f"{minutes:g} minutes" for minutes in budgets)
-        sentences.append(f"Budget of a run: {said} of training; it ends with the epoch in which that is spent, or its last.")
+        sentences.append(
+            f"Budget of a run: {said} of training; it ends with the epoch in which that is spent, or its last."
+        )
     labelled = sorted({numbers["supervision"] for numbers in done} - {"none"})
     if labelled:
         sentences.append(f"* The encoder's weights have seen labels: {'; '.join(labelled)}.")
