@@ -11,7 +11,7 @@ from objdisc.clustering.mutual_information import normalized_mutual_information
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UnreadableImageError
 from objdisc.evaluation.counts import patch_labels
-from objdisc.run import Run, atomic_write
+from objdisc.run import Run, atomic_write, read_metrics_log
 from objdisc.store import PatchStore
 
 log = logging.getLogger("objdisc")
@@ -33,7 +33,9 @@ def score_epochs(run: Run, dataset: ImageDataset, store: PatchStore) -> list[dic
         An entry an epoch: ``epoch`` from 1, ``clusters`` that are not empty, ``nmi_previous`` (not of the first) and
         ``nmi_labels`` (only with classes), normalised by the arithmetic mean of the entropies.
     """
-    files = sorted(run.assignments.glob("epoch_*.npy"))
+    # an epoch that was interrupted, and not gone on with, has clusters that nothing was learned from
+    trained = max((int(record["epoch"]) for record in read_metrics_log(run.metrics_log)), default=1)
+    files = [run.assignments_of(epoch) for epoch in range(1, trained + 1) if run.assignments_of(epoch).is_file()]
     if not files:
         return []
     labels = _labels(dataset, store)

@@ -38,6 +38,16 @@ def test_both_curves_are_in_the_files_and_labelled_in_the_report(tmp_path: Path)
     assert "shares of the 8 clusters" in page
 
 
+def test_an_epoch_that_never_ended_is_not_among_them(tmp_path: Path) -> None:
+    data, run = write_shades(tmp_path / "data", {"train": 12}), tmp_path / "run"
+    arguments = [str(data), *QUICK, "--epochs", "1"]
+    assert main(["discover", *arguments, "--output-dir", str(run)]) == 0
+    np.save(run / "assignments" / "epoch_00002.npy", np.zeros(36, np.int32))
+    assert main(["discover", *arguments, "--resume", str(run)]) == 0
+    numbers = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    assert [epoch["epoch"] for epoch in numbers["epochs"]] == [1]
+
+
 def test_without_classes_there_is_the_curve_that_needs_none(tmp_path: Path) -> None:
     data, run = write_shades(tmp_path / "shades", {"": 12}), tmp_path / "run"
     assert main(["discover", str(data), *QUICK, "--epochs", "3", "--output-dir", str(run)]) == 0
