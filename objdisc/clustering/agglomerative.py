@@ -107,6 +107,7 @@ def merge_clusters(
     local_neighbors: int = 1,
     local_weight: float = 1.0,
     strays: int | None = None,
+    smallest: float = 0.0,
 ) -> NDArray[np.int64]:
     """Merge clusters until as many are left as are wanted.
 
@@ -120,6 +121,9 @@ def merge_clusters(
         strays: With more than so many times ``num_clusters`` to start from, a cluster that is linked to none joins the
             one with the nearest mean before all others: a few odd points would else count as finds, while real ones
             merge. The published program does so at 20; None never does.
+        smallest: Share of the mean cluster size, n / ``num_clusters``, below which a cluster that is left at the end
+            is a stray, too: what it started from joins the nearest mean, and merging starts over. A few odd points,
+            linked by weights that are as good as none, cost a real cluster otherwise. 0 keeps every cluster.
 
     Returns:
         ``(n,)`` int64 in [0, num_clusters).
@@ -132,6 +136,26 @@ def merge_clusters(
         links = cluster_links(graph, labels, count)
         alone = np.asarray(links.sum(axis=0) + links.sum(axis=1)).ravel() == 0
         labels = _join_by_means(points, labels, np.flatnonzero(alone), num_clusters)
+    merged = _merged(graph, labels, num_clusters, points, local_neighbors, local_weight)
+    while points is not None:
+        odd = np.bincount(merged)[merged] < smallest * len(merged) / num_clusters
+        joined = _join_by_means(points, labels, np.unique(labels[odd]), num_clusters)
+        if joined.max() == labels.max():
+            break
+        labels = joined
+        merged = _merged(graph, labels, num_clusters, points, local_neighbors, local_weight)
+    return merged
+
+
+def _merged(
+    graph: csr_array,
+    labels: NDArray[np.int64],
+    num_clusters: int,
+    points: Tensor | None,
+    local_neighbors: int,
+    local_weight: float,
+) -> NDArray[np.int64]:
+    """Merge along links, and by means where no link is left."""
     merging = ClusterGraph(graph, labels, local_neighbors, local_weight)
     merging.merge(num_clusters)
     labels = merging.labels()

@@ -12,7 +12,7 @@ from sklearn.datasets import make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
 
 from objdisc.clustering.affinity import knn_graph
-from objdisc.clustering.agglomerative import GraphDegreeLinkage, merge_clusters
+from objdisc.clustering.agglomerative import GraphDegreeLinkage, merge_clusters, start_clusters
 from objdisc.errors import UsageError
 
 
@@ -96,6 +96,22 @@ def test_strays_join_before_real_clusters_merge() -> None:
     joined = merge_clusters(graph, labels, 3, everything, strays=20)
     assert adjusted_rand_score(kinds, joined[:600]) == 1
     assert sizes(naive)[:2] == [2, 2]
+
+
+def test_a_few_odd_points_do_not_cost_a_real_cluster() -> None:
+    """A pair that one faint link ties to the rest ends as a cluster, unless so small a one is no find."""
+    centers = [[0.0, 0.0], [0.0, 6.0], [6.0, 0.0]]
+    points, kinds = make_blobs(600, centers=centers, cluster_std=1.0, random_state=0)
+    everything = torch.from_numpy(np.concatenate([points, [[40.0, 40.0], [40.1, 40.0]]])).float()
+    graph = knn_graph(everything).affinity.tolil()
+    graph[600, 0] = graph[0, 600] = 1e-9
+    graph = csr_array(graph)
+    start = start_clusters(graph, 3)
+    kept = merge_clusters(graph, start, 3, everything)
+    assert sizes(kept)[0] == 2
+    joined = merge_clusters(graph, start, 3, everything, smallest=0.05)
+    assert joined[600] == joined[601]
+    assert adjusted_rand_score(kinds, joined[:600]) == 1
 
 
 def test_identical_points_are_clustered_somehow() -> None:
