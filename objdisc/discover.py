@@ -250,6 +250,7 @@ def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> An
         "split": scored.split,
         "train_split": trained.dataset.split,
         "seed": training.seed,
+        "encoder": trained.method.encoder.name,
         "supervision": trained.method.encoder.supervision,
         **result.numbers,
         **({"epochs": epochs} if epochs else {}),
