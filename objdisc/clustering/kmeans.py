@@ -144,6 +144,6 @@ def soft_assignments(points: Tensor, centroids: Tensor, sharpness: float = 10.0)
     Returns:
         ``(N, K)`` float32; the most probable cluster is the nearest.
     """
-    squared = _squared(points, centroids, "differences")
+    squared = _squared(points, centroids, "products")  # a network that ends with this has an ONNX form
     scale = (squared.mean(dim=1, keepdim=True) / sharpness).clamp_min(1e-8)
     return torch.softmax(-squared / scale, dim=1)
