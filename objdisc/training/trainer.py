@@ -87,7 +87,12 @@ def fit(
     method.setup(len(store))
     if not method.trains:
         return _finish_at_once(method, store, run, options, accelerator, init_from)
-    return _Training(method, store, run, options, accelerator, resume, init_from).run_epochs()
+    training = _Training(method, store, run, options, accelerator, resume, init_from)
+    try:
+        return training.run_epochs()
+    finally:
+        # its processes end with the training; the cycle of references that it lies in may be found much later
+        del training.loader
 
 
 def _finish_at_once(

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,13 @@ def test_an_epoch_is_as_long_as_its_order_and_the_learning_rate_follows_the_epoc
     assert [record["lr"] / OPTIONS.lr for record in records] == pytest.approx(expected, abs=1e-6)
     assert len(method.seen) == 3 * steps
     assert bool(toy_store.foreground[np.concatenate(method.seen)].all())
+
+
+def test_processes_that_load_patches_end_with_the_training(
+    make: Callable[..., Pairs], toy_store: PatchStore, tmp_path: Path
+) -> None:
+    """Or they would hold memory, files and pipes while the run is answered for."""
+    before = set(active_children())
+    method = make()
+    fit(method, toy_store, Run(tmp_path), replace(OPTIONS, epochs=1, workers=1))
+    assert set(active_children()) <= before
