@@ -100,7 +100,7 @@ def test_maps_of_a_crop_s_size_score_as_the_direct_correlation(collapsed: bool) 
 def test_gradient_is_that_of_the_value() -> None:
     z, z_prime, mask = (part.double() for part in maps(1, 2, 4, 5))
     for collapsed in (False, True):
-        torch.autograd.gradcheck(
+        assert torch.autograd.gradcheck(
             lambda a, b, collapsed=collapsed: iid_dense_loss(a, b, mask, 2, 1.5, collapsed),
             (z.requires_grad_(), z_prime.requires_grad_()),
         )

@@ -40,4 +40,7 @@ def test_a_picture_takes_any_number_of_clusters_and_names_of_any_length() -> Non
 
 @pytest.mark.parametrize("clusters", [2, 5])
 def test_a_class_without_patches_is_no_error(clusters: int) -> None:
-    confusion_picture({"cat": [0] * clusters}, [None] * clusters)
+    empty = confusion_picture({"cat": [0] * clusters}, [None] * clusters)
+    full = confusion_picture({"cat": [1] * clusters}, [None] * clusters)
+    assert empty.shape == full.shape
+    assert (empty != full).any()

@@ -335,6 +335,8 @@ def test_two_tabs_of_one_run_agree(open_page: Opener, data: ReportData) -> None:
     second.wait_for_function("document.querySelector('#cluster-0 [data-field=name]').value === 'car'")
     card(second, 1).locator("[data-field=name]").fill("bus")
     first.wait_for_function("document.querySelector('#cluster-1 [data-field=name]').value === 'bus'")
+    for page in (first, second):
+        assert [card(page, number).locator("[data-field=name]").input_value() for number in (0, 1)] == ["car", "bus"]
 
 
 def test_runs_do_not_share_names(open_page: Opener, data: ReportData) -> None:
