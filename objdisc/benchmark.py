@@ -12,11 +12,12 @@ from objdisc.benchmark_iid import dense_loss
 from objdisc.benchmark_retrieval import search_times
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
+from objdisc.files import write_json
 from objdisc.inputs import DiscoverOptions, build_method, build_store, choose_objectness, find_data, open_splits
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.options import Component, component, positional
 from objdisc.patches import PatchOptions
-from objdisc.run import Run, read_metrics_log, write_json
+from objdisc.run import Run, read_metrics_log
 from objdisc.training.trainer import TrainerOptions, fit
 
 

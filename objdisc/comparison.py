@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Self
 
+from objdisc.files import atomic_write, write_image
 from objdisc.report.barchart import Bar, BarColumn, bar_chart
-from objdisc.run import atomic_write, write_image
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from objdisc.dense import (
 from objdisc.epochscores import score_epochs
 from objdisc.errors import UsageError
 from objdisc.evaluation.counts import format_table, write_counts
+from objdisc.files import atomic_write, read_json, write_image, write_json
 from objdisc.frozen import weights_name
 from objdisc.inputs import (
     DiscoverOptions,
@@ -46,7 +47,7 @@ from objdisc.pixelbaselines import pixel_baselines
 from objdisc.report.confusionmatrix import confusion_picture
 from objdisc.report.gallery import ReportData, write_report
 from objdisc.retrieval import Centers, ClusterPatches, Index
-from objdisc.run import Run, atomic_write, read_json, write_image, write_json
+from objdisc.run import Run
 from objdisc.scoring import Score, patch_numbers, score, score_maps
 from objdisc.stages import Stage, discard, format_stages, plan, run_stage, summarise
 from objdisc.store import PatchStore

@@ -11,7 +11,8 @@ from objdisc.clustering.mutual_information import normalized_mutual_information
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UnreadableImageError
 from objdisc.evaluation.counts import patch_labels
-from objdisc.run import Run, atomic_write, read_metrics_log
+from objdisc.files import atomic_write
+from objdisc.run import Run, read_metrics_log
 from objdisc.store import PatchStore
 
 log = logging.getLogger("objdisc")

@@ -7,12 +7,13 @@ from objdisc.datasets import ImageDataset
 from objdisc.dense import check_dense, format_dense, score_dense, tiling_of, write_dense, write_pictures
 from objdisc.errors import UsageError
 from objdisc.evaluation.counts import format_table, write_counts
+from objdisc.files import write_json
 from objdisc.frozen import FrozenRun, open_frozen
 from objdisc.inputs import build_store, choose_objectness, find_data
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.options import Component, component, positional
 from objdisc.pictures import write_maps
-from objdisc.run import Run, write_json
+from objdisc.run import Run
 from objdisc.scoring import score, score_maps
 from objdisc.segment import choose_source, open_split
 from objdisc.store import PatchStore

@@ -18,13 +18,14 @@ from objdisc.export.coco import results, write_coco
 from objdisc.export.instances import choose_labels, write_cityscapes
 from objdisc.export.png import write_png_maps
 from objdisc.export.table import write_table
+from objdisc.files import write_json
 from objdisc.frozen import FrozenRun, open_answer, open_frozen
 from objdisc.namesfile import read_names
 from objdisc.naming import Names, run_identity
 from objdisc.options import positional
 from objdisc.report.palette import cluster_colors
 from objdisc.retrieval import Index
-from objdisc.run import Run, write_json
+from objdisc.run import Run
 from objdisc.segment import matching_of
 
 log = logging.getLogger("objdisc")

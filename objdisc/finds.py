@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from objdisc.datasets.images import read_rgb
 from objdisc.errors import UnreadableImageError
+from objdisc.files import atomic_write, write_image
 from objdisc.lettering import Color
 from objdisc.report.palette import cluster_colors
 from objdisc.retrieval.hits import draw_hits, hit_sheet
-from objdisc.run import atomic_write, write_image
 from objdisc.types import Patch
 
 log = logging.getLogger("objdisc")

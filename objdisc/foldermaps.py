@@ -15,12 +15,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import ObjdiscError, UsageError
+from objdisc.files import atomic_write
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.parts import FORMAT_VERSION, AnsweredImage, Part
 from objdisc.patches import PatchOptions
 from objdisc.pictures import FrameStyle, write_frame
 from objdisc.retrieval import Centers
-from objdisc.run import Run, atomic_write
+from objdisc.run import Run
 from objdisc.shards import CutJob, ShardPlan
 from objdisc.stitching import paint_regions
 from objdisc.streaming import Ask, CutImage, stream

@@ -11,6 +11,7 @@ import torch
 from objdisc.datasets import ImageDataset, Reading, available_splits, open_dataset
 from objdisc.datasets.toycity import generate_toy_city
 from objdisc.errors import UsageError
+from objdisc.files import read_json
 from objdisc.methods.base import Method
 from objdisc.models.encoder import Pooling, build_encoder
 from objdisc.objectness.base import ObjectnessSource
@@ -20,7 +21,7 @@ from objdisc.objectness.whole import Whole
 from objdisc.objectness.windows import Windows
 from objdisc.options import Component, component, flat, positional
 from objdisc.patches import PatchOptions
-from objdisc.run import Run, read_json
+from objdisc.run import Run
 from objdisc.store import PatchStore
 from objdisc.training.trainer import TrainerOptions
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from objdisc.errors import UsageError
-from objdisc.run import atomic_write, write_json
+from objdisc.files import atomic_write, write_json
 from objdisc.shardfiles import ROW, PixelFile, Shard, append_pixels, images_header, npy_header, read_shard
 from objdisc.shards import FORMAT_VERSION, CutJob
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from objdisc.cli import main
-from objdisc.run import read_json, write_json
+from objdisc.files import read_json, write_json
 
 _MEBIBYTE = 1 << 20
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.errors import UsageError
+from objdisc.files import read_json
 from objdisc.naming import REJECTED, Color, Names
-from objdisc.run import read_json
 
 FORMAT, VERSION = "objdisc-names", 1
 

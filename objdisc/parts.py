@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.run import atomic_write
+from objdisc.files import atomic_write
 from objdisc.types import Region
 
 FORMAT_VERSION = 1

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError
 from objdisc.export.cityscapes import write_cluster_ids, write_color, write_label_ids
+from objdisc.files import atomic_write, write_image
 from objdisc.lettering import Color
 from objdisc.naming import Names
 from objdisc.report.overlay import UNKNOWN_COLOR, draw, paint
 from objdisc.report.palette import cluster_colors
 from objdisc.report.prototypes import prototype_picture, prototypes
 from objdisc.retrieval import ClusterPatches, rank, sheet
-from objdisc.run import Run, atomic_write, write_image
+from objdisc.run import Run
 from objdisc.stitching import label_map, stitch
 from objdisc.store import PatchStore
 from objdisc.training.trainer import Predictions

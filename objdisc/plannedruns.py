@@ -13,9 +13,10 @@ from typing import Any
 from objdisc.comparison import Outcome
 from objdisc.config import dump, load, parse
 from objdisc.errors import UsageError
+from objdisc.files import atomic_write, read_json, write_json
 from objdisc.inputs import DiscoverOptions
 from objdisc.joining import IMAGES, MANIFEST, MASKS, ROWS
-from objdisc.run import Run, atomic_write, read_json, write_json
+from objdisc.run import Run
 
 log = logging.getLogger("objdisc")
 

@@ -17,10 +17,10 @@ from objdisc.datasets import ImageDataset
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.evaluation.counts import patch_labels
 from objdisc.evaluation.matching import labelled_share
+from objdisc.files import atomic_write
 from objdisc.frozen import FrozenRun
 from objdisc.inputs import build_store, find_data, open_splits
 from objdisc.report.linechart import line_chart
-from objdisc.run import atomic_write
 from objdisc.segment import choose_source
 from objdisc.store import PatchStore
 from objdisc.training.options import TrainerOptions

@@ -12,6 +12,7 @@ from objdisc.datasets import ImageDataset, Reading, available_splits, open_datas
 from objdisc.dense import check_dense, segment_folder, tiling_of
 from objdisc.errors import UsageError
 from objdisc.export.cityscapes import cluster_id_depth
+from objdisc.files import atomic_write, read_json, write_json
 from objdisc.foldermaps import FolderJob, Totals
 from objdisc.frozen import FrozenRun, foreground_scorer, open_answer, open_frozen, weights_name
 from objdisc.inputs import choose_objectness
@@ -24,7 +25,7 @@ from objdisc.pictures import FrameStyle
 from objdisc.report.overlay import UNKNOWN_COLOR
 from objdisc.report.palette import cluster_colors
 from objdisc.retrieval import Centers
-from objdisc.run import Run, atomic_write, read_json, write_json
+from objdisc.run import Run
 from objdisc.tiling import segment_image
 from objdisc.training.inference import Predictor, patches_at_once
 from objdisc.types import NOTHING, UNKNOWN

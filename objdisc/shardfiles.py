@@ -15,7 +15,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.run import write_failed
+from objdisc.files import write_failed
 
 # How a shard's file begins: the byte of the pixels' file at which its patches begin, and the bytes of each table:
 # that file's name, frames, what was skipped, rows, masks. Plain bytes: they are read again and again.

@@ -10,9 +10,9 @@ from typing import Any
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError
+from objdisc.files import atomic_write
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches import PatchOptions, background_windows, cut, object_window
-from objdisc.run import atomic_write
 from objdisc.shardfiles import PixelFile, Tables, write_tables
 from objdisc.types import Region
 

@@ -9,9 +9,10 @@ from typing import Any
 from objdisc.config import dump, override
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
+from objdisc.files import atomic_write, read_json, write_json
 from objdisc.inputs import DiscoverOptions, build_method
 from objdisc.methods.base import Method
-from objdisc.run import Run, atomic_write, read_json, write_json
+from objdisc.run import Run
 from objdisc.scoring import score
 from objdisc.store import PatchStore
 from objdisc.training.trainer import TrainerOptions, fit, predict

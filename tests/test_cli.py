@@ -14,7 +14,7 @@ import pytest
 from objdisc import __version__
 from objdisc.cli import COMMANDS, main
 from objdisc.errors import ObjdiscError, UnreadableImageError, UsageError
-from objdisc.run import write_image
+from objdisc.files import write_image
 
 
 def run(*argv: str | Path) -> int:

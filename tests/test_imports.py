@@ -17,6 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # Each line may import from itself and from the lines above it
 LAYERS = [
     {"errors", "types", "options", "lettering"},
+    {"files"},
     {"run"},
     {"datasets"},
     {"objectness"},

@@ -13,10 +13,11 @@ from safetensors.numpy import load_file
 import objdisc.stages
 from objdisc.cli import main
 from objdisc.errors import UsageError
+from objdisc.files import read_json
 from objdisc.inputs import DiscoverOptions, build_method
 from objdisc.methods.simclr import SimCLR
 from objdisc.options import Component
-from objdisc.run import Run, read_json
+from objdisc.run import Run
 from objdisc.stages import Stage, format_stages, plan
 from objdisc.training.trainer import TrainerOptions
 from objdisc.transforms import Augmentation

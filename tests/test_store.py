@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from objdisc import run, shards
+from objdisc import files, shards
 from objdisc.datasets.cityscapes import Cityscapes
 from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.errors import ObjdiscError, UnreadableImageError, UsageError
@@ -377,7 +377,7 @@ def test_an_unfit_folder_and_another_format_are_usage_errors(
     with pytest.raises(UsageError, match="cannot be made"):
         build(toy_city, tmp_path / "file" / "store")
     build(toy_city, tmp_path / "store")
-    manifest = run.read_json(tmp_path / "store" / "manifest.json")
-    run.write_json(tmp_path / "store" / "manifest.json", {**manifest, "format": 0})
+    manifest = files.read_json(tmp_path / "store" / "manifest.json")
+    files.write_json(tmp_path / "store" / "manifest.json", {**manifest, "format": 0})
     with pytest.raises(UsageError, match="format 0, expected"):
         PatchStore.open(tmp_path / "store")

@@ -19,7 +19,7 @@ from objdisc.datasets.toyobjects import OUTLINES
 from objdisc.datasets.toyshapes import Part, disc
 from objdisc.datasets.toystreet import hsv, paint_street
 from objdisc.errors import UsageError
-from objdisc.run import atomic_write
+from objdisc.files import atomic_write
 
 # Cities of train and val differ, as in Cityscapes.
 _CITIES = {"train": ("blockburg", "toyville"), "val": ("marblemouth",)}

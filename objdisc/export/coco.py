@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from objdisc.export.answer import NamedAnswer
+from objdisc.files import atomic_write
 from objdisc.objectness.masks import encode_crop
-from objdisc.run import atomic_write
 from objdisc.stitching import footprint
 from objdisc.types import Patch
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from objdisc.errors import ObjdiscError, UsageError
+from objdisc.files import atomic_write
 from objdisc.methods.base import Method
-from objdisc.run import atomic_write
 from objdisc.training.options import TrainerOptions
 from objdisc.transforms import to_network_input
 

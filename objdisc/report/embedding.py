@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.errors import UnreadableImageError
+from objdisc.files import encode_image
 from objdisc.retrieval import thumbnail
-from objdisc.run import encode_image
 
 THUMBNAIL = 96  # pixels: a patch in a row is shown at 72, and larger where it is opened
 _FRAME_WIDTH = 720  # pixels

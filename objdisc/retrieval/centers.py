@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from objdisc.errors import UsageError
-from objdisc.run import atomic_write
+from objdisc.files import atomic_write
 
 FORMAT_VERSION = 1
 

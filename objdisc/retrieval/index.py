@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.errors import UsageError
+from objdisc.files import atomic_write, write_json
 from objdisc.retrieval.search import Hits, nearest_rows, squared_lengths_of
-from objdisc.run import Run, atomic_write, write_json
+from objdisc.run import Run
 
 FORMAT_VERSION = 1
 

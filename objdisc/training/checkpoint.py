@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from objdisc.errors import UsageError
+from objdisc.files import atomic_write
 from objdisc.methods.base import Method
-from objdisc.run import Run, atomic_write
+from objdisc.run import Run
 
 
 class Stateful(Protocol):

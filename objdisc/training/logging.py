@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from objdisc.run import Run, atomic_write, read_metrics_log
+from objdisc.files import atomic_write
+from objdisc.run import Run, read_metrics_log
 
 try:
     from torch.utils.tensorboard import SummaryWriter

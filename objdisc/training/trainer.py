@@ -4,7 +4,7 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -13,14 +13,13 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast, set_seed
-from torch import Tensor, nn
-from torch.optim import SGD, AdamW, Optimizer, RMSprop
-from torch.optim.lr_scheduler import LambdaLR
+from torch import Tensor
 
 from objdisc.affine import draw_affines, invert, reaches, warp
 from objdisc.errors import ObjdiscError, UsageError
+from objdisc.files import atomic_write
 from objdisc.methods.base import Method, Views
-from objdisc.run import Run, atomic_write
+from objdisc.run import Run
 from objdisc.store import PatchStore
 from objdisc.training.checkpoint import (
     Stateful,
@@ -36,6 +35,7 @@ from objdisc.training.engine import make_accelerator
 from objdisc.training.inference import Predictions, StoreEncoder, patches_at_once, predict
 from objdisc.training.loader import EpochBatches, PatchViews, RawBatch, make_loader
 from objdisc.training.logging import MeanTerms, TrainingLog
+from objdisc.training.optimization import make_optimizer, make_scheduler
 from objdisc.training.options import TrainerOptions
 from objdisc.transforms import Background, to_network_input
 from objdisc.types import Batch
@@ -337,47 +337,3 @@ class _Training:
             optimizer, scheduler = self.optimizer.optimizer.state_dict(), self.scheduler.state_dict()
             save_checkpoint(self.run, state | {"optimizer": optimizer, "scheduler": scheduler})
         self.accelerator.wait_for_everyone()
-
-
-def make_optimizer(method: nn.Module, options: TrainerOptions) -> Optimizer:
-    """Build the optimiser with groups for encoder and rest, with and without weight decay.
-
-    Args:
-        method: Its parameters that require gradients are trained.
-        options: Which optimiser, and its numbers.
-    """
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in method.named_parameters():
-        if parameter.requires_grad:
-            lr = options.lr * (options.encoder_lr_scale if name.startswith("encoder.") else 1)
-            decay = options.weight_decay if parameter.ndim > 1 else 0.0
-            groups.setdefault((lr, decay), []).append(parameter)
-    listed: list[dict[str, Any]] = [
-        {"params": parameters, "lr": lr, "weight_decay": decay} for (lr, decay), parameters in groups.items()
-    ]
-    if options.optimizer == "sgd":
-        return SGD(listed, momentum=options.momentum)
-    if options.optimizer == "rmsprop":
-        return RMSprop(listed, alpha=0.9, momentum=options.momentum, eps=options.eps)
-    return AdamW(listed, eps=options.eps)
-
-
-def make_scheduler(optimizer: Optimizer, options: TrainerOptions, total_steps: Callable[[], int]) -> LambdaLR:
-    """Build the learning rate's schedule, one step of it for each optimiser step.
-
-    Args:
-        optimizer: Whose learning rate.
-        options: The form of the schedule.
-        total_steps: Tells at each step how many there will be, which a budget of time may change on the way.
-    """
-
-    def factor(step: int) -> float:
-        if options.schedule == "constant":
-            return 1.0
-        total = total_steps()
-        warmup = max(round(options.warmup * total), 1)
-        if step < warmup:
-            return (step + 1) / warmup
-        return 0.5 * (1 + math.cos(math.pi * min((step - warmup) / max(total - warmup, 1), 1)))
-
-    return LambdaLR(optimizer, factor)

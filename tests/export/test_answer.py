@@ -8,11 +8,11 @@ import pytest
 
 from objdisc.datasets import open_dataset
 from objdisc.export.answer import NamedAnswer
+from objdisc.files import write_image
 from objdisc.naming import Names
 from objdisc.objectness.masks import decode_mask
 from objdisc.objectness.whole import Whole
 from objdisc.patches import PatchOptions
-from objdisc.run import write_image
 from objdisc.store import PatchStore
 
 MakeAnswer = Callable[..., NamedAnswer]

@@ -13,11 +13,11 @@ from PIL import Image
 from objdisc.datasets import open_dataset
 from objdisc.export.answer import NamedAnswer
 from objdisc.export.instances import LabelChoice, choose_labels, write_cityscapes
+from objdisc.files import write_image
 from objdisc.naming import Names
 from objdisc.objectness.folder import Folder
 from objdisc.objectness.masks import decode_mask
 from objdisc.patches import PatchOptions
-from objdisc.run import write_image
 from objdisc.store import PatchStore
 
 MakeAnswer = Callable[..., NamedAnswer]

@@ -21,7 +21,8 @@ from objdisc.run import Run
 from objdisc.store import PatchStore
 from objdisc.training.checkpoint import save_checkpoint
 from objdisc.training.clock import Clock
-from objdisc.training.trainer import TrainerOptions, fit, make_optimizer, make_scheduler
+from objdisc.training.optimization import make_optimizer, make_scheduler
+from objdisc.training.trainer import TrainerOptions, fit
 from objdisc.types import Batch
 
 OPTIONS = TrainerOptions(epochs=3, batch_size=16, lr=3e-3, device="cpu", precision="fp32", workers=0)
