@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from objdisc.datasets import ImageDataset
-from objdisc.dense import check_dense, format_dense, score_dense, tiling_of, write_dense, write_pictures
+from objdisc.dense import check_dense, tiling_of, write_dense, write_pictures
+from objdisc.densescore import format_dense, score_dense
 from objdisc.errors import UsageError
 from objdisc.evaluation.counts import format_table, write_counts
 from objdisc.files import write_json

@@ -54,6 +54,8 @@ LAYERS = [
         "epochscores",
         "comparison",
         "plannedruns",
+        "answering",
+        "densescore",
     },
     {
         "discover",
