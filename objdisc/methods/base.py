@@ -145,6 +145,17 @@ class Method(nn.Module, ABC):
     def finish(self, encode: Encode) -> None:
         """Do what is left after the last epoch."""
 
+    def rows_to_cluster(self, encode: Encode) -> Tensor:
+        """Return the rows ``(n,)`` int64 of the foreground, in which K clusters are to be found.
+
+        Raises:
+            UsageError: There are fewer than K.
+        """
+        rows = encode.foreground.nonzero()[:, 0]
+        if len(rows) < self.num_clusters:
+            raise UsageError(f"--num-clusters {self.num_clusters}: there are only {len(rows)} foreground patches")
+        return rows
+
     def encoder_input(self, images: Tensor, *, training: bool) -> Tensor:
         """Return what the encoder is given of images ``(B, C, H, W)``, for readings that look into the encoder.
 

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from objdisc.clustering.kmeans import kmeans, soft_assignments
-from objdisc.errors import UsageError
 from objdisc.methods.base import Encode
 from objdisc.methods.foreground import ForegroundMethod, Freeze
 from objdisc.models.encoder import Encoder
@@ -43,9 +42,7 @@ class KMeansBaseline(ForegroundMethod):
     @torch.no_grad()
     def finish(self, encode: Encode) -> None:
         """Cluster the features of the foreground."""
-        rows = encode.foreground.nonzero()[:, 0]
-        if len(rows) < self.num_clusters:
-            raise UsageError(f"--num-clusters {self.num_clusters}: there are only {len(rows)} foreground patches")
+        rows = self.rows_to_cluster(encode)
         features = encode(self.encoder, rows)
         self.centroids.copy_(kmeans(features, self.num_clusters, seed=self.seed, restarts=self.restarts)[0])
 

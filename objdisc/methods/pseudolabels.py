@@ -83,9 +83,7 @@ class PseudoLabelMethod(Method):
             UsageError: There are fewer foreground patches than clusters.
             ObjdiscError: The features are not finite.
         """
-        rows = encode.foreground.nonzero()[:, 0]
-        if len(rows) < self.num_clusters:
-            raise UsageError(f"--num-clusters {self.num_clusters}: there are only {len(rows)} foreground patches")
+        rows = self.rows_to_cluster(encode)
         points = self.prepare(encode, rows, final=True)
         found, _ = kmeans(points, self.num_clusters, seed=self.seed, restarts=self.restarts, distance=self.distance)
         self.centroids.copy_(found)

@@ -71,9 +71,7 @@ class SimCLR(Method):
         Raises:
             UsageError: There are fewer foreground patches than clusters.
         """
-        rows = encode.foreground.nonzero()[:, 0]
-        if len(rows) < self.num_clusters:
-            raise UsageError(f"--num-clusters {self.num_clusters}: there are only {len(rows)} foreground patches")
+        rows = self.rows_to_cluster(encode)
         points = encode(ImageFunction(self, self.embed), rows)
         found = kmeans(points, self.num_clusters, seed=self.seed, restarts=self.restarts, distance="products")
         self.centroids.copy_(found[0])

@@ -72,9 +72,7 @@ class TransductiveMethod(Method):
         Raises:
             UsageError: There are fewer foreground patches than clusters.
         """
-        rows = encode.foreground.nonzero()[:, 0]
-        if len(rows) < self.num_clusters:
-            raise UsageError(f"--num-clusters {self.num_clusters}: there are only {len(rows)} foreground patches")
+        rows = self.rows_to_cluster(encode)
         points, prints = self.points_and_prints(encode, rows)
         self.remember(points, prints, self.cluster(points))
 
