@@ -10,16 +10,17 @@ import inspect
 import json
 import re
 from argparse import ArgumentError
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, asdict, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, get_origin, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from objdisc.errors import UsageError
+from objdisc.flags import divide_flags, leaf_types, option_fields, spell_flag, split_flags
 from objdisc.options import Component, component_names, resolve_class_path
 
 Options = TypeVar("Options")
@@ -41,7 +42,7 @@ def parse(options: type[Options], argv: Sequence[str], prog: str) -> Options:
         SystemExit: After ``--help`` and ``--print_config``.
     """
     parser = _build_parser(options, prog)
-    pairs, passed = _divide(options, _pairs(options, argv))
+    pairs, passed = divide_flags(options, split_flags(options, argv))
     files = [Path(value) for flag, value in pairs if flag == "--config" and value]
     resumed = next((value for flag, value in pairs if flag == "--resume" and value), None)
     if resumed and not files:
@@ -53,7 +54,7 @@ def parse(options: type[Options], argv: Sequence[str], prog: str) -> Options:
     for file, values in zip(files, read, strict=True):
         configs.append(f"--config={json.dumps(values)}")
         _run(parser, [*configs, *given], options, f"{file}: ")
-    words = [_spell(options, flag, value) for flag, value in pairs if flag and flag != "--config"]
+    words = [spell_flag(options, flag, value) for flag, value in pairs if flag and flag != "--config"]
     # several positionals must stand together
     namespace = _run(parser, [*configs, *given, *filter(None, words)], options)
     return _from_mapping(options, namespace | passed)
@@ -82,7 +83,7 @@ def override(options: Options, changes: Mapping[str, Any], where: str) -> Option
     """
     parser = _build_parser(type(options), prog="objdisc discover")
     # a class that is named anew would keep those arguments of the default one that it has too
-    parser.set_defaults({item.name: None for item in _fields(type(options)) if "base" in item.metadata})
+    parser.set_defaults({item.name: None for item in option_fields(type(options)) if "base" in item.metadata})
     merged = _merged(yaml.safe_load(dump(options)), changes)
     values = _prepared(type(options), merged, where, parser)
     return _from_mapping(type(options), _run(parser, [f"--config={json.dumps(values)}"], type(options), f"{where}: "))
@@ -126,7 +127,7 @@ class _HelpFormatter(DefaultHelpFormatter):
 
 def _build_parser(options: type, prog: str) -> ArgumentParser:
     types = get_type_hints(options)
-    marked = {item.name: item for item in _fields(options) if item.metadata or is_dataclass(types[item.name])}
+    marked = {item.name: item for item in option_fields(options) if item.metadata or is_dataclass(types[item.name])}
     positionals = [item for item in marked.values() if "positional" in item.metadata]
     names = [_in_usage(item) for item in positionals]
     parser = ArgumentParser(
@@ -180,7 +181,7 @@ def _drop_replaced(
 
     jsonargparse would hand those arguments on that the new class has too, defaults of the old class among them.
     """
-    for item in _fields(options):
+    for item in option_fields(options):
         if "base" not in item.metadata:
             continue
         named = [values[item.name]["class_path"] for values in configs if item.name in values]
@@ -198,94 +199,11 @@ def _drop_replaced(
                 del values[item.name]
 
 
-def _fields(options: type) -> tuple[Field[Any], ...]:
-    return fields(options)
-
-
 def _attribute_texts(options: type) -> dict[str, str]:
     """Read what the class docstring says of each attribute (Google style, indented by four and eight spaces)."""
     section = inspect.cleandoc(options.__doc__ or "").partition("Attributes:\n")[2]
     entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section, flags=re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in entries}
-
-
-def _leaf_types(options: type) -> dict[str, Any]:
-    """Map every plain flag of a command to its type; nested ones as ``patches.size``."""
-    found: dict[str, Any] = {}
-    for item in _fields(options):
-        annotation = get_type_hints(options)[item.name]
-        if {"base", "passed_on"} & set(item.metadata):
-            continue
-        if is_dataclass(annotation) and isinstance(annotation, type):
-            prefix = "" if "flat" in item.metadata else f"{item.name}."
-            found |= {prefix + name: leaf for name, leaf in _leaf_types(annotation).items()}
-        else:
-            found[item.name] = annotation
-    return found
-
-
-def _pairs(options: type, argv: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    """Split a command line into flags with their values; a positional has the flag ``""``.
-
-    Dashes become underscores, and a bare switch gets its value: ``--baseline`` true, ``--no-baseline`` false.
-    """
-    known = [options, *(item.metadata["passed_on"] for item in _fields(options) if "passed_on" in item.metadata)]
-    switches = {f"--{name}" for each in known for name, leaf in _leaf_types(each).items() if leaf is bool}
-    words = list(argv)
-    while words:
-        word = words.pop(0)
-        name, equals, value = word.partition("=")
-        flag = name.replace("-", "_").replace("__", "--", 1)
-        if not word.startswith("--"):
-            yield ("", word) if not word.startswith("-") else (word, None)
-        elif flag.replace("--no_", "--") in switches and not equals and flag not in switches:
-            yield flag.replace("--no_", "--"), "false"
-        elif equals:
-            yield flag, value
-        elif flag in switches:
-            yield flag, words.pop(0) if words and words[0].lower() in {"true", "false"} else "true"
-        elif words and not words[0].startswith("--"):
-            yield flag, words.pop(0)
-        else:
-            yield flag, None
-
-
-def _divide(
-    options: type, pairs: Iterator[tuple[str, str | None]]
-) -> tuple[list[tuple[str, str | None]], dict[str, tuple[str, ...]]]:
-    """Take out the flags that are not the command's own, under the name of the field that keeps them."""
-    kept = next((item.name for item in _fields(options) if "passed_on" in item.metadata), None)
-    if kept is None:
-        return list(pairs), {}
-    components = {item.name for item in _fields(options) if "base" in item.metadata}
-    own = {f"--{name}" for name in [*_leaf_types(options), *components, "config", "help", "print_config"]}
-    ours: list[tuple[str, str | None]] = []
-    passed: list[str] = []
-    for flag, value in pairs:
-        if flag.startswith("--") and flag not in own:
-            passed.append(flag if value is None else f"{flag}={value}")
-        else:
-            ours.append((flag, value))
-    return ours, {kept: tuple(passed)}
-
-
-def _spell(options: type, flag: str, value: str | None) -> str:
-    """Write one flag as jsonargparse reads it: short names resolved, comma lists in brackets; "" for ``auto``."""
-    if not flag or value is None:
-        return value or flag
-    components = {f"--{item.name}": item for item in _fields(options) if "base" in item.metadata}
-    item = components.get(flag.removesuffix(".help"))
-    if item is not None:
-        if value == "auto" and item.default is None:
-            return ""
-        value = resolve_class_path(value, item.metadata["base"], item.metadata["package"])
-    elif _is_list(_leaf_types(options).get(flag[2:])) and not value.startswith("["):
-        value = f"[{value}]"
-    return f"{flag}={value}"
-
-
-def _is_list(annotation: Any) -> bool:
-    return any(get_origin(part) in {tuple, list} for part in (annotation, *getattr(annotation, "__args__", ())))
 
 
 def _read_config(options: type, path: Path, parser: ArgumentParser) -> dict[str, Any]:
@@ -303,7 +221,7 @@ def _read_config(options: type, path: Path, parser: ArgumentParser) -> dict[str,
 
 def _prepared(options: type, values: dict[str, Any], where: str, parser: ArgumentParser) -> dict[str, Any]:
     """Spell out names; positionals become the parser's defaults, since jsonargparse would ignore them."""
-    for item in _fields(options):
+    for item in option_fields(options):
         value = values.get(item.name)
         if "positional" in item.metadata and item.name in values:
             parser.set_defaults({item.name: values.pop(item.name)})
@@ -328,7 +246,7 @@ def _resolved(value: Any, item: Field[Any], where: str) -> dict[str, Any] | None
 def _from_mapping(options: type[Options], values: Mapping[str, Any]) -> Options:
     built: dict[str, Any] = {}
     types = get_type_hints(options)
-    for item in _fields(options):
+    for item in option_fields(options):
         annotation = types[item.name]
         value = values.get(item.name)
         if "base" in item.metadata:
@@ -353,7 +271,7 @@ def _one_line(message: str, options: type) -> str:
     if unknown or message.startswith("unrecognized arguments"):
         name = next(filter(None, unknown.groups())) if unknown else message.partition(": ")[2].lstrip("-")
         name = name.partition("=")[0]
-        known = [*_leaf_types(options), *(item.name for item in _fields(options))]
+        known = [*leaf_types(options), *(item.name for item in option_fields(options))]
         close = get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]}?" if close else "."
         return f"unknown setting {name!r}{f' of {key}' if key else ''}{hint}"

@@ -41,6 +41,7 @@ LAYERS = [
     {"report", "export"},
     {
         "config",
+        "flags",
         "inputs",
         "frozen",
         "scoring",
