@@ -1,5 +1,6 @@
 """The machine under a training: device, precision and processes, by Hugging Face Accelerate."""
 
+import atexit
 import ctypes
 import logging
 import sys
@@ -42,11 +43,19 @@ def make_accelerator(device: str, precision: Literal["auto", "bf16", "fp32"] = "
         # the trainer shares buffers itself, once an epoch: what counts one process's samples must not be overwritten
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
+    atexit.unregister(_leave_processes)
+    atexit.register(_leave_processes)
     if not accelerator.is_main_process:
         logging.getLogger("objdisc").setLevel(logging.ERROR)  # every process would say the same
     if device == "auto" and accelerator.is_main_process:
         logger.info("device: %s, %s (choose with --device, --precision)", accelerator.device.type, mixed)
     return accelerator
+
+
+def _leave_processes() -> None:
+    """Take the group of processes down before the interpreter goes: its threads, found running then, abort it."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _keep_freed_memory() -> None:
