@@ -2,6 +2,7 @@
 
 import atexit
 import ctypes
+import gc
 import logging
 import sys
 from typing import Literal
@@ -53,9 +54,13 @@ def make_accelerator(device: str, precision: Literal["auto", "bf16", "fp32"] = "
 
 
 def _leave_processes() -> None:
-    """Take the group of processes down before the interpreter goes: its threads, found running then, abort it."""
+    """Take the group of processes down before the interpreter goes: its threads, found running then, abort it.
+
+    The threads end with the last reference to the group. Wrapped models keep some, in cycles.
+    """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+        gc.collect()
 
 
 def _keep_freed_memory() -> None:

@@ -16,8 +16,15 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 TRAIN = "import sys; from objdisc.cli import main; sys.exit(main(sys.argv[1:]))\n"
 
 RANKS_STAY_TOGETHER = """
-import hashlib, sys
+import atexit, hashlib, os, sys
 from pathlib import Path
+
+def name_threads():
+    tasks = Path("/proc/self/task")  # Linux alone has it
+    names = [(task / "comm").read_text() for task in tasks.iterdir()] if tasks.is_dir() else []
+    (folder / f"threads{os.environ['RANK']}.txt").write_text(" ".join(names))
+
+atexit.register(name_threads)  # registered before those of all that is imported, so it is called after them
 import torch
 from torch import nn
 from objdisc.methods.kmeans_memory import KMeansMemory
@@ -92,3 +99,5 @@ def test_ranks_end_with_the_same_weights_where_memories_were_reseeded(toy_store:
     per_epoch = int(toy_store.foreground.sum()) // 12 * 12
     assert float(first_wins) == float(second_wins) == per_epoch
     assert "were re-seeded" in said
+    for rank in range(2):
+        assert "gloo" not in (tmp_path / f"run/threads{rank}.txt").read_text(), "such a thread aborts the interpreter"
