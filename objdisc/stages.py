@@ -40,7 +40,7 @@ class Stage:
 def plan(options: DiscoverOptions, run: Run) -> list[Stage]:
     """Lay out the runs that options ask for, in order; one where they are no chain.
 
-    A budget of time that no stage has of its own is shared among them evenly.
+    A budget of time is shared among the stages by their epochs; one that a stage has of its own stays its.
 
     Args:
         options: Of the whole.
@@ -54,16 +54,20 @@ def plan(options: DiscoverOptions, run: Run) -> list[Stage]:
         chain = {} if options.init_from else options.method.find(Method).default_stages
     chain = chain or {"": {}}
     whole = replace(options, stages={}, resume=None)
-    stages: list[Stage] = []
+    settings: list[DiscoverOptions] = []
     for name, changes in chain.items():
         if len(chain) > 1:
             _check_changes(name, changes)
+        settings.append(override(whole, changes, f"stages.{name}") if changes else whole)
+    epochs = sum(own.training.epochs for own in settings)
+    stages: list[Stage] = []
+    for (name, changes), own in zip(chain.items(), settings, strict=True):
+        training = own.training
+        if "budget_minutes" not in changes and epochs:
+            training = replace(training, budget_minutes=training.budget_minutes * training.epochs / epochs)
         before = stages[-1].run.path if stages else options.init_from
-        budget = options.training.budget_minutes / len(chain)
-        shared = replace(whole, init_from=before, training=replace(whole.training, budget_minutes=budget))
         folder = run if len(stages) == len(chain) - 1 else Run(run.stages / name)
-        own = override(shared, changes, f"stages.{name}") if changes else shared
-        stages.append(Stage(name, folder, own))
+        stages.append(Stage(name, folder, replace(own, init_from=before, training=training)))
     return stages
 
 

@@ -191,9 +191,12 @@ def test_a_method_that_is_no_chain_is_one_run() -> None:
     assert only.run.path == Path("runs/x")
 
 
-def test_a_budget_is_shared() -> None:
-    budgets = [stage.options.training.budget_minutes for stage in planned(training=TrainerOptions(budget_minutes=9))]
-    assert budgets == [3, 3, 3]
+def test_a_budget_is_shared_by_epochs() -> None:
+    chain: dict[str, Any] = {"a": {"epochs": 60}, "b": {}, "c": {"epochs": 10}, "d": {"budget_minutes": 7.0}}
+    stages = planned(training=TrainerOptions(budget_minutes=12, epochs=25), stages=chain)
+    assert [stage.options.training.budget_minutes for stage in stages] == [6, 2.5, 1, 7]
+    unlimited = planned(training=TrainerOptions(epochs=25), stages=chain)
+    assert [stage.options.training.budget_minutes for stage in unlimited] == [0, 0, 0, 7]
 
 
 @pytest.mark.parametrize(
