@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from objdisc.clustering.neighbors import nearest
 from objdisc.errors import UsageError
 from objdisc.losses.contrastive import info_nce
 from objdisc.losses.iid import iid_loss
@@ -15,6 +16,7 @@ from objdisc.methods.base import Encode, ImageFunction, Method, Views
 from objdisc.methods.iic_start import start_from_kmeans, start_from_merging
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
+from objdisc.models.pixels import pixel_vectors
 from objdisc.models.sobel import sobel
 from objdisc.types import Batch
 
@@ -29,7 +31,9 @@ class IIC(Method):
     switches go beyond the paper to start it elsewhere, without labels; 0 gives the paper back. In the first
     ``pretext_epochs`` the encoder learns to tell images apart (InfoNCE); then k-means on what it learned starts head A.
     For ``lead_epochs`` head A learns alone; then its clusters, merged until as many are left as head B has and so that
-    the views go on telling the most about each other, start head B.
+    the views go on telling the most about each other, start head B. Views cannot say that two kinds of seven are one
+    digit where no view of the one looks like the other; with ``merge_neighbors`` other images do: those that are
+    nearest in pixels take the place of the second view when clusters are merged, and only then.
 
     Args:
         encoder: Maps images to features.
@@ -48,6 +52,8 @@ class IIC(Method):
         temperature: Of InfoNCE.
         embedding_dim: Length of the embedding that InfoNCE compares and k-means clusters.
         init_samples: Images that clusters are started from, at most.
+        merge_neighbors: k: clusters are merged by how an image and its k nearest in pixels, at unit length, agree; 0:
+            by how two views of an image agree.
         seed: Of that choice.
     """
 
@@ -76,20 +82,23 @@ class IIC(Method):
         temperature: float = 0.2,
         embedding_dim: int = 64,
         init_samples: int = 10000,
+        merge_neighbors: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__(encoder, num_clusters)
         if num_clusters < 2 or overclusters < num_clusters:
             raise UsageError(f"iic: overclusters {overclusters}: at least --num-clusters {num_clusters}, and that 2")
-        if subheads < 1 or repeats < 1 or not 0 < center <= 1 or min(pretext_epochs, lead_epochs) < 0:
-            raise UsageError("iic: subheads and repeats start at 1, epochs at 0, center is above 0 and at most 1")
+        if subheads < 1 or repeats < 1 or not 0 < center <= 1 or min(pretext_epochs, lead_epochs, merge_neighbors) < 0:
+            raise UsageError(
+                "iic: subheads and repeats start at 1, epochs and merge_neighbors at 0, center is above 0 and at most 1"
+            )
         if not order or set(order) - {"A", "B", "AB"}:
             raise UsageError(f"iic: order {list(order)}: give a list of A, B and AB, one entry an epoch")
         self.order, self.repeats, self.sobel, self.center = tuple(order), repeats, sobel, center
         self.lambs = {"A": lamb_a, "B": lamb_b}
         self.batchnorm, self.temperature = batchnorm, temperature
         self.pretext_epochs, self.lead_epochs = pretext_epochs, lead_epochs
-        self.init_samples, self.seed = init_samples, seed
+        self.init_samples, self.merge_neighbors, self.seed = init_samples, merge_neighbors, seed
         width = encoder.num_features
         self.head_a = SubHeads(width, overclusters, subheads)
         self.head_b = SubHeads(width, num_clusters, subheads)
@@ -209,8 +218,19 @@ class IIC(Method):
     def _start_head_b(self, encode: Encode) -> None:
         rows = self._sample(encode)
         features = encode(ImageFunction(self, self.features_to_predict), rows)
-        views = [self.head_a(encode(ImageFunction(self, self.features), rows, view=view)) for view in (0, 1)]
-        start_from_merging(self.head_b, features, views[0], views[1], self.seed)
+        if self.merge_neighbors:
+            told = self.head_a(features)
+            others = self._nearest_in_pixels(encode, rows)
+            start_from_merging(self.head_b, features, told, told[:, others].mean(2), self.seed)
+        else:
+            views = [self.head_a(encode(ImageFunction(self, self.features), rows, view=view)) for view in (0, 1)]
+            start_from_merging(self.head_b, features, views[0], views[1], self.seed)
+
+    def _nearest_in_pixels(self, encode: Encode, rows: Tensor) -> Tensor:
+        """Return for each row the places ``(n, k)`` in ``rows`` of those that look most like it."""
+        pixels = encode(ImageFunction(self, lambda images: pixel_vectors(images, self.encoder, unit=True)), rows)
+        k = min(self.merge_neighbors, len(rows) - 1)
+        return nearest(pixels, pixels, k, exclude_self=True)[0]
 
     def _sample(self, encode: Encode) -> Tensor:
         rows = encode.foreground.nonzero()[:, 0]

@@ -40,7 +40,7 @@ def start_from_merging(head: SubHeads, features: Tensor, one: Tensor, other: Ten
         head: S sub-heads of K clusters.
         features: ``(N, F)`` what the head classifies.
         one: ``(S', N, K')`` overcluster probabilities of one view of the same images; S' K' >= K.
-        other: The same of another view.
+        other: The same of another view, or of other images that should share their clusters.
         seed: Of the random images.
     """
     z, z_prime = (view.permute(1, 0, 2).flatten(1) for view in (one, other))  # (N, S' K')

@@ -21,6 +21,7 @@ from objdisc.methods.base import Encode, ImageFunction
 from objdisc.methods.transductive import TransductiveMethod
 from objdisc.methods.triplet_rows import lay_out_triplets
 from objdisc.models.encoder import Encoder
+from objdisc.models.pixels import pixel_vectors
 from objdisc.types import Batch
 
 _STRAYS = 20  # see merge_clusters
@@ -113,7 +114,8 @@ class JULE(TransductiveMethod):
             return
         rows = encode.foreground.nonzero()[:, 0]
         if epoch == 0:
-            points = encode(ImageFunction(self, self.pixels), rows)
+            seen = ImageFunction(self, lambda images: pixel_vectors(images, self.encoder, unit=self.unit_pixels))
+            points = encode(seen, rows)
             graph = knn_graph(points, self.neighbors, self.scale)
             self._take(rows, graph, start_clusters(graph.affinity, self.num_clusters))
         elif (left := self.clusters_left) > self.num_clusters:
@@ -166,12 +168,6 @@ class JULE(TransductiveMethod):
         """Return the features ``(B, D)`` float32, of unit length."""
         features: Tensor = self.encoder(images).float()
         return F.normalize(features, dim=1)
-
-    def pixels(self, images: Tensor) -> Tensor:
-        """Return images as vectors ``(B, C H W)`` of values in [0, 1], or of unit length."""
-        mean, std = (images.new_tensor(values)[:, None, None] for values in (self.encoder.mean, self.encoder.std))
-        flat = (images.float() * std + mean).flatten(1)
-        return F.normalize(flat, dim=1) if self.unit_pixels else flat
 
     @property
     def clusters_left(self) -> int:

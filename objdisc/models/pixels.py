@@ -27,6 +27,19 @@ class Pixels(nn.Module):
             return images.flatten(1)
 
 
+def pixel_vectors(images: Tensor, encoder: Encoder, *, unit: bool) -> Tensor:
+    """Return images as vectors of their pixels, ``(B, C * H * W)`` float32, whatever the encoder is.
+
+    Args:
+        images: ``(B, C, H, W)``, normalised as the encoder wants them.
+        encoder: Whose mean and standard deviation are undone.
+        unit: Whether vectors have unit length; otherwise values lie in [0, 1].
+    """
+    mean, std = (images.new_tensor(values)[:, None, None] for values in (encoder.mean, encoder.std))
+    flat = (images.float() * std + mean).flatten(1)
+    return F.normalize(flat, dim=1) if unit else flat
+
+
 def pixel_encoder(channels: int, side: int) -> Encoder:
     """Build an encoder of pixels in [0, 1].
 

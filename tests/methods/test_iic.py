@@ -5,6 +5,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
+from objdisc.clustering.ridge import ridge_classifier
 from objdisc.errors import UsageError
 from objdisc.losses.iid import iid_loss
 from objdisc.methods.base import Views
@@ -123,6 +124,38 @@ def test_three_kinds_are_found_from_a_start_by_clusters(flat: Encoder, world: Wo
             optimizer.step()
     clusters = method.predict(world.images[OBJECTS])[:, :, 0, 0].argmax(1)
     assert accuracy(clusters, world.kinds[OBJECTS]) > 0.95
+
+
+class TwinWorld(World):
+    """Four kinds: views often take the second for the third, pixels of the third and the fourth are nearly the same."""
+
+    def view(self, rows: Tensor, view: int) -> Tensor:
+        kinds = self.kinds[rows]
+        taken = torch.where((kinds == 1) & (torch.arange(len(rows)) // 4 % 2 == view), 2, kinds)
+        return self.images[taken]  # the first four images are one of each kind
+
+
+@pytest.mark.parametrize(("neighbors", "together"), [(0, (1, 2)), (3, (2, 3))])
+def test_clusters_are_merged_by_views_or_by_what_is_nearest_in_pixels(
+    flat: Encoder, neighbors: int, together: tuple[int, int]
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    kinds = torch.arange(60) % 4
+    centers = torch.rand(4, 3, 4, 4, generator=generator)
+    centers[3] = centers[2]
+    centers[3, 0, 0, 0] += 0.2  # a classifier tells them apart by it, while it is lost in the noise of distances
+    images = centers[kinds] + 0.1 * torch.randn(60, 3, 4, 4, generator=generator)
+    images[:, 0, 0, 0] = centers[kinds, 0, 0, 0]
+    world = TwinWorld(images, kinds, torch.ones(60, dtype=torch.bool))
+    method = IIC(flat, 3, overclusters=4, subheads=1, lead_epochs=1, merge_neighbors=neighbors)
+    with torch.no_grad():
+        weight, bias = ridge_classifier(images.flatten(1), kinds, 4)
+        method.head_a.weight[0], method.head_a.bias[0] = 50 * weight, 50 * bias
+    method.begin_epoch(1, world)
+    clusters = method.predict(images)[:, :, 0, 0].argmax(1)
+    first, second = together
+    assert int(clusters[first]) == int(clusters[second])
+    assert len({int(cluster) for cluster in clusters[:4]}) == 3
 
 
 def test_starting_twice_gives_the_same_heads(flat: Encoder, world: World) -> None:
