@@ -81,7 +81,7 @@ def score_dense(
         answer: The method's.
         baselines: Name and answer of each.
     """
-    fitted_on = None if training is scored else _count(training, answer, counts.num_clusters)
+    fitted_on = None if training is scored else _count(training, answer, counts.num_clusters, _FITTED_ON)
     matching: Matching = "hungarian" if counts.num_clusters == len(counts.class_ids) else "majority"
     mapping = label_mapping(counts.counts(), matching)
     names = {cluster: counts.class_names[label] for cluster, label in mapping.items()}
@@ -93,10 +93,11 @@ def score_dense(
     return DenseScore(pixel_metrics(counts, fitted_on), rivals, matching, mapping, names)
 
 
-def _count(dataset: ImageDataset, answer: Answer, num_clusters: int) -> PixelCounts | None:
-    """Count over images with labels, at most so many of them; None where there is none."""
+def _count(dataset: ImageDataset, answer: Answer, num_clusters: int, most: int | None = None) -> PixelCounts | None:
+    """Count over images with labels, all or at most so many of them; None where there is none."""
     labelled = [sample for sample in dataset.samples if dataset.label_paths(sample)]
-    chosen = np.linspace(0, len(labelled) - 1, min(_FITTED_ON, len(labelled)), dtype=int)
+    taken = len(labelled) if most is None else min(most, len(labelled))
+    chosen = np.linspace(0, len(labelled) - 1, taken, dtype=int)
 
     def answers() -> Iterator[SegmentationMap]:
         for number in chosen.tolist():
