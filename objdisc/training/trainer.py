@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast, set_seed
+from accelerate.utils import set_seed
 from torch import Tensor
 
-from objdisc.affine import draw_affines, invert, reaches, warp
 from objdisc.errors import ObjdiscError, UsageError
 from objdisc.files import atomic_write
 from objdisc.methods.base import Method, Views
 from objdisc.run import Run
 from objdisc.store import PatchStore
+from objdisc.training.batches import BatchMaker
 from objdisc.training.checkpoint import (
     Stateful,
     discard_results,
@@ -32,12 +32,12 @@ from objdisc.training.checkpoint import (
 )
 from objdisc.training.clock import Clock
 from objdisc.training.engine import make_accelerator
-from objdisc.training.inference import Predictions, StoreEncoder, patches_at_once, predict
-from objdisc.training.loader import EpochBatches, PatchViews, RawBatch, make_loader
+from objdisc.training.inference import Predictions, StoreEncoder, predict
+from objdisc.training.loader import EpochBatches, PatchViews, make_loader
 from objdisc.training.logging import MeanTerms, TrainingLog
 from objdisc.training.optimization import make_optimizer, make_scheduler
 from objdisc.training.options import TrainerOptions
-from objdisc.transforms import Background, to_network_input
+from objdisc.training.ranks import mean_over_ranks, share_state, sum_counters
 from objdisc.types import Batch
 
 __all__ = ["Predictions", "TrainerOptions", "fit", "predict"]
@@ -145,6 +145,7 @@ class _Training:
         augmentation = replace(options.augmentation, crop_scale=1.0, flip=0.0) if in_place else options.augmentation
         views = PatchViews(store, augmentation, method.num_views, options.seed)
         self.loader = make_loader(views, self.batches, options.workers)
+        self.make_batch = BatchMaker(method, options, accelerator.device)
         method.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.steps_per_epoch = math.ceil(len(self.batches) / options.accumulation)
         optimizer = make_optimizer(method, options)
@@ -183,7 +184,7 @@ class _Training:
                 self._save_checkpoint()
         if self.epoch < self.options.epochs:
             logger.info("the budget is spent after epoch %d of %d", self.epoch, self.options.epochs)
-        self._share_state()
+        share_state(self.accelerator, self.method)
         self.method.finish(self.encode)
         if self.accelerator.is_main_process:
             save_weights(self.run, self.method)
@@ -206,8 +207,8 @@ class _Training:
             if last:
                 self._optimizer_step(number)
                 log.step(float(losses["loss"].detach()))
-        self._sum_counters()
-        record: dict[str, Any] = self._mean_over_ranks(terms.means())
+        sum_counters(self.accelerator, self.method)
+        record: dict[str, Any] = mean_over_ranks(self.accelerator, terms.means())
         record |= {"lr": self.scheduler.get_last_lr()[-1], "seconds": time.monotonic() - started}
         record["data_wait"] = waited / max(record["seconds"], 1e-9)
         occupancy = self.method.occupancy()
@@ -215,9 +216,9 @@ class _Training:
 
     def _begin_epoch(self) -> None:
         self.batches.epoch = self.epoch
-        self._share_state()
+        share_state(self.accelerator, self.method)
         self.method.begin_epoch(self.epoch, self.encode)
-        self._share_state()
+        share_state(self.accelerator, self.method)
         for parameter in self.method.renewed():
             self.optimizer.optimizer.state.pop(parameter, None)
         self._lay_out_epoch()
@@ -232,19 +233,6 @@ class _Training:
         partners = self.method.partners() if self.method.views is Views.NEIGHBOR_PAIR else None
         self.batches.order = None if order is None else order.cpu().numpy()
         self.batches.partners = None if partners is None else partners.cpu().numpy()
-
-    def _share_state(self) -> None:
-        """Give all processes the main one's weights and buffers, which batches or unordered sums may have parted."""
-        if self.accelerator.num_processes > 1:
-            with torch.no_grad():
-                for tensor in self.method.state_dict().values():
-                    tensor.copy_(broadcast(tensor.contiguous()))  # gloo takes no channels_last
-
-    def _sum_counters(self) -> None:
-        """Add up over processes what each has counted of its share of the epoch."""
-        for name in self.method.counters:
-            counter = self.method.get_buffer(name)
-            counter.copy_(self.accelerator.reduce(counter, "sum"))
 
     def _accumulation(self, number: int) -> tuple[int, bool]:
         """Return how many batches the step sums over that batch ``number`` (from 1) goes into, and if it is the last.
@@ -277,36 +265,7 @@ class _Training:
             waited = time.monotonic() - started
             if raw is None:
                 return
-            yield self._to_batch(raw), waited
-
-    def _to_batch(self, raw: RawBatch) -> Batch:
-        device = self.accelerator.device
-        patches = raw.views.to(device, non_blocking=True)
-        background, equalization = self.options.background, self.options.equalization
-        views = tuple(self._network_input(view, background, equalization) for view in patches)
-        context = views[0]
-        if background != "keep" or equalization != 0:
-            context = self._network_input(patches[0], "keep", 0.0)
-        valid = patches[0, ..., -1] > 127  # (B, S, S)
-        batch = Batch(views, raw.rows.to(device), raw.foreground.to(device), context, valid)
-        return self._affine_pair(batch) if self.method.views is Views.AFFINE_PAIR else batch
-
-    def _network_input(self, patches: Tensor, background: Background, equalization: float) -> Tensor:
-        """Normalise a batch piece by piece: on the way, several copies of a piece are in memory."""
-        mean, std = self.method.encoder.mean, self.method.encoder.std
-        pieces = torch.split(patches, patches_at_once(patches.shape[1]))
-        return torch.cat([to_network_input(piece, background, mean, std, equalization) for piece in pieces])
-
-    def _affine_pair(self, batch: Batch) -> Batch:
-        """Warp the second views, and keep what undoes it; the maps depend on seed, epoch and row alone."""
-        assert batch.valid is not None  # the caller gives it
-        seeds = [(self.options.seed, self.epoch, row) for row in batch.index.tolist()]
-        maps = draw_affines(self.options.affine, seeds).to(batch.index.device)
-        to_first = invert(maps)
-        first, second = batch.views
-        second = warp(second, maps).contiguous(memory_format=torch.channels_last)
-        seen = batch.valid & reaches(to_first, first.shape[3])
-        return replace(batch, views=(first, second), valid=seen, to_first=to_first)
+            yield self.make_batch(raw, self.epoch), waited
 
     def _check_finite(self, losses: dict[str, Tensor]) -> None:
         broken = [name for name, term in losses.items() if not bool(torch.isfinite(term).all())]
@@ -315,10 +274,6 @@ class _Training:
                 f"{self.run.path}: epoch {self.epoch + 1}, step {self.step + 1}: {', '.join(sorted(broken))} "
                 f"is not finite; lower --lr or use --precision fp32"
             )
-
-    def _mean_over_ranks(self, means: dict[str, float]) -> dict[str, float]:
-        values = torch.tensor(list(means.values()), device=self.accelerator.device)
-        return dict(zip(means, self.accelerator.reduce(values, "mean").tolist(), strict=True))
 
     def _warn_of_collapse(self) -> None:
         occupancy = self.method.occupancy()

@@ -15,7 +15,7 @@ SETTINGS = [
     *("--encoder", "nin", "--weights", "none", "--patches.size", "32", "--epochs", "5", "--batch-size", "16"),
     *("--workers", "0", "--device", "cpu", "--num-clusters", "4"),
 ]
-PATIENCE = 120  # seconds
+PATIENCE = 300  # seconds
 
 
 def killed_after_first_checkpoint(command: list[str], run: Path) -> int:

@@ -1,0 +1,55 @@
+"""From raw patches of the loader to what a method is given: views on the device, normalised, and warped where asked."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from objdisc.affine import draw_affines, invert, reaches, warp
+from objdisc.methods.base import Method, Views
+from objdisc.training.inference import patches_at_once
+from objdisc.training.loader import RawBatch
+from objdisc.training.options import TrainerOptions
+from objdisc.transforms import Background, to_network_input
+from objdisc.types import Batch
+
+
+class BatchMaker:
+    """Makes the batches of one training.
+
+    Args:
+        method: Whose encoder says how images are normalised, and which views it compares.
+        options: Of the training: backgrounds, equalisation, geometry, seed.
+        device: Where batches go.
+    """
+
+    def __init__(self, method: Method, options: TrainerOptions, device: torch.device) -> None:
+        self._method, self._options, self._device = method, options, device
+
+    def __call__(self, raw: RawBatch, epoch: int) -> Batch:
+        """Normalise a batch; epoch (from 0), seed and row alone decide on the maps of views that are warped."""
+        patches = raw.views.to(self._device, non_blocking=True)
+        background, equalization = self._options.background, self._options.equalization
+        views = tuple(self._network_input(view, background, equalization) for view in patches)
+        context = views[0]
+        if background != "keep" or equalization != 0:
+            context = self._network_input(patches[0], "keep", 0.0)
+        valid = patches[0, ..., -1] > 127  # (B, S, S)
+        batch = Batch(views, raw.rows.to(self._device), raw.foreground.to(self._device), context, valid)
+        return self._affine_pair(batch, valid, epoch) if self._method.views is Views.AFFINE_PAIR else batch
+
+    def _network_input(self, patches: Tensor, background: Background, equalization: float) -> Tensor:
+        """Normalise a batch piece by piece: on the way, several copies of a piece are in memory."""
+        mean, std = self._method.encoder.mean, self._method.encoder.std
+        pieces = torch.split(patches, patches_at_once(patches.shape[1]))
+        return torch.cat([to_network_input(piece, background, mean, std, equalization) for piece in pieces])
+
+    def _affine_pair(self, batch: Batch, valid: Tensor, epoch: int) -> Batch:
+        """Warp the second views, and keep what undoes it."""
+        seeds = [(self._options.seed, epoch, row) for row in batch.index.tolist()]
+        maps = draw_affines(self._options.affine, seeds).to(batch.index.device)
+        to_first = invert(maps)
+        first, second = batch.views
+        second = warp(second, maps).contiguous(memory_format=torch.channels_last)
+        seen = valid & reaches(to_first, first.shape[3])
+        return replace(batch, views=(first, second), valid=seen, to_first=to_first)
