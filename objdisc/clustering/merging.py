@@ -1,7 +1,10 @@
-"""Merging many clusters into few so that two views go on telling the most about each other."""
+"""Merging many clusters into few by how often samples that belong together fall into each pair of them."""
 
 import torch
+from sklearn.cluster import SpectralClustering
 from torch import Tensor
+
+_TIE = 1e-6  # of the mean weight
 
 
 @torch.no_grad()
@@ -31,6 +34,30 @@ def merge_by_information(joint: Tensor, num_clusters: int) -> tuple[Tensor, floa
         groups[groups == second] = first
         groups[groups > second] -= 1
     return groups, float(_x_log_x(table).sum() - 2 * _x_log_x(table.sum(1)).sum())
+
+
+def merge_by_cut(joint: Tensor, num_clusters: int, seed: int) -> Tensor:
+    """Merge clusters along the normalised cut of the graph that joins those that often meet.
+
+    The graph's weights are the joint's entries, so that a cluster of few samples is cut off no more easily than one of
+    many (Shi and Malik, PAMI 2000); scikit-learn's spectral clustering does the work.
+
+    Args:
+        joint: ``(n, n)`` how often cluster i met cluster j, >= 0, any scale.
+        num_clusters: K, at most n.
+        seed: Of the k-means in spectral clustering.
+
+    Returns:
+        ``(n,)`` int64, the merged cluster in [0, K) of each.
+    """
+    weights = (joint + joint.T).double()
+    # a weak tie between all, so that clusters which met nobody have a place as well
+    weights = weights / weights.mean().clamp_min(torch.finfo(torch.float64).tiny) + _TIE
+    if num_clusters == len(weights):
+        return torch.arange(len(weights), device=joint.device)
+    cut = SpectralClustering(num_clusters, affinity="precomputed", random_state=seed, n_init=20)
+    groups: Tensor = torch.from_numpy(cut.fit_predict(weights.cpu().numpy())).long().to(joint.device)
+    return groups
 
 
 def _loss_of_merging(table: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from objdisc.errors import UsageError
 from objdisc.losses.contrastive import info_nce
 from objdisc.losses.iid import iid_loss
 from objdisc.methods.base import Encode, ImageFunction, Method, Views
-from objdisc.methods.iic_start import start_from_kmeans, start_from_merging
+from objdisc.methods.iic_start import start_from_kmeans, start_from_merging, start_from_neighbors
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
 from objdisc.models.pixels import pixel_vectors
@@ -32,8 +32,8 @@ class IIC(Method):
     ``pretext_epochs`` the encoder learns to tell images apart (InfoNCE); then k-means on what it learned starts head A.
     For ``lead_epochs`` head A learns alone; then its clusters, merged until as many are left as head B has and so that
     the views go on telling the most about each other, start head B. Views cannot say that two kinds of seven are one
-    digit where no view of the one looks like the other; with ``merge_neighbors`` other images do: those that are
-    nearest in pixels take the place of the second view when clusters are merged, and only then.
+    digit where no view of the one looks like the other; with ``merge_neighbors`` other images do: clusters are then
+    merged by how often those that are nearest in pixels fall into the same.
 
     Args:
         encoder: Maps images to features.
@@ -219,9 +219,8 @@ class IIC(Method):
         rows = self._sample(encode)
         features = encode(ImageFunction(self, self.features_to_predict), rows)
         if self.merge_neighbors:
-            told = self.head_a(features)
             others = self._nearest_in_pixels(encode, rows)
-            start_from_merging(self.head_b, features, told, told[:, others].mean(2), self.seed)
+            start_from_neighbors(self.head_b, features, self.head_a(features), others, self.seed)
         else:
             views = [self.head_a(encode(ImageFunction(self, self.features), rows, view=view)) for view in (0, 1)]
             start_from_merging(self.head_b, features, views[0], views[1], self.seed)

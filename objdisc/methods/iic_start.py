@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from objdisc.clustering.kmeans import kmeans
-from objdisc.clustering.merging import merge_by_information
+from objdisc.clustering.merging import merge_by_cut, merge_by_information
 from objdisc.clustering.ridge import ridge_classifier
 from objdisc.models.heads import SubHeads
 
@@ -28,7 +28,6 @@ def start_from_kmeans(head: SubHeads, features: Tensor, points: Tensor, seed: in
         _assign(head, number, features, clusters)
 
 
-@torch.no_grad()
 def start_from_merging(head: SubHeads, features: Tensor, one: Tensor, other: Tensor, seed: int) -> None:
     """Make each sub-head a linear classifier of merged overclusters.
 
@@ -40,16 +39,34 @@ def start_from_merging(head: SubHeads, features: Tensor, one: Tensor, other: Ten
         head: S sub-heads of K clusters.
         features: ``(N, F)`` what the head classifies.
         one: ``(S', N, K')`` overcluster probabilities of one view of the same images; S' K' >= K.
-        other: The same of another view, or of other images that should share their clusters.
+        other: The same of another view.
         seed: Of the random images.
     """
-    z, z_prime = (view.permute(1, 0, 2).flatten(1) for view in (one, other))  # (N, S' K')
+    z, z_prime = (_side_by_side(view) for view in (one, other))
     start_from_joint(head, features, z + z_prime, z.T @ z_prime, seed)
 
 
-@torch.no_grad()
+def start_from_neighbors(head: SubHeads, features: Tensor, told: Tensor, neighbors: Tensor, seed: int) -> None:
+    """The same, where images that are near each other show which clusters hang together.
+
+    The more clusters there are, the longer a merging pair by pair takes, and a small cluster is cheap to merge wrongly;
+    so the graph of clusters is cut instead.
+
+    Args:
+        head: S sub-heads of K clusters.
+        features: ``(N, F)`` what the head classifies.
+        told: ``(S', N, K')`` overcluster probabilities of the images; S' K' >= K.
+        neighbors: ``(N, k)`` int64 images that are near each image.
+        seed: Of the cut, and of the random images.
+    """
+    z = _side_by_side(told)
+    joint = sum(z.T @ z[column] for column in neighbors.T)
+    assert isinstance(joint, Tensor)  # every image has a neighbour
+    _start_from_groups(head, features, z, merge_by_cut(joint, head.bias.shape[1], seed), seed)
+
+
 def start_from_joint(head: SubHeads, features: Tensor, overclusters: Tensor, joint: Tensor, seed: int) -> None:
-    """The same where it is known already how often the overclusters met.
+    """The same as ``start_from_merging`` where it is known already how often the overclusters met.
 
     Args:
         head: S sub-heads of K clusters.
@@ -58,8 +75,18 @@ def start_from_joint(head: SubHeads, features: Tensor, overclusters: Tensor, joi
         joint: ``(n, n)`` how often overcluster i of one view met overcluster j of the other, any scale.
         seed: Of the random samples.
     """
+    groups, _ = merge_by_information(joint, head.bias.shape[1])
+    _start_from_groups(head, features, overclusters, groups, seed)
+
+
+def _side_by_side(view: Tensor) -> Tensor:
+    """Lay out the overclusters of all sub-heads as one set: ``(S', N, K')`` to ``(N, S' K')``."""
+    return view.permute(1, 0, 2).flatten(1)
+
+
+@torch.no_grad()
+def _start_from_groups(head: SubHeads, features: Tensor, overclusters: Tensor, groups: Tensor, seed: int) -> None:
     num_heads, num_clusters = head.bias.shape
-    groups, _ = merge_by_information(joint, num_clusters)
     clusters = (overclusters @ F.one_hot(groups, num_clusters).to(overclusters.dtype)).argmax(1)
     generator = torch.Generator().manual_seed(seed)
     for number in range(num_heads):
