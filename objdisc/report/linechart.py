@@ -25,9 +25,8 @@ def line_chart(
     """
     points = [point for line in series.values() for point in line]
     xs = sorted({x for x, _ in points})
-    low, high = min(y for _, y in points), max(y for _, y in points)
-    margin = max(0.05 * (high - low), 0.01)
-    low, high = low - margin, high + margin
+    ticks = _round_ticks(min(y for _, y in points), max(y for _, y in points))
+    low, high = ticks[0], ticks[-1]
     scale = math.log if logarithmic else float
     span = scale(xs[-1]) - scale(xs[0]) or 1.0
 
@@ -41,11 +40,10 @@ def line_chart(
         'font-size="11">',
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
     ]
-    for tick in range(5):
-        value = low + (high - low) * tick / 4
+    for value in ticks:
         _, y = place(xs[0], value)
         parts.append(f'<path d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" stroke="#dddddd"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.3f}</text>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
     for x in xs:
         across, _ = place(x, low)
         parts.append(f'<text x="{across:.1f}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">{x:g}</text>')
@@ -53,7 +51,8 @@ def line_chart(
         color = _COLORS[number % len(_COLORS)]
         places = [place(x, y) for x, y in sorted(line)]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
+        width = 1 + len(series) - number  # lines that lie on each other are all seen
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="{width}"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{color}"/>' for x, y in places]
         height = _TOP + 16 * number + 8
         parts.append(f'<text x="{_WIDTH - _RIGHT + 10}" y="{height}" fill="{color}">{escape(name)}</text>')
@@ -64,3 +63,17 @@ def line_chart(
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def _round_ticks(low: float, high: float) -> list[float]:
+    """Return two to seven round numbers, evenly spaced, the first at most ``low``, the last at least ``high``.
+
+    Their steps divide 1, so that an axis of shares ends there.
+    """
+    wanted = max((high - low) / 5, 0.001)
+    power = 10 ** math.floor(math.log10(wanted))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= wanted * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-6), math.ceil(high / step - 1e-6)
+    if first == last:
+        first, last = (first - 1, last) if first > 0 else (first, last + 1)
+    return [round(number * step, 10) for number in range(first, last + 1)]
