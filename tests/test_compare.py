@@ -3,6 +3,10 @@
 import csv
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -211,3 +215,28 @@ def test_real_runs_end_in_a_table_and_a_picture(toy_city: Path, configs: list[st
     inode = (tmp_path / "out/memory/seed0/patches/train/images.npy").stat().st_ino
     assert (tmp_path / "out/ward/seed0/patches/train/images.npy").stat().st_ino == inode
     assert (tmp_path / "out/comparison.png").is_file()
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_ends_with_the_weights_of_one_that_never_stopped(
+    toy_city: Path, configs: list[str], tmp_path: Path
+) -> None:
+    def command(folder: str) -> list[str]:
+        program = "import sys; from objdisc.cli import main; sys.exit(main())"
+        settings = [*QUICK, "--batch-size", "32", "--epochs", "6", "--overlays", "0", "--output-dir", folder]
+        return [sys.executable, "-c", program, "compare", configs[0], str(toy_city), *settings]
+
+    stopped, whole = (tmp_path / folder / "memory/seed0" for folder in ("stopped", "whole"))
+    # a shell in the background leaves SIGINT ignored, and children inherit that
+    with subprocess.Popen(
+        command(str(tmp_path / "stopped")), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    ) as process:
+        deadline = time.monotonic() + 300
+        while not (stopped / "checkpoints/last.pt").is_file() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+    assert not (stopped / "metrics.json").exists()
+    for folder in ("stopped", "whole"):
+        subprocess.run(command(str(tmp_path / folder)), check=True, timeout=300)
+    assert (stopped / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
