@@ -9,7 +9,7 @@ from typing import Any
 from objdisc.comparison import Comparison, to_markdown, write_comparison
 from objdisc.config import load
 from objdisc.errors import UsageError
-from objdisc.inputs import DiscoverOptions, find_data
+from objdisc.inputs import DiscoverOptions, find_data, labels_seen
 from objdisc.options import passed_on, positional
 from objdisc.plannedruns import PlannedRun, check_settings, outcome_of, perform, plan_run
 
@@ -128,7 +128,7 @@ def _protocol(planned: Sequence[PlannedRun], done: Sequence[Mapping[str, Any]]) 
         sentences.append(
             f"Budget of a run: {said} of training; it ends with the epoch in which that is spent, or its last."
         )
-    labelled = sorted({numbers["supervision"] for numbers in done} - {"none"})
+    labelled = sorted({labels_seen(numbers["supervision"]) for numbers in done} - {""})
     if labelled:
         sentences.append(f"* The encoder's weights have seen labels: {'; '.join(labelled)}.")
     different = [key for key in _TASK if len({str(getattr(run.options, key)) for run in planned}) > 1]

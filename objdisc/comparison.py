@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Any, Self
 
 from objdisc.files import atomic_write, write_image
+from objdisc.inputs import labels_seen
 from objdisc.report.barchart import Bar, BarColumn, bar_chart
 
 
@@ -138,7 +139,8 @@ def _cells(comparison: Comparison, name: str) -> list[str]:
 
 def _encoder(done: Sequence[Outcome]) -> str:
     """Name the encoder, with a star if its weights have seen labels."""
-    names = {f"{run.numbers.get('encoder', '?')}{'*' * (run.numbers.get('supervision') != 'none')}" for run in done}
+    told = [(run.numbers.get("encoder", "?"), run.numbers.get("supervision", "none")) for run in done]
+    names = {f"{encoder}{'*' * bool(labels_seen(supervision))}" for encoder, supervision in told}
     return ", ".join(sorted(names)) or "–"
 
 

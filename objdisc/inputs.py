@@ -27,6 +27,8 @@ from objdisc.training.trainer import TrainerOptions
 
 log = logging.getLogger("objdisc")
 
+_STARTED = " (started from "
+
 TOY_CITY = Path("runs/cache/toycity")
 
 
@@ -184,7 +186,12 @@ def _supervision_of(start: Path, otherwise: str) -> str:
         otherwise = str(read_json(Run(start).metrics).get("supervision", otherwise))
     except UsageError:
         log.debug("%s says nothing of its supervision", start)
-    return f"{otherwise.partition(' (started from')[0]} (started from {start})"
+    return f"{otherwise.partition(_STARTED)[0]}{_STARTED}{start})"
+
+
+def labels_seen(supervision: str) -> str:
+    """Cut what a run notes of its supervision down to the labels that its weights have seen; empty if none."""
+    return supervision.partition(_STARTED)[0].removeprefix("none")
 
 
 def baseline_of(method: Component) -> Component:

@@ -22,7 +22,7 @@ def comparison() -> Comparison:
         finished("deep", 0, 0.5),
         finished("deep", 1, 0.7, encoder="lite0", supervision="ImageNet"),
         Outcome("deep", 2, {}, "failed: the loss is not finite"),
-        finished("shallow", 0, 0.25),
+        finished("shallow", 0, 0.25, supervision="none (started from runs/a)"),
         Outcome("absent", 0, {}, "not run yet"),
     ]
     return Comparison("toy: 3 configs", ["shallow", "deep", "absent"], outcomes, ["K = 4.", "Budget: 1 minute."])

@@ -14,6 +14,7 @@ from torchvision.models import googlenet
 
 from objdisc.errors import UsageError
 from objdisc.models.alexnet import AlexNet
+from objdisc.models.depthwise import DepthwiseGradientsInFloat32
 from objdisc.models.jule import JuleNet
 from objdisc.models.nin import NetworkInNetwork
 from objdisc.models.resnet import SmallImageResNet18, SmallImageResNet34
@@ -88,7 +89,8 @@ class Encoder(nn.Module):
         """Map normalised ``(B, C, H, W)`` images to ``(B, num_features)`` features."""
         if self._last is not None and self._last[0] is images:
             return self._last[1]
-        features: Tensor = self.body(images)
+        with DepthwiseGradientsInFloat32():
+            features: Tensor = self.body(images)
         if self._remembers:
             self._last = (images, features)
         return features
