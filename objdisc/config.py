@@ -85,6 +85,12 @@ def override(options: Options, changes: Mapping[str, Any], where: str) -> Option
     # a class that is named anew would keep those arguments of the default one that it has too
     parser.set_defaults({item.name: None for item in option_fields(type(options)) if "base" in item.metadata})
     merged = _merged(yaml.safe_load(dump(options)), changes)
+    for item in option_fields(type(options)):
+        value = merged.get(item.name)
+        if "base" in item.metadata and isinstance(value, Mapping):
+            # jsonargparse fills in all arguments of a class that settings within others name by its import path
+            arguments = {k: v for k, v in (value.get("init_args") or {}).items() if k not in item.metadata["given"]}
+            merged[item.name] = {**value, "init_args": arguments}
     values = _prepared(type(options), merged, where, parser)
     return _from_mapping(type(options), _run(parser, [f"--config={json.dumps(values)}"], type(options), f"{where}: "))
 

@@ -8,13 +8,16 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import yaml
 from safetensors.numpy import load_file
 
 import objdisc.stages
 from objdisc.cli import main
+from objdisc.config import load
 from objdisc.errors import UsageError
 from objdisc.files import read_json
 from objdisc.inputs import DiscoverOptions, build_method
+from objdisc.methods.scan import SCAN as ScanMethod
 from objdisc.methods.simclr import SimCLR
 from objdisc.options import Component
 from objdisc.run import Run
@@ -176,6 +179,20 @@ def test_stages_change_what_they_name_and_keep_the_rest() -> None:
     assert last.options.training == replace(training, lr=0.5)
     assert [stage.run.path.as_posix() for stage in (first, last)] == ["runs/x/stages/pre", "runs/x"]
     assert [stage.options.init_from for stage in (first, last)] == [None, first.run.path]
+
+
+@pytest.mark.parametrize("name", ["scan", "objdisc.methods.scan.SCAN"])
+def test_a_config_gives_a_stage_a_method_with_arguments(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "chain.yaml"
+    method = {"class_path": name, "init_args": {"freeze": "encoder"}}
+    file.write_text(
+        yaml.safe_dump({"method": "simclr", "stages": {"a": {}, "b": {"method": method}}}), encoding="utf-8"
+    )
+    options = replace(load(DiscoverOptions, file), encoder="nin", weights="none")
+    first, last = (build_method(stage.options) for stage in plan(options, Run(tmp_path)))
+    assert isinstance(first, SimCLR)
+    assert isinstance(last, ScanMethod)
+    assert (last.freeze, last.neighbors) == ("encoder", 20)
 
 
 def test_a_start_of_ones_own_takes_the_default_chain_away_and_begins_a_chain_that_was_asked_for() -> None:
