@@ -109,12 +109,15 @@ class Encoder(nn.Module):
             UsageError: The network has no maps, or none so fine.
         """
         body: Any = self.body
-        if hasattr(body, "feature_maps"):
-            maps: list[Tensor] = body.feature_maps(images)
-        elif hasattr(body, "forward_intermediates"):
-            maps = body.forward_intermediates(images, intermediates_only=True)
-        else:
-            raise UsageError("--encoder: this one has no feature maps to answer per pixel; take segnet or a timm model")
+        with DepthwiseGradientsInFloat32():
+            if hasattr(body, "feature_maps"):
+                maps: list[Tensor] = body.feature_maps(images)
+            elif hasattr(body, "forward_intermediates"):
+                maps = body.forward_intermediates(images, intermediates_only=True)
+            else:
+                raise UsageError(
+                    "--encoder: this one has no feature maps to answer per pixel; take segnet or a timm model"
+                )
         fine = [found for found in maps if found.shape[3] * stride >= images.shape[3]]
         if not fine:
             strides = ", ".join(str(images.shape[3] // found.shape[3]) for found in maps)
