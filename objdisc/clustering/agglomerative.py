@@ -17,6 +17,7 @@ from torch import Tensor
 
 from objdisc.clustering.affinity import knn_graph, nearest_chains
 from objdisc.clustering.linkage import ClusterGraph, cluster_links
+from objdisc.clustering.mutual_information import walk_information
 from objdisc.clustering.neighbors import nearest
 from objdisc.errors import UsageError
 
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 
 _MANY = 20
 """Times as many clusters as are wanted: above that, a cluster without any link is a stray, not a find."""
+
+_STEPS = 16
+"""Of the walks that tell whether a small cluster was strays: few enough that real gaps hold them."""
 
 
 class GraphDegreeLinkage(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -107,7 +111,7 @@ def merge_clusters(
     local_neighbors: int = 1,
     local_weight: float = 1.0,
     strays: int | None = None,
-    smallest: float = 0.0,
+    suspect: float = 0.0,
 ) -> NDArray[np.int64]:
     """Merge clusters until as many are left as are wanted.
 
@@ -121,9 +125,11 @@ def merge_clusters(
         strays: With more than so many times ``num_clusters`` to start from, a cluster that is linked to none joins the
             one with the nearest mean before all others: a few odd points would else count as finds, while real ones
             merge. The published program does so at 20; None never does.
-        smallest: Share of the mean cluster size, n / ``num_clusters``, below which a cluster that is left at the end
-            is a stray, too: what it started from joins the nearest mean, and merging starts over. A few odd points,
-            linked by weights that are as good as none, cost a real cluster otherwise. 0 keeps every cluster.
+        suspect: Share of the mean cluster size, n / ``num_clusters``, below which a cluster that is left at the end is
+            suspected to be strays as well: a few odd points, linked by weights that are as good as none, cost a real
+            cluster otherwise. What it started from joins the nearest means, and merging starts over, until none is as
+            small. Of all these answers that one is given in which the cluster of a point tells most about where a
+            walk from it along links ends (``walk_information``). 0 suspects none.
 
     Returns:
         ``(n,)`` int64 in [0, num_clusters).
@@ -136,15 +142,16 @@ def merge_clusters(
         links = cluster_links(graph, labels, count)
         alone = np.asarray(links.sum(axis=0) + links.sum(axis=1)).ravel() == 0
         labels = _join_by_means(points, labels, np.flatnonzero(alone), num_clusters)
-    merged = _merged(graph, labels, num_clusters, points, local_neighbors, local_weight)
+    answers = [_merged(graph, labels, num_clusters, points, local_neighbors, local_weight)]
     while points is not None:
-        odd = np.bincount(merged)[merged] < smallest * len(merged) / num_clusters
+        merged = answers[-1]
+        odd = np.bincount(merged)[merged] < suspect * len(merged) / num_clusters
         joined = _join_by_means(points, labels, np.unique(labels[odd]), num_clusters)
         if joined.max() == labels.max():
             break
         labels = joined
-        merged = _merged(graph, labels, num_clusters, points, local_neighbors, local_weight)
-    return merged
+        answers.append(_merged(graph, labels, num_clusters, points, local_neighbors, local_weight))
+    return max(answers, key=lambda answer: walk_information(graph, answer, _STEPS))
 
 
 def _merged(

@@ -58,8 +58,9 @@ class JULE(TransductiveMethod):
         gamma: Weight of the positive: 2 in the paper; 1 unless told otherwise in the program.
         margin: Of ``hinge``, in squared distances.
         unit_pixels: Whether images are scaled to unit length for the first clusters, as the program does.
-        smallest: Share of the mean cluster size below which a cluster that is left at the end is a stray: it joins the
-            one with the nearest mean, and a real cluster stays. 0 is the paper's and the program's.
+        suspect: Share of the mean cluster size below which a cluster that is left at the end may be strays: they join
+            what is nearest if then, without labels, the answer is better; see ``merge_clusters``. 0 is the paper's and
+            the program's.
         answer: Which answer is the method's: ``rc`` or ``sf``.
         seed: Not used: nothing is drawn but what the trainer's own seed decides.
     """
@@ -86,7 +87,7 @@ class JULE(TransductiveMethod):
         gamma: float = 2.0,
         margin: float = 0.2,
         unit_pixels: bool = True,
-        smallest: float = 0.01,
+        suspect: float = 0.25,
         answer: Literal["rc", "sf"] = "rc",
         seed: int = 0,
     ) -> None:
@@ -98,7 +99,7 @@ class JULE(TransductiveMethod):
         self.period_epochs, self.eta, self.neighbors, self.scale = period_epochs, eta, neighbors, scale
         self.local_neighbors, self.local_weight = local_neighbors, local_weight
         self.triplets, self.gamma, self.margin = triplets, gamma, margin
-        self.unit_pixels, self.smallest, self.answer = unit_pixels, smallest, answer
+        self.unit_pixels, self.suspect, self.answer = unit_pixels, suspect, answer
         self.register_buffer("remembered_answers", torch.zeros(2, 0, dtype=torch.int64))
 
     def setup(self, num_samples: int) -> None:
@@ -196,7 +197,7 @@ class JULE(TransductiveMethod):
             self.local_neighbors,
             self.local_weight,
             strays=_STRAYS,
-            smallest=self.smallest if wanted == self.num_clusters else 0.0,
+            suspect=self.suspect if wanted == self.num_clusters else 0.0,
         )
 
     def _take(self, rows: Tensor, graph: NeighborGraph, labels: NDArray[np.int64]) -> None:

@@ -99,7 +99,7 @@ def test_strays_join_before_real_clusters_merge() -> None:
 
 
 def test_a_few_odd_points_do_not_cost_a_real_cluster() -> None:
-    """A pair that one faint link ties to the rest ends as a cluster, unless so small a one is no find."""
+    """A pair that one faint link ties to the rest ends as a cluster, unless so small a one is suspected."""
     centers = [[0.0, 0.0], [0.0, 6.0], [6.0, 0.0]]
     points, kinds = make_blobs(600, centers=centers, cluster_std=1.0, random_state=0)
     everything = torch.from_numpy(np.concatenate([points, [[40.0, 40.0], [40.1, 40.0]]])).float()
@@ -109,9 +109,18 @@ def test_a_few_odd_points_do_not_cost_a_real_cluster() -> None:
     start = start_clusters(graph, 3)
     kept = merge_clusters(graph, start, 3, everything)
     assert sizes(kept)[0] == 2
-    joined = merge_clusters(graph, start, 3, everything, smallest=0.05)
+    joined = merge_clusters(graph, start, 3, everything, suspect=0.05)
     assert joined[600] == joined[601]
     assert adjusted_rand_score(kinds, joined[:600]) == 1
+
+
+def test_a_small_cluster_that_lies_apart_is_no_stray() -> None:
+    """Suspected for its size, it stays: without it a large one would be cut, and more links would cross."""
+    points, kinds = make_blobs([60, 60, 12], centers=[[0, 0], [0, 20], [20, 0]], cluster_std=1.0, random_state=0)
+    everything = torch.from_numpy(points).float()
+    graph = knn_graph(everything, 8).affinity
+    labels = merge_clusters(graph, start_clusters(graph, 3), 3, everything, suspect=0.5)
+    assert adjusted_rand_score(kinds, labels) == 1
 
 
 def test_identical_points_are_clustered_somehow() -> None:
