@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from objdisc.errors import UsageError
-from objdisc.losses.scan import self_label_loss
-from objdisc.methods.base import Encode, Method, Views
+from objdisc.losses.scan import curriculum_thresholds, self_label_loss
+from objdisc.methods.base import Encode, ImageFunction, Method, Views
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
 from objdisc.types import Batch
@@ -31,6 +31,8 @@ class SelfLabel(Method):
         encoder: Maps images to features.
         num_clusters: K, at least 2.
         threshold: Probability above which a cluster is believed, in (0, 1).
+        curriculum: Whether clusters that are seldom sure are believed with less, by how often each was sure of all
+            samples when the epoch began (``losses.scan.curriculum_thresholds``). The paper has one threshold for all.
     """
 
     views = Views.AUGMENTED_PAIR
@@ -38,15 +40,19 @@ class SelfLabel(Method):
 
     sizes: Tensor
     seen: Tensor
+    thresholds: Tensor
 
-    def __init__(self, encoder: Encoder, num_clusters: int, *, threshold: float = 0.99) -> None:
+    def __init__(
+        self, encoder: Encoder, num_clusters: int, *, threshold: float = 0.99, curriculum: bool = False
+    ) -> None:
         super().__init__(encoder, num_clusters)
         if not 0 < threshold < 1:
             raise UsageError(f"selflabel: threshold {threshold}: must lie between 0 and 1")
-        self.threshold = threshold
+        self.threshold, self.curriculum = threshold, curriculum
         self.heads = SubHeads(encoder.num_features, num_clusters, 1)
         self.register_buffer("sizes", torch.zeros(num_clusters))
         self.register_buffer("seen", torch.zeros(2))  # batches of the epoch, confident samples in them
+        self.register_buffer("thresholds", torch.full((num_clusters,), threshold))
 
     def start_from(self, state: Mapping[str, Tensor]) -> None:
         """Take over a run's encoder and its chosen head."""
@@ -54,9 +60,14 @@ class SelfLabel(Method):
         heads = {name: value[chosen][None] for name, value in state.items() if name.startswith("heads.")}
         super().start_from({**state, **heads})
 
+    @torch.no_grad()
     def begin_epoch(self, epoch: int, encode: Encode) -> None:
-        """Say what came of the last epoch, and count anew."""
+        """Say what came of the last epoch, and count anew; see how sure all samples are, if that is asked for."""
         self._warn(epoch)
+        self.thresholds.fill_(self.threshold)  # another run's may have come with its weights
+        if self.curriculum:
+            believed = encode(ImageFunction(self, self.probabilities), encode.foreground.nonzero()[:, 0])
+            self.thresholds.copy_(curriculum_thresholds(believed, self.threshold))
         self.sizes.zero_()
         self.seen.zero_()
 
@@ -65,7 +76,7 @@ class SelfLabel(Method):
         plain, strong = (view[batch.foreground] for view in batch.views)
         with torch.no_grad():
             believed = self.probabilities(plain)
-        loss, sure = self_label_loss(believed, self.probabilities(strong), self.threshold)
+        loss, sure = self_label_loss(believed, self.probabilities(strong), self.thresholds)
         self.sizes += F.one_hot(believed.argmax(dim=1), self.num_clusters).sum(dim=0)
         self.seen += torch.stack([torch.ones_like(self.seen[0]), sure.sum().to(self.seen.dtype)])
         if not bool(sure.any()) and not torch.distributed.is_initialized():

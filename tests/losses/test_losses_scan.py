@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from objdisc.losses.scan import marginal_entropy, scan_loss, self_label_loss
+from objdisc.losses.scan import curriculum_thresholds, marginal_entropy, scan_loss, self_label_loss
 
 
 def probabilities(*shape: int, seed: int = 0) -> Tensor:
@@ -102,3 +102,19 @@ def test_without_anybody_confident_the_loss_is_0() -> None:
     assert (float(loss.detach()), sure.any().item()) == (0.0, False)
     assert strong.grad is not None
     assert not strong.grad.any()
+
+
+def test_each_cluster_may_have_a_threshold_of_its_own() -> None:
+    believed = torch.tensor([[0.8, 0.2], [0.8, 0.2], [0.4, 0.6], [0.1, 0.9]])
+    _, sure = self_label_loss(believed, probabilities(4, 2), torch.tensor([0.9, 0.5]))
+    assert sure.tolist() == [False, False, True, True]
+
+
+def test_clusters_that_are_seldom_sure_are_believed_with_less() -> None:
+    """Four are sure of cluster 0, two of 1, nobody of 2: 0.9 b / (2 - b) with b = 1, 1/2 and 0."""
+    believed = torch.softmax(logits_of([0] * 4 + [1] * 2 + [2], [True] * 6 + [False], count=3), dim=1)
+    assert curriculum_thresholds(believed, 0.9).tolist() == pytest.approx([0.9, 0.3, 0.0])
+
+
+def test_where_nobody_is_sure_the_threshold_stays() -> None:
+    assert curriculum_thresholds(torch.full((5, 3), 1 / 3), 0.9).tolist() == pytest.approx([0.9] * 3)

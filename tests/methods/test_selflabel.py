@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from objdisc.errors import UsageError
-from objdisc.losses.scan import self_label_loss
+from objdisc.losses.scan import curriculum_thresholds, self_label_loss
 from objdisc.methods.scan import SCAN
 from objdisc.methods.selflabel import SelfLabel
 from objdisc.models.encoder import Encoder
@@ -109,3 +109,19 @@ def test_occupancy_shows_a_collapse(world: World, surely: SelfLabel) -> None:
 def test_a_threshold_that_is_no_probability_is_a_usage_error(pixels: Encoder, threshold: float) -> None:
     with pytest.raises(UsageError, match="must lie between 0 and 1"):
         SelfLabel(pixels, 3, threshold=threshold)
+
+
+def test_a_curriculum_looks_at_all_samples_before_each_epoch(world: World, surely: SelfLabel) -> None:
+    with torch.no_grad():
+        surely.heads.bias[0, 1] = -2
+    surely.begin_epoch(0, world)
+    assert surely.thresholds.tolist() == pytest.approx([0.99] * 3)
+    surely.curriculum = True
+    surely.begin_epoch(0, world)
+    expected = curriculum_thresholds(surely.probabilities(world.images[world.foreground]), 0.99)
+    assert torch.equal(surely.thresholds, expected)
+    assert float(expected.max()) == pytest.approx(0.99)
+    assert float(expected.min()) < 0.9
+    batch = world.batch(torch.arange(40), num_views=2)
+    plain, strong = (surely.probabilities(view) for view in batch.views)
+    assert torch.equal(surely.training_step(batch)["loss"], self_label_loss(plain, strong, expected)[0])
