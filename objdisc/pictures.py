@@ -236,7 +236,7 @@ def write_sheets(
     """
     names = cluster_names or {}
     confidence = predictions.probabilities.max(axis=1)
-    shown = rank(predictions.probabilities, store.foreground, seed=seed)
+    shown = rank(predictions.probabilities, store.foreground, features=predictions.features, seed=seed)
     for cluster, (red, green, blue) in zip(shown, cluster_colors(len(shown)).tolist(), strict=True):
         name = names.get(cluster.cluster)
         picture = sheet(cluster, store.images, confidence, name=name, color=(red, green, blue))

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.lettering import Color, put_text, shorten
-from objdisc.retrieval.clusters import thumbnail
+from objdisc.retrieval.clusters import distances_to_mean, thumbnail
 
 _COLUMNS = 10
 _SIDE, _GAP, _TEXT, _TITLE = 112, 12, 17, 20  # pixels
@@ -26,7 +26,7 @@ def prototypes(
         probabilities: ``(N, K)``; a patch belongs to its most probable cluster.
         features: ``(N, D)`` embeddings.
         eligible: ``(N,)`` bool, rows to consider, usually the foreground.
-        confident: How many of a cluster's most confident patches are looked at.
+        confident: How many of a cluster's most confident patches are looked at; more, where others are as confident.
 
     Returns:
         A row for each cluster; None for an empty one.
@@ -35,10 +35,9 @@ def prototypes(
     found: list[int | None] = []
     for cluster in range(probabilities.shape[1]):
         rows = np.flatnonzero((clusters == cluster) & eligible)
-        surest = rows[np.argsort(-confidence[rows], kind="stable")[:confident]]
-        own = features[surest].astype(np.float64)
-        distances = np.linalg.norm(own - own.mean(axis=0), axis=1) if len(own) else own
-        found.append(int(surest[distances.argmin()]) if len(own) else None)
+        least = np.sort(confidence[rows])[-confident:][:1]
+        surest = rows[confidence[rows] >= least] if len(rows) else rows
+        found.append(int(surest[distances_to_mean(features[surest]).argmin()]) if len(rows) else None)
     return found
 
 

@@ -41,13 +41,20 @@ class ClusterPatches:
 
 
 def rank(
-    probabilities: NDArray[np.float32], eligible: NDArray[np.bool_] | None = None, *, count: int = 16, seed: int = 0
+    probabilities: NDArray[np.float32],
+    eligible: NDArray[np.bool_] | None = None,
+    *,
+    features: NDArray[np.float32] | None = None,
+    count: int = 16,
+    seed: int = 0,
 ) -> list[ClusterPatches]:
     """Choose the patches that show each cluster.
 
     Args:
         probabilities: ``(N, K)``; a patch belongs to its most probable cluster, with that probability as confidence.
         eligible: ``(N,)`` bool, rows to consider, usually the foreground; None for all.
+        features: ``(N, D)`` embeddings: of equally confident patches those nearest to the mean of their cluster come
+            first, as where a method gives every patch a cluster and no probability. None: those stored first.
         count: At most so many of each kind.
         seed: Of the random ones.
 
@@ -59,13 +66,21 @@ def rank(
     for cluster in range(probabilities.shape[1]):
         belongs = clusters == cluster if eligible is None else (clusters == cluster) & eligible
         rows = np.flatnonzero(belongs)
-        order = np.argsort(-confidence[rows], kind="stable")
+        distances = np.zeros(len(rows)) if features is None else distances_to_mean(features[rows])
+        order = np.lexsort((distances, -confidence[rows]))
         # Seeded by cluster as well: the draw of one cluster does not hang on the size of those before it.
         draw = np.random.default_rng([seed, cluster]).permutation(len(rows))
         mean = float(confidence[rows].mean(dtype=np.float64)) if len(rows) else 0.0
         ranked = rows[order]
         shown.append(ClusterPatches(cluster, len(rows), mean, ranked[:count], rows[draw[:count]], ranked[::-1][:count]))
     return shown
+
+
+def distances_to_mean(features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return how far each of ``(n, D)`` embeddings is from their mean, ``(n,)``."""
+    own = features.astype(np.float64)
+    distances: NDArray[np.float64] = np.linalg.norm(own - own.mean(axis=0), axis=1) if len(own) else np.zeros(0)
+    return distances
 
 
 def thumbnail(patch: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

@@ -21,6 +21,12 @@ def test_of_the_surest_patches_the_one_nearest_to_their_mean_stands_for_a_cluste
     assert prototypes(probabilities, features, everywhere, confident=4) == [3, 4, None]
 
 
+def test_where_all_are_equally_sure_all_are_looked_at() -> None:
+    """The first in the store would else stand for a cluster, whatever they show."""
+    features = np.array([[9.0], [8.0], [1.0], [1.1], [1.2], [1.3]], np.float32)
+    assert prototypes(told([0] * 6, [1.0] * 6), features, np.ones(6, bool), confident=2)[0] == 5
+
+
 def test_background_stands_for_nothing() -> None:
     features = np.zeros((3, 2), np.float32)
     eligible = np.array([False, True, False])

@@ -107,3 +107,12 @@ def test_further_bands_are_not_shown() -> None:
     infrared = generator.integers(0, 256, (64, 64, 1), np.uint8)
     wider = np.concatenate([patch[..., :3], infrared, patch[..., 3:]], axis=2)
     assert np.array_equal(thumbnail(wider, 32), thumbnail(patch, 32))
+
+
+def test_of_equally_confident_patches_the_most_typical_come_first() -> None:
+    probabilities = np.array([[1.0, 0.0]] * 4 + [[0.6, 0.4]], np.float32)
+    features = np.array([[9.0], [2.0], [1.0], [0.0], [2.4]], np.float32)  # their mean is 2.88
+    shown = rank(probabilities, features=features)[0]
+    assert shown.confident.tolist() == [1, 2, 3, 0, 4]
+    assert shown.uncertain.tolist() == [4, 0, 3, 2, 1]
+    assert rank(probabilities)[0].confident.tolist() == [0, 1, 2, 3, 4]
