@@ -21,14 +21,17 @@ class NeighborGraph(NamedTuple):
 
     Attributes:
         affinity: ``(n, n)`` float64 weights in [0, 1], row i holding the links that leave i.
-        bandwidth: sigma^2, the squared distance over which a weight falls to 1/e; 0 where all neighbours coincide.
+        bandwidth: sigma^2, the squared distance over which a weight falls to 1/e, of a self-tuned graph in the mean; 0
+            where all neighbours coincide.
     """
 
     affinity: csr_array
     bandwidth: float
 
 
-def knn_graph(points: Tensor, num_neighbors: int = 20, scale: float = 1.0) -> NeighborGraph:
+def knn_graph(
+    points: Tensor, num_neighbors: int = 20, scale: float = 1.0, *, self_tuning: bool = False
+) -> NeighborGraph:
     """Link every point to its nearest neighbours, by weights that fall with the distance.
 
     Zhang, Wang, Zhao and Tang 2012 (https://arxiv.org/abs/1208.5092), equation 1, with the squared bandwidth of Yang,
@@ -39,6 +42,9 @@ def knn_graph(points: Tensor, num_neighbors: int = 20, scale: float = 1.0) -> Ne
         points: ``(n, D)``, n >= 2, floating, on any device.
         num_neighbors: K_s; at most n - 1 are there to be linked.
         scale: a, above 0.
+        self_tuning: Whether links reach farther where points lie farther apart: sigma^2 is then sigma_i sigma_j, where
+            sigma_i^2 is a times the mean of d^2 from i to its own neighbours (Zelnik-Manor and Perona, NIPS 2004, who
+            take the seventh).
 
     Returns:
         The links. Where all neighbours are as near as can be, all weights are 1.
@@ -59,9 +65,15 @@ def knn_graph(points: Tensor, num_neighbors: int = 20, scale: float = 1.0) -> Ne
     rows, squared = nearest(points, points, neighbors, "euclidean", exclude_self=True)
     distances = squared.double().cpu().numpy()
     bandwidth = scale * float(distances.mean())
-    weights = np.exp(-distances / bandwidth) if bandwidth > 0 else np.ones_like(distances)
+    columns = rows.cpu().numpy()
+    reach = np.full_like(distances, bandwidth)
+    if self_tuning:
+        own = np.sqrt(scale * distances.mean(axis=1))
+        reach = own[:, None] * own[columns]
+    # where nothing reaches, only what coincides is linked
+    relative = np.divide(distances, reach, out=np.where(distances > 0, np.inf, 0.0), where=reach > 0)
     starts = np.arange(0, count * neighbors + 1, neighbors)
-    affinity = csr_array((weights.ravel(), rows.cpu().numpy().ravel(), starts), shape=(count, count))
+    affinity = csr_array((np.exp(-relative).ravel(), columns.ravel(), starts), shape=(count, count))
     return NeighborGraph(affinity, bandwidth)
 
 

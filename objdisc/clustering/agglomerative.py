@@ -26,9 +26,6 @@ log = logging.getLogger(__name__)
 _MANY = 20
 """Times as many clusters as are wanted: above that, a cluster without any link is a stray, not a find."""
 
-_STEPS = 16
-"""Of the walks that tell whether a small cluster was strays: few enough that real gaps hold them."""
-
 
 class GraphDegreeLinkage(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """Cluster points by merging what their nearest-neighbour links tie together, in the manner of scikit-learn.
@@ -151,7 +148,7 @@ def merge_clusters(
             break
         labels = joined
         answers.append(_merged(graph, labels, num_clusters, points, local_neighbors, local_weight))
-    return max(answers, key=lambda answer: walk_information(graph, answer, _STEPS))
+    return max(answers, key=lambda answer: walk_information(graph, answer))
 
 
 def _merged(

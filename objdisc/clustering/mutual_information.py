@@ -27,7 +27,7 @@ def normalized_mutual_information(one: Tensor, other: Tensor) -> float:
     return min(max((entropies[0] + entropies[1] - entropies[2]) / mean, 0.0), 1.0) if mean > 0 else 1.0
 
 
-def walk_information(graph: csr_array, labels: NDArray[np.int64], steps: int = 1) -> float:
+def walk_information(graph: csr_array, labels: NDArray[np.int64], steps: int = 16) -> float:
     """Mutual information between the clusters in which a random walk along links starts and ends.
 
     High where walks stay within clusters, and clusters are of equal size: it tells, without labels, which of several
@@ -38,7 +38,7 @@ def walk_information(graph: csr_array, labels: NDArray[np.int64], steps: int = 1
     Args:
         graph: ``(n, n)`` non-negative weights of links, which a walk takes both ways.
         labels: ``(n,)`` clusters in [0, K).
-        steps: Of the walk, at least 1.
+        steps: Of the walk, at least 1; few enough that real gaps hold it.
 
     Returns:
         Nats, from 0 to log K; 0 where there are no links.

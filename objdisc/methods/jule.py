@@ -4,6 +4,7 @@ https://arxiv.org/abs/1604.03628
 """
 
 import math
+from functools import partial
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 from objdisc.clustering.affinity import NeighborGraph, knn_graph
 from objdisc.clustering.agglomerative import merge_clusters, start_clusters
 from objdisc.clustering.linkage import ClusterGraph
+from objdisc.clustering.mutual_information import walk_information
 from objdisc.errors import UsageError
 from objdisc.losses.triplet import TripletLoss, affinity_triplets, hinge_triplets
 from objdisc.methods.base import Encode, ImageFunction
@@ -61,6 +63,9 @@ class JULE(TransductiveMethod):
         suspect: Share of the mean cluster size below which a cluster that is left at the end may be strays: they join
             what is nearest if then, without labels, the answer is better; see ``merge_clusters``. 0 is the paper's and
             the program's.
+        self_tuning: Whether RC is looked for on a second graph, too, whose links reach as far at each image as its own
+            neighbours are (``knn_graph``); of the two answers the one is given whose clusters tell more of walks on
+            the first graph (``walk_information``), without labels. The paper and the program have the first alone.
         answer: Which answer is the method's: ``rc`` or ``sf``.
         seed: Not used: nothing is drawn but what the trainer's own seed decides.
     """
@@ -88,6 +93,7 @@ class JULE(TransductiveMethod):
         margin: float = 0.2,
         unit_pixels: bool = True,
         suspect: float = 0.25,
+        self_tuning: bool = True,
         answer: Literal["rc", "sf"] = "rc",
         seed: int = 0,
     ) -> None:
@@ -99,7 +105,8 @@ class JULE(TransductiveMethod):
         self.period_epochs, self.eta, self.neighbors, self.scale = period_epochs, eta, neighbors, scale
         self.local_neighbors, self.local_weight = local_neighbors, local_weight
         self.triplets, self.gamma, self.margin = triplets, gamma, margin
-        self.unit_pixels, self.suspect, self.answer = unit_pixels, suspect, answer
+        self.unit_pixels, self.suspect = unit_pixels, suspect
+        self.self_tuning, self.answer = self_tuning, answer
         self.register_buffer("remembered_answers", torch.zeros(2, 0, dtype=torch.int64))
 
     def setup(self, num_samples: int) -> None:
@@ -183,8 +190,14 @@ class JULE(TransductiveMethod):
             return affinity_triplets(features, clusters, around, self.bandwidth, self.gamma, self.local_weight)
 
     def _from_scratch(self, graph: NeighborGraph, points: Tensor) -> Tensor:
-        start = start_clusters(graph.affinity, self.num_clusters)
-        return torch.from_numpy(self._merged(graph, points, start, self.num_clusters)).to(points.device)
+        graphs = [graph]
+        if self.self_tuning:
+            graphs.append(knn_graph(points, self.neighbors, self.scale, self_tuning=True))
+        answers = [
+            self._merged(each, points, start_clusters(each.affinity, self.num_clusters), self.num_clusters)
+            for each in graphs
+        ]
+        return torch.from_numpy(max(answers, key=partial(walk_information, graph.affinity))).to(points.device)
 
     def _merged(
         self, graph: NeighborGraph, points: Tensor, labels: NDArray[np.int64], wanted: int

@@ -23,6 +23,23 @@ def test_weights_fall_with_the_distance_of_the_nearest_neighbours() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+def test_self_tuned_links_reach_as_far_as_the_neighbours_of_both_ends() -> None:
+    points = torch.from_numpy(np.random.default_rng(0).normal(size=(50, 3))).float()
+    distances, rows = NearestNeighbors(n_neighbors=7).fit(points.double()).kneighbors()
+    own = np.sqrt(2 * np.mean(distances**2, axis=1))
+    found = knn_graph(points, 7, scale=2.0, self_tuning=True).affinity.toarray()
+    for row in range(50):
+        expected = np.exp(-(distances[row] ** 2) / (own[row] * own[rows[row]]))
+        np.testing.assert_allclose(found[row, rows[row]], expected, rtol=1e-4)
+
+
+def test_self_tuned_links_of_points_that_coincide_are_whole_and_all_others_nothing() -> None:
+    points = torch.tensor([[0.0]] * 4 + [[1.0]])
+    found = knn_graph(points, 3, self_tuning=True).affinity.toarray()
+    assert (found[:4, :4] == 1 - np.eye(4)).all()
+    assert not found[4].any()
+
+
 def test_no_point_is_linked_to_itself_even_among_identical_ones() -> None:
     graph = knn_graph(torch.ones(30, 4), 5).affinity.toarray()
     assert (np.diag(graph) == 0).all()

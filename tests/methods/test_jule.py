@@ -90,6 +90,22 @@ def test_rc_is_graph_degree_linkage_on_the_features_and_sf_the_merges(pixels: En
     assert torch.equal(other.predict(world.images[:60])[:, :, 0, 0].argmax(dim=1), sf)
 
 
+def ring(radius: float, height: float) -> np.ndarray:
+    angles = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+    flat = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    noise = np.random.default_rng(0).normal(scale=0.02 * radius, size=(72, 3))
+    return np.column_stack([flat, np.full(72, height)]) + noise
+
+
+def test_rc_finds_rings_of_unequal_density(pixels: Encoder) -> None:
+    """Two dense ones beside a sparse one: with links of one reach the dense ones merge, the sparse one falls apart."""
+    points = torch.from_numpy(np.concatenate([ring(1, 0), ring(1, 0.3), ring(5, 50)])).float()
+    kinds = np.repeat(np.arange(3), 72)
+    found = {tuned: JULE(pixels, 3, neighbors=5, self_tuning=tuned).cluster(points) for tuned in (False, True)}
+    assert adjusted_rand_score(kinds, found[True]) == 1
+    assert adjusted_rand_score(kinds, found[False]) < 0.5
+
+
 def test_finds_plain_kinds(pixels: Encoder, world: "World") -> None:
     world.calm()
     method = started(pixels, world)
