@@ -148,6 +148,8 @@ def merge_clusters(
             break
         labels = joined
         answers.append(_merged(graph, labels, num_clusters, points, local_neighbors, local_weight))
+    if len(answers) == 1:  # walks of many clusters take much memory
+        return answers[0]
     return max(answers, key=lambda answer: walk_information(graph, answer))
 
 

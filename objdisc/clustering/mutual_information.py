@@ -33,7 +33,7 @@ def walk_information(graph: csr_array, labels: NDArray[np.int64], steps: int = 1
     High where walks stay within clusters, and clusters are of equal size: it tells, without labels, which of several
     clusterings follows the gaps. A cut through the midst of what hangs together is crossed within a few steps and
     tells less the longer the walk; a gap is not (Tishby and Slonim, NIPS 2000, "Data clustering by Markovian relaxation
-    and the information bottleneck method").
+    and the information bottleneck method"). Takes some n K numbers of memory.
 
     Args:
         graph: ``(n, n)`` non-negative weights of links, which a walk takes both ways.

@@ -72,9 +72,10 @@ def self_label_loss(confident: Tensor, learning: Tensor, threshold: float | Tens
 
 
 def curriculum_thresholds(confident: Tensor, threshold: float) -> Tensor:
-    """FlexMatch: clusters that are seldom sure are believed with less (Zhang et al., NeurIPS 2021, equations 6 to 8).
+    """FlexMatch: clusters that are seldom sure are believed with less (Zhang et al., NeurIPS 2021, arXiv 2110.08263).
 
-    With one threshold for all, a cluster that is never sure teaches nothing, and those that are take its samples.
+    Its convex mapping, without its warm-up, and counted on all samples at once. With one threshold for all, a cluster
+    that is never sure teaches nothing, and those that are take its samples.
 
     Args:
         confident: ``(N, K)`` probabilities of plain views of all samples.

@@ -76,10 +76,12 @@ def rank(
     return shown
 
 
-def distances_to_mean(features: NDArray[np.float32]) -> NDArray[np.float64]:
+def distances_to_mean(features: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return how far each of ``(n, D)`` embeddings is from their mean, ``(n,)``."""
-    own = features.astype(np.float64)
-    distances: NDArray[np.float64] = np.linalg.norm(own - own.mean(axis=0), axis=1) if len(own) else np.zeros(0)
+    if not len(features):
+        return np.zeros(0, np.float32)
+    mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    distances: NDArray[np.float32] = np.linalg.norm(features - mean, axis=1)
     return distances
 
 

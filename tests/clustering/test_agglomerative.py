@@ -123,6 +123,13 @@ def test_a_small_cluster_that_lies_apart_is_no_stray() -> None:
     assert adjusted_rand_score(kinds, labels) == 1
 
 
+def test_nothing_is_compared_where_nothing_is_suspected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Walks of as many clusters as a first merge leaves would take more memory than all the rest."""
+    monkeypatch.setattr("objdisc.clustering.agglomerative.walk_information", None)
+    points, _ = blobs()
+    assert GraphDegreeLinkage(60).fit_predict(points).max() == 59
+
+
 def test_identical_points_are_clustered_somehow() -> None:
     labels = GraphDegreeLinkage(3).fit_predict(np.ones((200, 4)))
     assert np.array_equal(np.unique(labels), np.arange(3))
