@@ -56,6 +56,7 @@ class Trained:
         scored: The split to answer for; the same object as ``dataset`` where there is no other.
         training: How the method was trained; of a chain, its last stage.
         seconds: What the training took, all stages and what was done before an interruption included.
+        seconds_before: Of these, the ones of processes before this one, which were interrupted.
     """
 
     run: Run
@@ -67,6 +68,7 @@ class Trained:
     scored: ImageDataset
     training: TrainerOptions
     seconds: float
+    seconds_before: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> An
         **({"epochs": epochs} if epochs else {}),
         "view_agreement": kept_clusters(trained.method, store, training, assigned),
         "training_seconds": round(trained.seconds, 1),
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": round(trained.seconds_before + time.monotonic() - started, 1),
     }
     stages = plan(options, run)
     if len(stages) > 1:

@@ -88,16 +88,18 @@ def train(options: DiscoverOptions) -> Trained:
             "lower --num-clusters or --patches.min-area, or give more images."
         )
     resume, training = options.resume is not None, last.options.training
+    began = time.monotonic()
     spent = _run_stages(before, options, Trained(run, method, None, source, dataset, store, scored, training, 0.0))
     start = None if last.options.init_from is None else Run(last.options.init_from)
     seconds = spent + fit(method, store, run, training, resume=resume, init_from=start)
+    seconds_before = max(seconds - (time.monotonic() - began), 0.0)
     trains_rival = options.baseline and not method.per_pixel  # what a dense method must beat needs no training
     rival = build_method(replace(options, method=baseline_of(options.method))) if trains_rival else None
     if rival is not None:
         fit(rival, store, Run.create(run.path / "baseline"), training, resume=resume)
     if is_main_process():
         _write_centers(run, method, store, training)
-    return Trained(run, method, rival, source, dataset, store, scored, training, seconds)
+    return Trained(run, method, rival, source, dataset, store, scored, training, seconds, seconds_before)
 
 
 def _run_stages(stages: Sequence[Stage], options: DiscoverOptions, untrained: Trained) -> float:

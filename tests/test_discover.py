@@ -160,6 +160,14 @@ def test_resuming_a_finished_run_changes_no_weight(finished: Run, tmp_path: Path
     assert "resume: null" in (tmp_path / "run/config.yaml").read_text(encoding="utf-8")
 
 
+def test_time_before_an_interruption_counts(finished: Run, tmp_path: Path) -> None:
+    shutil.copytree(finished.path, tmp_path / "run")
+    assert objdisc("discover", "--resume", tmp_path / "run", "--no-baseline") == 0
+    first, again = (json.loads((folder / "metrics.json").read_bytes()) for folder in (finished.path, tmp_path / "run"))
+    assert again["training_seconds"] >= first["training_seconds"] - 1.0  # of the checkpoint, before the last writing
+    assert again["seconds"] > again["training_seconds"]
+
+
 def permute_classes(source: Path, target: Path) -> None:
     """Copy a Cityscapes set with the ids of the moving classes exchanged in a circle."""
     shutil.copytree(source, target)
