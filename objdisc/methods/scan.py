@@ -12,8 +12,10 @@ from objdisc.clustering.neighbors import nearest
 from objdisc.errors import ObjdiscError, UsageError
 from objdisc.losses.scan import ScanTerms, scan_loss
 from objdisc.methods.base import Encode, ImageFunction, Method, Views
+from objdisc.methods.scan_start import start_heads
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
+from objdisc.models.kept import KeptCopy, features_of, num_features
 from objdisc.types import Batch
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,11 @@ class SCAN(Method):
     ``discover --method scan`` alone runs the whole chain of the paper: SimCLR, this, self-labelling. With
     ``--init-from`` it is this step alone.
 
+    Two switches go beyond the paper, both without labels. ``candidates`` heads learn first on the features as they were
+    mined, which takes minutes, and the best of them by their loss are where training starts: from random weights a head
+    ends in one of many optima. ``kept_side`` sets beside the encoder a copy with the weights that it came with: what a
+    pretext taught and what it made the encoder forget find better neighbours together than either alone.
+
     Deviations: the paper mines from the 128 numbers behind its pretext's projection; here from the features before it,
     which any pretext and any weights have.
 
@@ -41,7 +48,10 @@ class SCAN(Method):
         entropy_weight: Lambda, how strongly clusters of equal size are asked for.
         heads: Linear heads that learn side by side from different random weights.
         freeze: What stays as it was at the start: the whole ``encoder``, or ``nothing``.
-        seed: Of the neighbours that the kept epoch is chosen by.
+        candidates: How many heads learn on the features alone, before the first epoch; at least ``heads``, of which the
+            best are taken. 0: heads start at random.
+        kept_side: Side in pixels of the images that the copy of the encoder sees; see ``KeptCopy``. 0: no copy.
+        seed: Of the candidates, and of the neighbours that the kept epoch is chosen by.
     """
 
     views = Views.NEIGHBOR_PAIR
@@ -68,14 +78,22 @@ class SCAN(Method):
         entropy_weight: float = 5.0,
         heads: int = 1,
         freeze: Literal["encoder", "nothing"] = "nothing",
+        candidates: int = 0,
+        kept_side: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__(encoder, num_clusters)
         if min(neighbors, heads) < 1 or entropy_weight < 0:
             raise UsageError("scan: neighbors and heads start at 1, entropy_weight at 0")
+        if candidates and candidates < heads:
+            raise UsageError(f"scan: candidates {candidates}: none, or at least as many as heads, {heads}")
+        if kept_side < 0:
+            raise UsageError(f"scan: kept_side {kept_side}: pixels, or 0 for no copy")
         self.neighbors, self.include_self = neighbors, include_self
         self.entropy_weight, self.freeze, self.seed = entropy_weight, freeze, seed
-        self.heads = SubHeads(encoder.num_features, num_clusters, heads)
+        self.candidates = candidates
+        self.kept_copy = KeptCopy(encoder, kept_side) if kept_side else None
+        self.heads = SubHeads(num_features(encoder, self.kept_copy), num_clusters, heads)
         self.register_buffer("sizes", torch.zeros(heads, num_clusters))
         self.register_buffer("chosen", torch.zeros((), dtype=torch.int64))
         if freeze == "encoder":
@@ -98,7 +116,11 @@ class SCAN(Method):
     def begin_epoch(self, epoch: int, encode: Encode) -> None:
         """Mine the neighbours before the first epoch; after each, keep the model if its loss is the lowest yet."""
         if epoch == 0:
-            self._mine(encode)
+            features, places = self._mine(encode)
+            if self.candidates:
+                start_heads(self.heads, features, places, self.candidates, self.entropy_weight, self.seed)
+                rows = encode.foreground.nonzero()[:, 0]
+                self._keep_if_lowest(self._terms(self.heads(features).transpose(0, 1).flatten(1), rows), "at the start")
         else:
             self._keep_if_best(epoch, encode)
         self.sizes.zero_()
@@ -147,10 +169,10 @@ class SCAN(Method):
 
     def _features(self, images: Tensor) -> Tensor:
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.freeze == "nothing"):
-            features: Tensor = self.encoder(images).float()
-        return features
+            return features_of(images, self.encoder, self.kept_copy)
 
-    def _mine(self, encode: Encode) -> None:
+    def _mine(self, encode: Encode) -> tuple[Tensor, Tensor]:
+        """Find the neighbours; return the features ``(n, F)`` of the foreground and its neighbours' places in them."""
         rows = encode.foreground.nonzero()[:, 0]
         others = self.neighbors - self.include_self
         if len(rows) <= others:
@@ -158,7 +180,7 @@ class SCAN(Method):
                 f"--method.neighbors {self.neighbors}: there are only {len(rows)} object patches; lower it, or give "
                 "more images"
             )
-        features = encode(ImageFunction(self, self.embed), rows)
+        features = encode(ImageFunction(self, self._features), rows)
         if not bool(torch.isfinite(features).all()):
             raise ObjdiscError("the encoder's features are not finite, nothing can be mined; train its start again")
         if bool((features == features[0]).all()):
@@ -166,15 +188,22 @@ class SCAN(Method):
                 "all object patches have the same features, no neighbour is nearer than another; "
                 "give other images or another --init-from"
             )
-        found = rows.to(self.near.device)[:, None]
+        rows = rows.to(self.near.device)
+        places = torch.arange(len(rows), device=rows.device)[:, None]
         if others:
             # identical images may all be as near as the sample itself, which is to be among them once
-            near, _ = nearest(features, features, others, exclude_self=True)
-            found = torch.cat([found, found[near, 0]], dim=1)
-        self.near[found[:, 0]] = found[:, -self.neighbors :]
+            unit = F.normalize(features, dim=1)
+            near, _ = nearest(unit, unit, others, exclude_self=True)
+            places = torch.cat([places, near], dim=1)
+        places = places[:, -self.neighbors :]
+        self.near[rows] = rows[places]
+        return features, places
 
     def _keep_if_best(self, epoch: int, encode: Encode) -> None:
-        terms = self._evaluate(encode)
+        when = f"after epoch {epoch}" if epoch > 0 else "after the last epoch"
+        self._keep_if_lowest(self._evaluate(encode), when)
+
+    def _keep_if_lowest(self, terms: ScanTerms, when: str) -> None:
         lowest = terms.loss.min(dim=0)
         if not bool(torch.isfinite(lowest.values)):
             raise ObjdiscError("the SCAN loss of the whole set is not finite; lower --lr or use --precision fp32")
@@ -182,16 +211,18 @@ class SCAN(Method):
             self.kept_loss.copy_(lowest.values)
             self.chosen.copy_(lowest.indices)
             self.kept.copy_(self._state())
-        when = f"after epoch {epoch}" if epoch > 0 else "after the last epoch"
         log.info("scan: loss %.4f %s, lowest %.4f", float(lowest.values), when, float(self.kept_loss))
 
     def _evaluate(self, encode: Encode) -> ScanTerms:
         """Compute the loss ``(S,)`` of all training samples as they are, each with one neighbour drawn once for all."""
-        rows = encode.foreground.nonzero()[:, 0].to(self.near.device)
+        rows = encode.foreground.nonzero()[:, 0]
+        told = ImageFunction(self, lambda images: self.probabilities(images).transpose(0, 1).flatten(1))
+        return self._terms(encode(told, rows), rows)
+
+    def _terms(self, flat: Tensor, rows: Tensor) -> ScanTerms:
+        """Compute the same from what all heads say, ``(n, S K)``, of these rows, the whole foreground."""
+        rows = rows.to(self.near.device)
         heads, clusters = self.sizes.shape
-        flat = encode(
-            ImageFunction(self, lambda images: self.probabilities(images).transpose(0, 1).flatten(1)), rows.cpu()
-        )
         told = flat.new_zeros(len(self.near), heads * clusters)
         told[rows] = flat
         generator = torch.Generator().manual_seed(self.seed)

@@ -13,6 +13,7 @@ from objdisc.losses.scan import curriculum_thresholds, self_label_loss
 from objdisc.methods.base import Encode, ImageFunction, Method, Views
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
+from objdisc.models.kept import KeptCopy, features_of, num_features
 from objdisc.types import Batch
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class SelfLabel(Method):
         threshold: Probability above which a cluster is believed, in (0, 1).
         curriculum: Whether clusters that are seldom sure are believed with less, by how often each was sure of all
             samples when the epoch began (``losses.scan.curriculum_thresholds``). The paper has one threshold for all.
+        kept_side: As in the run of SCAN.
     """
 
     views = Views.AUGMENTED_PAIR
@@ -43,21 +45,38 @@ class SelfLabel(Method):
     thresholds: Tensor
 
     def __init__(
-        self, encoder: Encoder, num_clusters: int, *, threshold: float = 0.99, curriculum: bool = False
+        self,
+        encoder: Encoder,
+        num_clusters: int,
+        *,
+        threshold: float = 0.99,
+        curriculum: bool = False,
+        kept_side: int = 0,
     ) -> None:
         super().__init__(encoder, num_clusters)
         if not 0 < threshold < 1:
             raise UsageError(f"selflabel: threshold {threshold}: must lie between 0 and 1")
         self.threshold, self.curriculum = threshold, curriculum
-        self.heads = SubHeads(encoder.num_features, num_clusters, 1)
+        self.kept_copy = KeptCopy(encoder, kept_side) if kept_side else None
+        self.heads = SubHeads(num_features(encoder, self.kept_copy), num_clusters, 1)
         self.register_buffer("sizes", torch.zeros(num_clusters))
         self.register_buffer("seen", torch.zeros(2))  # batches of the epoch, confident samples in them
         self.register_buffer("thresholds", torch.full((num_clusters,), threshold))
 
     def start_from(self, state: Mapping[str, Tensor]) -> None:
-        """Take over a run's encoder and its chosen head."""
+        """Take over a run's encoder, its kept copy if it has one, and its chosen head.
+
+        Raises:
+            UsageError: Its encoder is another one, or its heads see other features.
+        """
         chosen = int(state.get("chosen", torch.zeros(1)))
         heads = {name: value[chosen][None] for name, value in state.items() if name.startswith("heads.")}
+        own = self.heads.weight.shape
+        if heads and heads["heads.weight"].shape != own:
+            raise UsageError(
+                f"its heads are for {heads['heads.weight'].shape[2]} features, not {own[2]}, or for other clusters; "
+                "give the --num-clusters and --method.kept-side of that run"
+            )
         super().start_from({**state, **heads})
 
     @torch.no_grad()
@@ -99,11 +118,11 @@ class SelfLabel(Method):
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the encoder's features ``(B, F)`` float32 at unit length."""
-        return F.normalize(self.encoder(images).float(), dim=1)
+        return F.normalize(features_of(images, self.encoder, self.kept_copy), dim=1)
 
     def probabilities(self, images: Tensor) -> Tensor:
         """Return the head's probabilities ``(B, K)`` float32."""
-        probabilities: Tensor = self.heads(self.encoder(images))[0]
+        probabilities: Tensor = self.heads(features_of(images, self.encoder, self.kept_copy))[0]
         return probabilities
 
     def _warn(self, epoch: int) -> None:

@@ -10,6 +10,7 @@ import timm
 from segmentation_models_pytorch import encoders as smp_encoders
 from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torchvision.models import googlenet
 
 from objdisc.errors import UsageError
@@ -59,6 +60,7 @@ class Encoder(nn.Module):
 
     Attributes:
         name: What the user calls it; set by who builds it.
+        input_side: Images are scaled to so many pixels a side before the network sees them; 0: seen as they come.
     """
 
     name: str = ""
@@ -77,6 +79,7 @@ class Encoder(nn.Module):
         self.mean = mean
         self.std = std
         self.supervision = supervision
+        self.input_side = 0
         self._remembers = False
         self._last: tuple[Tensor, Tensor] | None = None
 
@@ -89,8 +92,11 @@ class Encoder(nn.Module):
         """Map normalised ``(B, C, H, W)`` images to ``(B, num_features)`` features."""
         if self._last is not None and self._last[0] is images:
             return self._last[1]
+        seen = images
+        if self.input_side:
+            seen = F.interpolate(images, (self.input_side, self.input_side), mode="bicubic", align_corners=False)
         with DepthwiseGradientsInFloat32():
-            features: Tensor = self.body(images)
+            features: Tensor = self.body(seen)
         if self._remembers:
             self._last = (images, features)
         return features

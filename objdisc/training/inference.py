@@ -1,6 +1,7 @@
 """Running a module over patches in their order: features for a method's clustering, predictions for everybody."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from objdisc.methods.base import Method
-from objdisc.models.encoder import PIXELS_AT_ONCE
+from objdisc.models.encoder import PIXELS_AT_ONCE, Encoder
 from objdisc.store import PatchStore
 from objdisc.training.engine import make_accelerator
 from objdisc.training.loader import PatchViews, make_loader
@@ -113,7 +114,10 @@ class Predictor:
         images = to_network_input(raw, options.background, encoder.mean, encoder.std, options.equalization)
         seen_alike = options.background == "keep" and options.equalization == 0
         context = images if seen_alike else to_network_input(raw, "keep", encoder.mean, encoder.std)
-        with self._accelerator.autocast(), encoder.remembering():
+        with self._accelerator.autocast(), ExitStack() as remembering:
+            for module in method.modules():
+                if isinstance(module, Encoder):
+                    remembering.enter_context(module.remembering())
             probabilities = _mean_over_valid(method.predict(images).float(), raw[..., -1]).cpu().numpy()
             features = method.embed(images).float().cpu().numpy()
             likely, several = method.foreground_probability(context), method.predict_subheads(images)

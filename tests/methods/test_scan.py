@@ -107,6 +107,46 @@ def test_epoch_and_head_with_the_lowest_loss_of_the_whole_set_are_kept(world: Wo
             assert torch.equal(value, state[name]), name
 
 
+def test_candidates_find_the_kinds_before_the_first_epoch(
+    world: World, pixels: Encoder, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.calm()
+    method = built(pixels, world, heads=2, candidates=8)
+    with caplog.at_level(logging.INFO, logger="objdisc"):
+        method.begin_epoch(0, world)
+    method.finish(world)
+    assert "at the start" in caplog.text
+    answered = method.eval().predict(world.images[:60]).argmax(dim=1).flatten()
+    assert adjusted_rand_score(world.kinds[:60], answered) > 0.9
+
+
+def test_what_candidates_found_stays_if_training_makes_it_worse(world: World, pixels: Encoder) -> None:
+    world.calm()
+    method = built(pixels, world, candidates=4)
+    method.begin_epoch(0, world)
+    best = method.heads.weight.detach().clone()
+    with torch.no_grad():
+        method.heads.weight.normal_()
+    method.begin_epoch(1, world)
+    method.finish(world)
+    assert torch.equal(method.heads.weight, best)
+
+
+def test_a_kept_copy_sees_what_the_run_before_has_forgotten(world: World, learner: Encoder) -> None:
+    method = built(learner, world, kept_side=4)
+    forgot = {
+        name: torch.zeros_like(value) for name, value in method.state_dict().items() if name.startswith("encoder.")
+    }
+    came_with = learner.eval()(world.images).detach().clone()
+    method.start_from(forgot)
+    method.eval()
+    assert method.embed(world.images).shape == (90, 256)
+    torch.testing.assert_close(method.embed(world.images)[:, 128:], F.normalize(came_with, dim=1))
+    assert not any(name.startswith("kept_copy") for name, each in method.named_parameters() if each.requires_grad)
+    method.begin_epoch(0, world)
+    assert (method.partners()[:60] >= 0).all()
+
+
 def test_what_only_training_needs_does_not_stay(world: World, pixels: Encoder) -> None:
     method = built(pixels, world)
     method.begin_epoch(0, world)
@@ -183,6 +223,12 @@ def test_the_embedding_is_of_unit_length(world: World, learner: Encoder) -> None
 @pytest.mark.parametrize("wrong", [{"neighbors": 0}, {"heads": 0}, {"entropy_weight": -1.0}])
 def test_numbers_out_of_range_are_usage_errors(pixels: Encoder, wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="scan: neighbors and heads start at 1"):
+        SCAN(pixels, 3, **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [{"heads": 3, "candidates": 2}, {"candidates": -1}, {"kept_side": -1}])
+def test_what_goes_beyond_the_paper_has_its_ranges_too(pixels: Encoder, wrong: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match=r"scan: (candidates|kept_side)"):
         SCAN(pixels, 3, **wrong)  # type: ignore[arg-type]
 
 

@@ -37,6 +37,19 @@ def test_it_takes_over_the_head_that_was_chosen(world: World, pixels: Encoder) -
     assert torch.equal(again.predict(world.images), scan.predict(world.images))
 
 
+def test_a_kept_copy_is_taken_over_and_must_not_be_left_out(world: World, learner: Encoder) -> None:
+    torch.manual_seed(0)
+    scan = SCAN(learner, 3, kept_side=4)
+    scan.chosen.fill_(0)
+    method = SelfLabel(learner, 3, kept_side=4)
+    with torch.no_grad():
+        scan.kept_copy.encoder.body[0].weight.add_(1)  # type: ignore[union-attr,index]
+    method.start_from(scan.state_dict())
+    assert torch.equal(method.eval().predict(world.images), scan.eval().predict(world.images))
+    with pytest.raises(UsageError, match="kept-side"):
+        SelfLabel(learner, 3).start_from(scan.state_dict())
+
+
 def test_the_plain_view_teaches_the_strong_one(world: World, surely: SelfLabel) -> None:
     batch = world.batch(torch.arange(40, 80), num_views=2)
     terms = surely.training_step(batch)
