@@ -34,8 +34,8 @@ class SCAN(Method):
 
     Two switches go beyond the paper, both without labels. ``candidates`` heads learn first on the features as they were
     mined, which takes minutes, and the best of them by their loss are where training starts: from random weights a head
-    ends in one of many optima. ``kept_side`` sets beside the encoder a copy with the weights that it came with: what a
-    pretext taught and what it made the encoder forget find better neighbours together than either alone.
+    ends in one of many optima. ``kept_side`` sets beside the encoder a copy with the weights that it came with: they
+    and what a pretext made of them find better neighbours together than either alone.
 
     Deviations: the paper mines from the 128 numbers behind its pretext's projection; here from the features before it,
     which any pretext and any weights have.
@@ -87,8 +87,6 @@ class SCAN(Method):
             raise UsageError("scan: neighbors and heads start at 1, entropy_weight at 0")
         if candidates and candidates < heads:
             raise UsageError(f"scan: candidates {candidates}: none, or at least as many as heads, {heads}")
-        if kept_side < 0:
-            raise UsageError(f"scan: kept_side {kept_side}: pixels, or 0 for no copy")
         self.neighbors, self.include_self = neighbors, include_self
         self.entropy_weight, self.freeze, self.seed = entropy_weight, freeze, seed
         self.candidates = candidates

@@ -12,7 +12,7 @@ _BATCH = 500
 _LR = 0.003
 _SCALE = 0.02  # of the first weights, for features of variance 1
 _DROPOUT = 0.3  # of features, in the place of views
-_ENTROPY_WEIGHT = 2.0
+_ENTROPY_WEIGHT = 2.0  # while they learn; they are chosen by the weight of the method
 
 
 def start_heads(

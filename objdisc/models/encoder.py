@@ -60,7 +60,7 @@ class Encoder(nn.Module):
 
     Attributes:
         name: What the user calls it; set by who builds it.
-        input_side: Images are scaled to so many pixels a side before the network sees them; 0: seen as they come.
+        input_side: Images are scaled to so many pixels a side before ``forward`` sees them; 0: as they come.
     """
 
     name: str = ""

@@ -6,22 +6,28 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from objdisc.errors import UsageError
 from objdisc.models.encoder import Encoder
 
 
 class KeptCopy(nn.Module):
     """A copy of an encoder that never learns, and may see images larger than the original does.
 
-    Training for one thing makes a network forget others. What it came with, such as ImageNet's classes, is best read at
-    the size of images that those weights know, which would be dear to train at but is cheap to read.
+    Training for one thing need not keep what a network came with, such as ImageNet's classes. Those are read better
+    from images nearer to the size that the weights know, which would be dear to train at but is cheap to read.
 
     Args:
         encoder: Copied as it is now: before it is trained, and before another run's weights are put into it.
-        side: Images are scaled to so many pixels a side; at least 1.
+        side: Images are scaled to so many pixels a side.
+
+    Raises:
+        UsageError: The side is not at least 1.
     """
 
     def __init__(self, encoder: Encoder, side: int) -> None:
         super().__init__()
+        if side < 1:
+            raise UsageError(f"kept_side {side}: pixels, at least 1; 0 for no copy")
         self.encoder = copy.deepcopy(encoder).requires_grad_(False)
         self.encoder.input_side = side
 

@@ -1,9 +1,11 @@
 """A kept copy stays as its encoder was, sees images at its own size, and stands beside the encoder's features."""
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from objdisc.errors import UsageError
 from objdisc.models.encoder import Encoder
 from objdisc.models.kept import KeptCopy, features_of, num_features
 
@@ -23,6 +25,11 @@ def test_it_sees_images_at_its_own_size() -> None:
     larger = F.interpolate(images(), (12, 12), mode="bicubic", align_corners=False)
     assert torch.equal(KeptCopy(encoder, 12).eval()(images()), encoder(larger))
     assert not torch.allclose(encoder(larger), encoder(images()))
+
+
+def test_a_size_below_one_pixel_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="kept_side -1: pixels, at least 1"):
+        KeptCopy(make_encoder(), -1)
 
 
 def test_training_moves_the_encoder_alone() -> None:
