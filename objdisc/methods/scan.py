@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from objdisc.clustering.neighbors import nearest
 from objdisc.errors import ObjdiscError, UsageError
 from objdisc.losses.scan import ScanTerms, scan_loss
 from objdisc.methods.base import Encode, ImageFunction, Method, Views
+from objdisc.methods.mining import mine
 from objdisc.methods.scan_start import start_heads
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
@@ -114,11 +114,12 @@ class SCAN(Method):
     def begin_epoch(self, epoch: int, encode: Encode) -> None:
         """Mine the neighbours before the first epoch; after each, keep the model if its loss is the lowest yet."""
         if epoch == 0:
-            features, places = self._mine(encode)
+            mined = mine(encode, ImageFunction(self, self._features), self.neighbors, include_self=self.include_self)
+            self.near[mined.rows] = mined.rows.to(self.near.device)[mined.places]
             if self.candidates:
-                start_heads(self.heads, features, places, self.candidates, self.entropy_weight, self.seed)
-                rows = encode.foreground.nonzero()[:, 0]
-                self._keep_if_lowest(self._terms(self.heads(features).transpose(0, 1).flatten(1), rows), "at the start")
+                start_heads(self.heads, mined.features, mined.places, self.candidates, self.entropy_weight, self.seed)
+                told = self.heads(mined.features).transpose(0, 1).flatten(1)
+                self._keep_if_lowest(self._terms(told, mined.rows), "at the start")
         else:
             self._keep_if_best(epoch, encode)
         self.sizes.zero_()
@@ -168,34 +169,6 @@ class SCAN(Method):
     def _features(self, images: Tensor) -> Tensor:
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.freeze == "nothing"):
             return features_of(images, self.encoder, self.kept_copy)
-
-    def _mine(self, encode: Encode) -> tuple[Tensor, Tensor]:
-        """Find the neighbours; return the features ``(n, F)`` of the foreground and its neighbours' places in them."""
-        rows = encode.foreground.nonzero()[:, 0]
-        others = self.neighbors - self.include_self
-        if len(rows) <= others:
-            raise UsageError(
-                f"--method.neighbors {self.neighbors}: there are only {len(rows)} object patches; lower it, or give "
-                "more images"
-            )
-        features = encode(ImageFunction(self, self._features), rows)
-        if not bool(torch.isfinite(features).all()):
-            raise ObjdiscError("the encoder's features are not finite, nothing can be mined; train its start again")
-        if bool((features == features[0]).all()):
-            raise UsageError(
-                "all object patches have the same features, no neighbour is nearer than another; "
-                "give other images or another --init-from"
-            )
-        rows = rows.to(self.near.device)
-        places = torch.arange(len(rows), device=rows.device)[:, None]
-        if others:
-            # identical images may all be as near as the sample itself, which is to be among them once
-            unit = F.normalize(features, dim=1)
-            near, _ = nearest(unit, unit, others, exclude_self=True)
-            places = torch.cat([places, near], dim=1)
-        places = places[:, -self.neighbors :]
-        self.near[rows] = rows[places]
-        return features, places
 
     def _keep_if_best(self, epoch: int, encode: Encode) -> None:
         when = f"after epoch {epoch}" if epoch > 0 else "after the last epoch"

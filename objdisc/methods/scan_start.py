@@ -7,12 +7,11 @@ from torch.nn import functional as F
 from objdisc.losses.scan import scan_loss
 from objdisc.models.heads import SubHeads
 
-_EPOCHS = 30
+_EPOCHS = 20
 _BATCH = 500
-_LR = 0.003
+_LR = 0.01
 _SCALE = 0.02  # of the first weights, for features of variance 1
 _DROPOUT = 0.3  # of features, in the place of views
-_ENTROPY_WEIGHT = 2.0  # while they learn; they are chosen by the weight of the method
 
 
 def start_heads(
@@ -28,7 +27,7 @@ def start_heads(
         features: ``(n, F)`` float32 of the samples.
         near: ``(n, k)`` int64 places of each sample's neighbours among them.
         candidates: Heads to train.
-        entropy_weight: Lambda of the loss that they are chosen by.
+        entropy_weight: Lambda of the loss.
         seed: Of the first weights, batches and neighbours.
     """
     kept, clusters = heads.bias.shape
@@ -39,7 +38,7 @@ def start_heads(
         torch.manual_seed(seed)
         tried = SubHeads(features.shape[1], clusters, candidates, _SCALE).to(features.device)
         with torch.enable_grad():
-            _train(tried, points, near)
+            _train(tried, points, near, entropy_weight)
     lowest = _losses(tried, points, near, entropy_weight).argsort()[:kept]
     with torch.no_grad():
         weight = tried.weight[lowest] / spread
@@ -47,7 +46,7 @@ def start_heads(
         heads.bias.copy_(tried.bias[lowest] - weight @ center)
 
 
-def _train(heads: SubHeads, points: Tensor, near: Tensor) -> None:
+def _train(heads: SubHeads, points: Tensor, near: Tensor, entropy_weight: float) -> None:
     batches = -(-len(points) // _BATCH)
     optimizer = torch.optim.Adam(heads.parameters(), _LR)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _EPOCHS * batches)
@@ -55,7 +54,7 @@ def _train(heads: SubHeads, points: Tensor, near: Tensor) -> None:
         for rows in torch.randperm(len(points)).to(points.device).tensor_split(batches):
             column = torch.randint(near.shape[1], rows.shape).to(points.device)
             anchors, neighbors = (F.dropout(points[which], _DROPOUT) for which in (rows, near[rows, column]))
-            loss = scan_loss(heads(anchors), heads(neighbors), _ENTROPY_WEIGHT).loss.sum()
+            loss = scan_loss(heads(anchors), heads(neighbors), entropy_weight).loss.sum()
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()

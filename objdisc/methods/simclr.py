@@ -8,7 +8,9 @@ from objdisc.clustering.kmeans import kmeans, soft_assignments
 from objdisc.errors import UsageError
 from objdisc.losses.contrastive import info_nce
 from objdisc.methods.base import Encode, ImageFunction, Method, Views
+from objdisc.methods.mining import mine
 from objdisc.models.encoder import Encoder
+from objdisc.models.kept import KeptCopy, features_of
 from objdisc.types import Batch
 
 
@@ -19,6 +21,12 @@ class SimCLR(Method):
     searched, are the encoder's features at unit length; the projection that the loss compares is left behind, as the
     paper advises.
 
+    With ``neighbors``, the second view may be of another image: one of the first one's neighbours, as the encoder sees
+    them now. What a sample's nearest neighbours show is then learned to be alike as well, as in "With a Little Help
+    from My Friends" (Dwibedi et al., ICCV 2021), which takes the nearest one of a queue; here they are mined from the
+    whole set, as in SCAN, and again every few epochs. It wants a start that has good neighbours, so ``--init-from`` or
+    pretrained weights.
+
     Args:
         encoder: Maps images to features.
         num_clusters: K, at least 2.
@@ -26,12 +34,15 @@ class SimCLR(Method):
         embedding_dim: Length of what is compared.
         temperature: Of the softmax over cosine similarities.
         restarts: Starts of k-means; the lowest inertia wins.
+        neighbors: Images that the second view may be of, the first one's own among them. 0: always its own.
+        mining_period: Epochs after which they are mined again.
+        kept_side: Side in pixels of the images that a copy of the encoder sees, whose features are mined together with
+            its own; see ``KeptCopy``. What is clustered is the encoder's alone. 0: no copy.
         seed: Of k-means.
     """
 
-    views = Views.AUGMENTED_PAIR
-
     centroids: Tensor
+    near: Tensor
 
     def __init__(
         self,
@@ -42,18 +53,43 @@ class SimCLR(Method):
         embedding_dim: int = 128,
         temperature: float = 0.1,
         restarts: int = 10,
+        neighbors: int = 0,
+        mining_period: int = 2,
+        kept_side: int = 0,
         seed: int = 0,
     ) -> None:
         super().__init__(encoder, num_clusters)
         if min(hidden, embedding_dim, restarts) < 1 or temperature <= 0:
             raise UsageError("simclr: hidden, embedding_dim and restarts start at 1, temperature is above 0")
+        if neighbors < 0 or mining_period < 1 or (kept_side and not neighbors):
+            raise UsageError("simclr: neighbors starts at 0, mining_period at 1, and kept_side wants neighbors")
         self.temperature, self.restarts, self.seed = temperature, restarts, seed
+        self.neighbors, self.mining_period = neighbors, mining_period
+        self.views = Views.NEIGHBOR_PAIR if neighbors else Views.AUGMENTED_PAIR
+        self.kept_copy = KeptCopy(encoder, kept_side) if kept_side else None
         width = encoder.num_features
         self.projection = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, embedding_dim))
         self.register_buffer("centroids", torch.zeros(num_clusters, width))
 
+    def setup(self, num_samples: int) -> None:
+        """Allocate the neighbours of N samples."""
+        if self.neighbors:
+            self.register_buffer("near", torch.full((num_samples, self.neighbors), -1))
+
+    @torch.no_grad()
+    def begin_epoch(self, epoch: int, encode: Encode) -> None:
+        """Mine the neighbours, if it is time to."""
+        if self.neighbors and epoch % self.mining_period == 0:
+            seen = ImageFunction(self, lambda images: features_of(images, self.encoder, self.kept_copy))
+            mined = mine(encode, seen, self.neighbors)
+            self.near[mined.rows] = mined.rows.to(self.near.device)[mined.places]
+
+    def partners(self) -> Tensor | None:
+        """Return the mined rows ``(N, k)``, -1 for background; None without neighbours."""
+        return self.near if self.neighbors else None
+
     def training_step(self, batch: Batch) -> dict[str, Tensor]:
-        """InfoNCE of the two views of the batch's objects."""
+        """InfoNCE of the pairs of views of the batch's objects."""
         first, second = self.projected(torch.cat([view[batch.foreground] for view in batch.views])).chunk(2)
         return {"loss": info_nce(first, second, self.temperature)}
 
@@ -66,7 +102,7 @@ class SimCLR(Method):
 
     @torch.no_grad()
     def finish(self, encode: Encode) -> None:
-        """Cluster the embedding of the foreground.
+        """Cluster the embedding of the foreground; the neighbours are left behind.
 
         Raises:
             UsageError: There are fewer foreground patches than clusters.
@@ -75,6 +111,8 @@ class SimCLR(Method):
         points = encode(ImageFunction(self, self.embed), rows)
         found = kmeans(points, self.num_clusters, seed=self.seed, restarts=self.restarts, distance="products")
         self.centroids.copy_(found[0])
+        if self.neighbors:
+            del self.near
 
     def predict(self, images: Tensor) -> Tensor:
         """Softmax over negative squared distances relative to their mean over the clusters, ``(B, K, 1, 1)``."""
