@@ -28,6 +28,7 @@ from objdisc.inputs import (
 )
 from objdisc.methods.base import Method
 from objdisc.objectness.base import ObjectnessSource
+from objdisc.patches import PatchOptions
 from objdisc.report.gallery import write_report
 from objdisc.retrieval import Centers
 from objdisc.run import Run
@@ -106,11 +107,21 @@ def _run_stages(stages: Sequence[Stage], options: DiscoverOptions, untrained: Tr
     """Train and score what the method starts from, and return the seconds that the trainings took."""
     if options.resume is None and is_main_process():
         discard(untrained.run)
-    if not stages:
-        return 0.0
-    dataset, store = untrained.dataset, untrained.store
-    scored = (untrained.scored, scored_store(untrained, options)) if is_main_process() else None
-    return sum(run_stage(stage, dataset, store, scored, options.resume is not None) for stage in stages)
+    seconds, main = 0.0, is_main_process()
+    cut: dict[PatchOptions, tuple[PatchStore, PatchStore | None]] = {}
+    for stage in stages:
+        patches = stage.options.patches
+        if patches not in cut:
+            own = untrained
+            if patches != options.patches:
+                run = Run.create(stage.run.path)
+                store = build_store(run, untrained.dataset, untrained.source, stage.options)
+                own = replace(untrained, run=run, store=store)
+            cut[patches] = own.store, scored_store(own, stage.options) if main else None
+        store, scored = cut[patches]
+        answered = None if scored is None else (untrained.scored, scored)
+        seconds += run_stage(stage, untrained.dataset, store, answered, options.resume is not None)
+    return seconds
 
 
 def _check_scored(source: ObjectnessSource, scored: ImageDataset) -> None:

@@ -59,10 +59,10 @@ class DiscoverOptions:
         output_dir: Folder of the run; runs/DATASET_METHOD_kK_sSEED if none is given.
         resume: Run to go on with, exactly where it stopped, with its own settings.
         init_from: Finished run whose weights the method starts from, as far as they fit; its encoder must.
-        stages: Runs that make up this one, in order: a mapping from names to settings of their own (``method`` and
-            those of the training), the rest as here. Each starts from the one before; the last is this run, the others
-            lie in its folder under stages. {} for none; without it those of the method, where it is a chain and no
-            ``init_from`` is given.
+        stages: Runs that make up this one, in order: a mapping from names to settings of their own (``method``,
+            ``patches`` and those of the training), the rest as here. Each starts from the one before; the last is this
+            run, the others lie in its folder under stages. {} for none; without it those of the method, where it is a
+            chain and no ``init_from`` is given.
         overlays: Draw at most this many frames.
         reading: How images are read: which classes are told apart for scoring and which pixels take part, the scale,
             the bands, and which images are left out.

@@ -59,6 +59,8 @@ def plan(options: DiscoverOptions, run: Run) -> list[Stage]:
         if len(chain) > 1:
             _check_changes(name, changes)
         settings.append(override(whole, changes, f"stages.{name}") if changes else whole)
+    if settings[-1].patches != whole.patches:
+        raise UsageError(f"stages.{name}: the last stage answers for the whole; set its patches there")
     epochs = sum(own.training.epochs for own in settings)
     stages: list[Stage] = []
     for (name, changes), own in zip(chain.items(), settings, strict=True):
@@ -72,12 +74,12 @@ def plan(options: DiscoverOptions, run: Run) -> list[Stage]:
 
 
 def _check_changes(name: str, changes: Mapping[str, Any]) -> None:
-    known = {"method", *(field.name for field in fields(TrainerOptions))} - {"seed", "device", "workers"}
+    known = {"method", "patches", *(field.name for field in fields(TrainerOptions))} - {"seed", "device", "workers"}
     foreign = [key for key in changes if key not in known]
     if foreign:
         raise UsageError(
-            f"stages.{name}: {foreign[0]} is not a stage's to set; stages differ in method, epochs, batch_size, lr and "
-            "other settings of the training"
+            f"stages.{name}: {foreign[0]} is not a stage's to set; stages differ in method, patches, epochs, "
+            "batch_size, lr and other settings of the training"
         )
     if not name.replace("_", "").replace("-", "").isalnum():
         raise UsageError(f"stages: {name!r} cannot be the name of a folder; use letters and digits")

@@ -208,6 +208,28 @@ def test_a_method_that_is_no_chain_is_one_run() -> None:
     assert only.run.path == Path("runs/x")
 
 
+def test_a_stage_may_see_patches_of_another_size(stripes: Path, tmp_path: Path) -> None:
+    config = tmp_path / "chain.yaml"
+    small = {"patches": {"size": 24}, "method": "simclr"}
+    chain = {"pretext": small, "again": small, "scan": {}, "selflabel": {"method": "selflabel"}}
+    config.write_text(yaml.safe_dump({"method": "scan", "stages": chain}, sort_keys=False), encoding="utf-8")
+    whole, hand = tmp_path / "whole", tmp_path / "hand"
+    discover(stripes, whole, "--config", str(config), "--method.neighbors", "3", "--epochs", "1")
+    discover(stripes, hand, "--method", "simclr", "--patches.size", "24", "--epochs", "1")
+    assert weights_of(hand) == weights_of(whole / "stages/pretext")
+    sides = {path.parent.name: np.load(path, mmap_mode="r").shape[1] for path in (whole).glob("**/images.npy")}
+    assert len(sides) == 1
+    held = {path.parents[2] for path in whole.glob("**/images.npy")}
+    assert held == {whole, whole / "stages/pretext"}  # one store serves both of these stages
+    again = discover(stripes, whole, "--config", str(config), "--epochs", "1", "--resume", str(whole))
+    assert set(again["stages"]) == set(chain)
+
+
+def test_the_last_stage_has_the_patches_of_the_whole() -> None:
+    with pytest.raises(UsageError, match="the last stage answers for the whole; set its patches there"):
+        planned(stages={"a": {}, "b": {"patches": {"size": 8}}})
+
+
 def test_a_budget_is_shared_by_epochs() -> None:
     chain: dict[str, Any] = {"a": {"epochs": 60}, "b": {}, "c": {"epochs": 10}, "d": {"budget_minutes": 7.0}}
     stages = planned(training=TrainerOptions(budget_minutes=12, epochs=25), stages=chain)
