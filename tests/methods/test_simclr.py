@@ -92,7 +92,7 @@ def test_a_kept_copy_takes_part_in_mining_alone(world: World, pixels: Encoder) -
     assert torch.equal(plain.centroids, beside.centroids)
 
 
-def test_neighbours_are_of_no_use_to_what_was_learned(world: World, pixels: Encoder) -> None:
+def test_neighbours_are_not_kept_with_the_weights(world: World, pixels: Encoder) -> None:
     names = {}
     for neighbors in (0, 4):
         method = SimCLR(pixels, 3, neighbors=neighbors)

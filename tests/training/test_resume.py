@@ -27,6 +27,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "kmeans_memory": {"embedding_dim": 8},
     "scan": {"neighbors": 4},
     "selflabel": {"threshold": 0.1},
+    "simclr": {"neighbors": 4, "mining_period": 3, "kept_side": 16},
 }
 """What lets a method show in four epochs on a few patches what it does; nothing for one whose defaults do."""
 
