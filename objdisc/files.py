@@ -82,6 +82,11 @@ def remove_leftovers(folder: Path) -> None:
                 file.unlink()
 
 
+def is_leftover(path: Path) -> bool:
+    """Whether a file bears the name of one that is, or was, being written."""
+    return path.match(_TEMPORARY.format("*"))
+
+
 def _hold(file: IO[Any], *, wait: bool = True) -> None:
     """Lock a file until it is closed or its process ends; Windows lets nobody remove an open file in any case.
 

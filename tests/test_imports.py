@@ -18,6 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     {"errors", "types", "options", "lettering"},
     {"files"},
+    {"io"},
     {"run"},
     {"datasets"},
     {"objectness"},
@@ -42,6 +43,7 @@ LAYERS = [
     {
         "config",
         "flags",
+        "pipeline",
         "inputs",
         "frozen",
         "scoring",

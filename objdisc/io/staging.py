@@ -1,0 +1,106 @@
+"""New results beside the old ones: written in a folder of their own, and swapped in when all of them are whole."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from objdisc.errors import ObjdiscError
+from objdisc.files import read_json, write_json
+from objdisc.io.paths import checked_name
+
+STAGING = ".objdisc-new"
+"""Folder, inside the one that results are for, in which they are written: on the same disk, whatever is mounted."""
+
+REPLACEMENT = ".objdisc-replacement"
+"""The same for a run that will replace another: an interrupted one is gone on with."""
+
+_HIDDEN = {STAGING, REPLACEMENT}
+_WHOLE = ".objdisc-whole.json"  # lists what is to be moved and removed; it appears when the results are whole
+
+
+@contextmanager
+def staged(home: Path, replaces: Sequence[str] = ()) -> Iterator[Path]:
+    """Give an empty folder to write results into; they appear in ``home`` when the block ends well.
+
+    Args:
+        home: The folder that the results are for, which this process alone writes to.
+        replaces: Glob patterns below ``home``: files that the old results may have left, and that the new ones
+            replace even where they have no such file.
+
+    Raises:
+        ObjdiscError: Something that is no file of the results is in the way of one.
+    """
+    settle(home)
+    folder = home / STAGING
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+        publish(folder, replaces)
+    except BaseException:
+        if not (folder / _WHOLE).is_file():  # else it is whole, and the next call finishes the swap
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def publish(folder: Path, replaces: Sequence[str] = ()) -> None:
+    """Move what lies in a staging folder to its place, the folder that it lies in; see ``staged``.
+
+    A process that is killed in between leaves the rest to ``settle``.
+
+    Raises:
+        ObjdiscError: Something that is no file of the results is in the way of one; nothing was moved.
+    """
+    home = folder.parent
+    new = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file()]
+    new = [name for name in new if Path(name).name != _WHOLE]
+    for name in new:
+        if blocking := _in_the_way(home, name):
+            raise ObjdiscError(f"{blocking}: in the way of {home / name}; move it away, and run the command again.")
+    kept = set(new)
+    old = {str(path.relative_to(home)) for pattern in replaces for path in home.glob(pattern) if path.is_file()}
+    outdated = sorted(name for name in old - kept if not _HIDDEN & set(Path(name).parts))
+    write_json(folder / _WHOLE, {"new": new, "outdated": outdated})
+    settle(home)
+
+
+def settle(home: Path) -> None:
+    """Finish a swap that a killed process has begun; do nothing where there is none.
+
+    Each step may be done twice, so that it harms nothing where two processes do it at once.
+
+    Raises:
+        UsageError: The list of what is to be moved names places outside the folder.
+    """
+    for name in sorted(_HIDDEN):
+        if (home / name / _WHOLE).is_file():
+            _settle(home, home / name)
+
+
+def _settle(home: Path, folder: Path) -> None:
+    whole = read_json(folder / _WHOLE)
+    new, outdated = ([checked_name(name, folder / _WHOLE) for name in whole[key]] for key in ("new", "outdated"))
+    for name in new:
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # it was moved before
+            os.replace(folder / name, home / name)
+    for name in outdated:
+        (home / name).unlink(missing_ok=True)
+        with suppress(OSError):  # other files are in it
+            for parent in Path(name).parents[:-1]:
+                (home / parent).rmdir()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def final_place(path: Path) -> Path:
+    """Return where a path will be when what it is part of has been swapped in."""
+    return Path(*(part for part in path.parts if part not in _HIDDEN)) if _HIDDEN & set(path.parts) else path
+
+
+def _in_the_way(home: Path, name: str) -> Path | None:
+    if (home / name).is_dir():
+        return home / name
+    return next((home / parent for parent in Path(name).parents[:-1] if (home / parent).is_file()), None)

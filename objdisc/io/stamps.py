@@ -1,0 +1,84 @@
+"""Whether files are still those that something was made from, wherever they lie by now."""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+_EDGE = 1 << 16  # bytes at either end that are hashed: headers and what compression made of all pixels
+
+MISSING = (-1, -1)
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """Return size in bytes and time of change in nanoseconds; ``MISSING`` where reading the file will say why."""
+    try:
+        status = path.stat()
+    except OSError:
+        return MISSING
+    return status.st_size, status.st_mtime_ns
+
+
+def relative_name(path: Path, root: Path) -> str:
+    """Return the name of a file seen from the folder of its data set, with ``/`` between folders."""
+    return os.path.relpath(os.path.abspath(path), os.path.abspath(root)).replace(os.sep, "/")
+
+
+def edges(path: Path) -> str:
+    """Return a hash of a file's size and its first and last 64 kB; empty where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            digest = hashlib.blake2b(str(size).encode(), digest_size=16)
+            file.seek(0)
+            digest.update(file.read(_EDGE))
+            file.seek(max(size - _EDGE, 0))
+            digest.update(file.read(_EDGE))
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """What is known of the files that something was made from.
+
+    Attributes:
+        root: Folder of the data set, absolute.
+        content: Hash of the settings, and of the names and sizes of all files.
+        times: Time of change of each file, in nanoseconds.
+        edges: ``edges`` of each file; empty as long as they have not been asked for.
+    """
+
+    root: str
+    content: str
+    times: Sequence[int]
+    edges: Sequence[str] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the values that ``from_json`` takes."""
+        return {"root": self.root, "content": self.content, "times": list(self.times), "edges": list(self.edges)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Read what ``to_json`` gave.
+
+        Raises:
+            KeyError: A value is missing.
+        """
+        return cls(str(values["root"]), str(values["content"]), list(values["times"]), list(values["edges"]))
+
+    def is_met_by(self, now: "Stamps", files: Sequence[Path]) -> bool:
+        """Whether files are those of these stamps: the same where only the folder or a time differs.
+
+        Args:
+            now: Stamps of the files as they are, without edges.
+            files: The files, in the order of the stamps.
+        """
+        if self.content != now.content or not len(self.times) == len(self.edges) == len(files):
+            return False
+        moved = self.root != now.root
+        doubtful = [index for index in range(len(files)) if moved or self.times[index] != now.times[index]]
+        return all(edges(files[index]) == self.edges[index] for index in doubtful)
