@@ -20,7 +20,7 @@ import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from objdisc.errors import UsageError
-from objdisc.flags import divide_flags, leaf_types, option_fields, spell_flag, split_flags
+from objdisc.flags import check_flags, check_values, divide_flags, leaf_types, option_fields, spell_flag, split_flags
 from objdisc.options import Component, component_names, resolve_class_path
 
 Options = TypeVar("Options")
@@ -43,30 +43,38 @@ def parse(options: type[Options], argv: Sequence[str], prog: str) -> Options:
     """
     parser = _build_parser(options, prog)
     pairs, passed = divide_flags(options, split_flags(options, argv))
+    allow_import = ("--allow_import", "true") in pairs
+    check_flags(options, pairs, allow_import=allow_import)
     files = [Path(value) for flag, value in pairs if flag == "--config" and value]
     resumed = next((value for flag, value in pairs if flag == "--resume" and value), None)
     if resumed and not files:
         files = [Path(resumed) / "config.yaml"]
     given = [value for flag, value in pairs if not flag and value]
-    read = [_read_config(options, file, parser) for file in files]
-    _drop_replaced(options, parser, read, pairs)
+    read = [_read_config(options, file, parser, allow_import) for file in files]
+    _drop_replaced(options, parser, read, pairs, allow_import)
     configs: list[str] = []
     for file, values in zip(files, read, strict=True):
         configs.append(f"--config={json.dumps(values)}")
         _run(parser, [*configs, *given], options, f"{file}: ")
-    words = [spell_flag(options, flag, value) for flag, value in pairs if flag and flag != "--config"]
+    words = [spell_flag(options, flag, value, allow_import) for flag, value in pairs if flag and flag != "--config"]
     # several positionals must stand together
     namespace = _run(parser, [*configs, *given, *filter(None, words)], options)
     return _from_mapping(options, namespace | passed)
 
 
-def load(options: type[Options], path: Path) -> Options:
+def load(options: type[Options], path: Path, *, allow_import: bool = False) -> Options:
     """Read a configuration file alone, such as ``runs/<name>/config.yaml``.
+
+    Args:
+        options: Dataclass of the command.
+        path: The file.
+        allow_import: Whether it may name classes outside of the package, whose modules are then run.
 
     Raises:
         UsageError: It is missing, no YAML, or does not fit the options.
     """
-    return parse(options, ["--config", str(path)], prog="objdisc")
+    allowed = ["--allow-import"] if allow_import else []
+    return parse(options, ["--config", str(path), *allowed], prog="objdisc")
 
 
 def override(options: Options, changes: Mapping[str, Any], where: str) -> Options:
@@ -91,8 +99,11 @@ def override(options: Options, changes: Mapping[str, Any], where: str) -> Option
             # jsonargparse fills in all arguments of a class that settings within others name by its import path
             arguments = {k: v for k, v in (value.get("init_args") or {}).items() if k not in item.metadata["given"]}
             merged[item.name] = {**value, "init_args": arguments}
-    values = _prepared(type(options), merged, where, parser)
-    return _from_mapping(type(options), _run(parser, [f"--config={json.dumps(values)}"], type(options), f"{where}: "))
+    allow_import = bool(getattr(options, "allow_import", False))
+    values = _prepared(type(options), merged, where, parser, allow_import)
+    allowed = {item.name: getattr(options, item.name) for item in option_fields(type(options)) if _is_flag_only(item)}
+    read = _run(parser, [f"--config={json.dumps(values)}"], type(options), f"{where}: ")
+    return _from_mapping(type(options), read | allowed)
 
 
 def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,6 +118,8 @@ def dump(options: Any) -> str:
     """Write options as YAML that ``--config`` takes; everything is spelled out, defaults too."""
     values: dict[str, Any] = {}
     for item in fields(options):
+        if _is_flag_only(item):
+            continue
         value = getattr(options, item.name)
         plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
         values.update(plain if "flat" in item.metadata else {item.name: plain})
@@ -133,7 +146,11 @@ class _HelpFormatter(DefaultHelpFormatter):
 
 def _build_parser(options: type, prog: str) -> ArgumentParser:
     types = get_type_hints(options)
-    marked = {item.name: item for item in option_fields(options) if item.metadata or is_dataclass(types[item.name])}
+    marked = {
+        item.name: item
+        for item in option_fields(options)
+        if (item.metadata and not _is_flag_only(item)) or is_dataclass(types[item.name])
+    }
     positionals = [item for item in marked.values() if "positional" in item.metadata]
     names = [_in_usage(item) for item in positionals]
     parser = ArgumentParser(
@@ -182,6 +199,7 @@ def _drop_replaced(
     parser: ArgumentParser,
     configs: Sequence[dict[str, Any]],
     pairs: Sequence[tuple[str, str | None]],
+    allow_import: bool,
 ) -> None:
     """Forget components that a later setting replaces by another class, with their arguments.
 
@@ -192,7 +210,7 @@ def _drop_replaced(
             continue
         named = [values[item.name]["class_path"] for values in configs if item.name in values]
         named += [
-            resolve_class_path(value, item.metadata["base"], item.metadata["package"])
+            resolve_class_path(value, item.metadata["base"], item.metadata["package"], allow_import=allow_import)
             for flag, value in pairs
             if flag == f"--{item.name}" and value and value != "auto"
         ]
@@ -212,7 +230,7 @@ def _attribute_texts(options: type) -> dict[str, str]:
     return {name: " ".join(text.split()) for name, text in entries}
 
 
-def _read_config(options: type, path: Path, parser: ArgumentParser) -> dict[str, Any]:
+def _read_config(options: type, path: Path, parser: ArgumentParser, allow_import: bool) -> dict[str, Any]:
     """Read a YAML file as jsonargparse takes it."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
@@ -222,30 +240,43 @@ def _read_config(options: type, path: Path, parser: ArgumentParser) -> dict[str,
         raise UsageError(f"{path}: not valid YAML ({' '.join(str(error).split())}).") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path}: holds a {type(values).__name__}, expected keys and values such as 'epochs: 10'.")
-    return _prepared(options, values, str(path), parser)
+    return _prepared(options, values, str(path), parser, allow_import)
 
 
-def _prepared(options: type, values: dict[str, Any], where: str, parser: ArgumentParser) -> dict[str, Any]:
+def _prepared(
+    options: type, values: dict[str, Any], where: str, parser: ArgumentParser, allow_import: bool
+) -> dict[str, Any]:
     """Spell out names; positionals become the parser's defaults, since jsonargparse would ignore them."""
+    check_values(options, values, where, allow_import=allow_import)
     for item in option_fields(options):
         value = values.get(item.name)
         if "positional" in item.metadata and item.name in values:
             parser.set_defaults({item.name: values.pop(item.name)})
         elif "base" in item.metadata and item.name in values:
-            values[item.name] = _resolved(value, item, where)
+            values[item.name] = _resolved(value, item, where, allow_import)
             if values[item.name] is None:
                 del values[item.name]
     return values
 
 
-def _resolved(value: Any, item: Field[Any], where: str) -> dict[str, Any] | None:
+def _is_flag_only(item: Field[Any]) -> bool:
+    return "flag_only" in item.metadata
+
+
+def _resolved(value: Any, item: Field[Any], where: str, allow_import: bool) -> dict[str, Any] | None:
     """Turn ``instances`` or ``{class_path: instances, init_args: ...}`` into an import path and arguments."""
     spec = {"class_path": value} if isinstance(value, str) else value
     if value is None or (value == "auto" and item.default is None):
         return None
     if not isinstance(spec, Mapping) or not isinstance(spec.get("class_path"), str):
         raise UsageError(f"{where}: {item.name} is {value!r}; expected a name, or class_path and init_args.")
-    class_path = resolve_class_path(spec["class_path"], item.metadata["base"], item.metadata["package"])
+    metadata = item.metadata
+    try:
+        class_path = resolve_class_path(
+            spec["class_path"], metadata["base"], metadata["package"], allow_import=allow_import
+        )
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from error
     return {**spec, "class_path": class_path}
 
 

@@ -1,10 +1,14 @@
 """A command line as flags with values: dashes and switches, short names and comma lists, flags of another command."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import Field, fields, is_dataclass
+from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
-from objdisc.options import resolve_class_path
+import yaml
+
+from objdisc.errors import UsageError
+from objdisc.options import check_class_paths, resolve_class_path
 
 
 def option_fields(options: type) -> tuple[Field[Any], ...]:
@@ -72,7 +76,89 @@ def divide_flags(
     return ours, {kept: tuple(passed)}
 
 
-def spell_flag(options: type, flag: str, value: str | None) -> str:
+def check_values(options: type, values: Mapping[Any, Any], where: str, *, allow_import: bool) -> None:
+    """Refuse settings of a file that no file may have, before jsonargparse, which imports what is called a class.
+
+    Args:
+        options: Dataclass of the command.
+        values: Keys and values as they stand in the file.
+        where: The file, for messages.
+        allow_import: Whether classes outside of the package may be named.
+
+    Raises:
+        UsageError: A path is empty, a switch can be given on the command line alone, another config is named, or a
+            class outside of the package.
+    """
+    types = leaf_types(options)
+    for item in option_fields(options):
+        if item.name in values and "flag_only" in item.metadata:
+            raise UsageError(f"{where}: {item.name} is a flag, not a setting; give it on the command line.")
+    if "config" in values and "config" not in types:
+        raise UsageError(f"{where}: config: a config names no other; give each with --config.")
+    for name, value in values.items():
+        if value == "" and _is_path(types.get(str(name))):
+            raise UsageError(f"{where}: {name} is empty; give a path, or leave it out.")
+    if not allow_import:
+        check_class_paths(options, values, where)
+        _check_nested(options, _expanded(values), where)
+
+
+def _expanded(values: Any) -> Any:
+    """Write keys with dots as mappings within mappings, as jsonargparse understands them."""
+    if not isinstance(values, Mapping):
+        return values
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name, _, rest = str(key).partition(".")
+        inner = _expanded({rest: value} if rest else value)
+        before = found.get(name)
+        found[name] = {**before, **inner} if isinstance(before, Mapping) and isinstance(inner, Mapping) else inner
+    return found
+
+
+def _check_nested(options: type, values: Mapping[Any, Any], where: str) -> None:
+    """Refuse a name where settings within settings are expected: jsonargparse takes it for that of a class."""
+    for item in option_fields(options):
+        annotation = get_type_hints(options)[item.name]
+        if "base" in item.metadata or not (is_dataclass(annotation) and isinstance(annotation, type)):
+            continue
+        inner = values if "flat" in item.metadata else values.get(item.name, {})
+        if not isinstance(inner, Mapping):
+            raise UsageError(f"{where}: {item.name} is {inner!r}; expected settings such as '{item.name}: {{...}}'.")
+        _check_nested(annotation, inner, where)
+
+
+def check_flags(options: type, pairs: Sequence[tuple[str, str | None]], *, allow_import: bool) -> None:
+    """Do for flags what ``check_values`` does for the settings of a file.
+
+    Raises:
+        UsageError: A path is empty, or a class outside of the package is named.
+    """
+    types = leaf_types(options)
+    components = {item.name for item in option_fields(options) if "base" in item.metadata}  # resolved by themselves
+    for flag, value in pairs:
+        name = flag.removeprefix("--")
+        if value == "" and (not flag or _is_path(types.get(name)) or name == "config"):
+            raise UsageError(f"{flag.replace('_', '-') or 'PATH'}: the path is empty; give one, or leave it out.")
+        if flag and value and not allow_import and name not in components:
+            values = {name: _plain(value)}
+            check_class_paths(options, values, flag)
+            _check_nested(options, _expanded(values), flag)
+
+
+def _plain(value: str) -> Any:
+    """Read a flag's value as jsonargparse does."""
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+
+
+def _is_path(annotation: Any) -> bool:
+    return annotation is Path or Path in getattr(annotation, "__args__", ())
+
+
+def spell_flag(options: type, flag: str, value: str | None, allow_import: bool = False) -> str:
     """Write one flag as jsonargparse reads it: short names resolved, comma lists in brackets; "" for ``auto``."""
     if not flag or value is None:
         return value or flag
@@ -81,7 +167,7 @@ def spell_flag(options: type, flag: str, value: str | None) -> str:
     if item is not None:
         if value == "auto" and item.default is None:
             return ""
-        value = resolve_class_path(value, item.metadata["base"], item.metadata["package"])
+        value = resolve_class_path(value, item.metadata["base"], item.metadata["package"], allow_import=allow_import)
     elif _is_list(leaf_types(options).get(flag[2:])) and not value.startswith("["):
         value = f"[{value}]"
     return f"{flag}={value}"

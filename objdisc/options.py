@@ -7,7 +7,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar
 
 from objdisc.errors import UsageError
@@ -64,26 +64,76 @@ def component_names(base: type, package: str) -> list[str]:
     return sorted(name for name in names if len(_concrete_classes(f"{package}.{name}", base)) == 1)
 
 
-def resolve_class_path(name: str, base: type, package: str) -> str:
+def resolve_class_path(name: str, base: type, package: str, *, allow_import: bool = False) -> str:
     """Turn a short name into the import path of the one concrete class that its module defines.
+
+    To import a module is to run it, so that a path is held to the package's own classes first: configs are passed on.
 
     Args:
         name: A module of the package, or an import path, which is returned as it is.
         base: What the class must derive from.
         package: Where modules are looked up.
+        allow_import: Whether the path may lie outside of the package.
 
     Raises:
-        UsageError: The package has no such module.
+        UsageError: The package has no such module, or the path lies outside of it and that is not allowed.
     """
+    names = component_names(base, package)
     if "." in name:
+        own = {path for each in names for path in _own_paths(f"{package}.{each}", base)}
+        if name not in own and not allow_import:
+            raise UsageError(
+                f"{name}: no {base.__name__} of objdisc; its module would be run. If you trust where it comes from, "
+                "add --allow-import."
+            )
         return name
     module = name.replace("-", "_")
-    names = component_names(base, package)
     if module not in names:
         raise UsageError(
             f"no {base.__name__} is called {name!r}; there are {', '.join(names)}, or give an import path."
         )
     return f"{package}.{module}.{_concrete_classes(f'{package}.{module}', base)[0]}"
+
+
+def _own_paths(module: str, base: type) -> list[str]:
+    return [f"{module}.{name}" for name in _concrete_classes(module, base)]
+
+
+def check_class_paths(options: type, values: object, where: str) -> None:
+    """Hold every ``class_path`` in settings, however deep, to the classes of the package; nothing else is imported.
+
+    jsonargparse imports whatever a mapping calls its ``class_path``, where no class is expected too.
+
+    Args:
+        options: The command's options, whose components say which classes there are.
+        values: Settings as they were read.
+        where: What they are called, for messages.
+
+    Raises:
+        UsageError: A path is none of the package's own.
+    """
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            if str(key).rpartition(".")[2] == "class_path":
+                _check_class_path(options, value, where)
+            check_class_paths(options, value, where)
+    elif isinstance(values, Sequence) and not isinstance(values, str | bytes):
+        for value in values:
+            check_class_paths(options, value, where)
+
+
+def _check_class_path(options: type, name: object, where: str) -> None:
+    components = [item.metadata for item in fields(options) if "base" in item.metadata]
+    for metadata in components:
+        try:
+            resolve_class_path(str(name), metadata["base"], metadata["package"])
+        except UsageError:
+            continue
+        return
+    raise UsageError(
+        f"{where}: class_path {name!r} is no class of objdisc; its module would be run. If you trust where it comes "
+        "from, add --allow-import."
+    )
 
 
 def _concrete_classes(module: str, base: type) -> list[str]:
@@ -112,6 +162,11 @@ def passed_on(options: type) -> Any:
         options: Options of that command, which tell its switches from flags with a value.
     """
     return field(default=(), metadata={"passed_on": options})
+
+
+def flag_only() -> Any:
+    """Declare a switch that only the command line can set: no config file is believed or written to hold it."""
+    return field(default=False, metadata={"flag_only": True})
 
 
 def flat(options: type) -> Any:

@@ -1,19 +1,24 @@
 """Options come from defaults, YAML and flags, in this order; mistakes end in one line that names the cause."""
 
+import sys
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import yaml
 
-from objdisc.config import dump, load, parse
+from objdisc.config import dump, load, override, parse
 from objdisc.errors import UsageError
+from objdisc.methods.base import Method
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.options import (
     Component,
     component,
     component_names,
+    flag_only,
     flat,
     passed_on,
     positional,
@@ -99,6 +104,8 @@ class Job:
             a comma between them.
         baseline: Compare.
         resume: Run to go on with.
+        allow_import: Import classes of others.
+        output: Where to.
         source: Where shapes come from.
         shape: What is drawn.
         cut: How it is cut.
@@ -110,6 +117,8 @@ class Job:
     names: tuple[str, ...] | None = None
     baseline: bool = False
     resume: str | None = None
+    allow_import: bool = flag_only()
+    output: Path | None = None
     source: Component | None = component(Shape, "objdisc.objectness")
     shape: Component = component(Shape, "objdisc.objectness", default=Component(POLYGON), given=["color"])
     cut: Cut = field(default_factory=Cut)
@@ -134,6 +143,11 @@ class Series:
 
 
 def job(*argv: str) -> Job:
+    """Read a command line; the shapes of this file lie outside of the package."""
+    return strict_job("--allow-import", *argv)
+
+
+def strict_job(*argv: str) -> Job:
     return parse(Job, argv, prog="objdisc job")
 
 
@@ -147,7 +161,7 @@ def write(file: Path, **values: object) -> str:
 
 
 def test_nothing_given_is_the_defaults_with_the_class_default_arguments() -> None:
-    assert job() == Job(shape=Component(POLYGON, {"count": 3, "regular": True}))
+    assert strict_job() == Job(shape=Component(POLYGON, {"count": 3, "regular": True}))
 
 
 @pytest.mark.parametrize("flag", ["--batch-size", "--batch_size"])
@@ -213,7 +227,7 @@ def test_dumped_options_load_as_themselves(tmp_path: Path) -> None:
     options = job("süd stadt", "--names", "a,b", "--shape.count", "4", "--cut.size", "17", "--lr", "1e-3")
     saved = tmp_path / "config.yaml"
     saved.write_text(dump(options), encoding="utf-8")
-    assert load(Job, saved) == options
+    assert load(Job, saved, allow_import=True) == options
 
 
 def test_resume_starts_from_the_configuration_of_the_run(tmp_path: Path) -> None:
@@ -274,7 +288,7 @@ def test_help_shows_flags_with_dashes_and_the_docstrings(capsys: pytest.CaptureF
 def test_short_name_is_the_one_class_of_its_module() -> None:
     package = "objdisc.objectness"
     assert resolve_class_path("windows", ObjectnessSource, package) == "objdisc.objectness.windows.Windows"
-    assert resolve_class_path("my.own.Source", ObjectnessSource, package) == "my.own.Source"
+    assert resolve_class_path("my.own.Source", ObjectnessSource, package, allow_import=True) == "my.own.Source"
     assert {"folder", "foreground", "instances", "whole", "windows"} <= set(component_names(ObjectnessSource, package))
     with pytest.raises(UsageError, match=r"no ObjectnessSource is called 'base'; there are .*windows"):
         resolve_class_path("base", ObjectnessSource, package)
@@ -316,3 +330,130 @@ def test_a_component_has_its_own_defaults_not_those_of_the_one_it_replaces(tmp_p
     assert job("--config", config, "--shape", POLYGON).shape.init_args == {"count": 3, "regular": True}
     assert job("--config", config, "--shape.points", "8").shape.init_args == {"regular": False, "points": 8}
     assert job("--shape.regular", "false").shape.init_args == {"count": 3, "regular": False}
+
+
+EVIL = """
+import pathlib
+pathlib.Path("executed").touch()
+class Shape: pass
+"""
+
+SETTINGS = [
+    "shape: evil_module.Shape",
+    "shape: {class_path: evil_module.Shape}",
+    "shape.class_path: evil_module.Shape",
+    "source: {class_path: evil_module.Shape, init_args: {}}",
+    "shape: {class_path: tests.test_config.Star, init_args: {points: {class_path: evil_module.Shape}}}",
+    "cut: {class_path: evil_module.Shape}",
+    "cut: evil_module.Shape",
+    "cut.class_path: evil_module.Shape",
+    "names: [{class_path: evil_module.Shape}]",
+    "config: other.yaml",
+    "config: {shape: evil_module.Shape}",
+]
+FLAGS = [
+    ["--shape", "evil_module.Shape"],
+    ["--shape={class_path: evil_module.Shape}"],
+    ["--shape.class_path", "evil_module.Shape"],
+    ["--shape.help", "evil_module.Shape"],
+    ["--source", "evil_module.Shape"],
+    ["--cut", "evil_module.Shape"],
+    ["--cut={class_path: evil_module.Shape}"],
+    ["--names=[{class_path: evil_module.Shape}]"],
+]
+
+
+@pytest.fixture
+def evil(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a folder with a module that leaves a trace when it is imported, on the path of imports."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "evil_module.py").write_text(EVIL, encoding="utf-8")
+    (tmp_path / "other.yaml").write_text("shape: {class_path: evil_module.Shape}", encoding="utf-8")
+    yield tmp_path / "executed"
+    sys.modules.pop("evil_module", None)
+
+
+@pytest.mark.parametrize("text", SETTINGS)
+def test_no_config_runs_a_module_of_others(evil: Path, text: str) -> None:
+    Path("c.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"^c\.yaml: "):
+        strict_job("--config", "c.yaml")
+    assert not evil.exists()
+
+
+@pytest.mark.parametrize("argv", FLAGS, ids=" ".join)
+def test_no_flag_runs_a_module_of_others(evil: Path, argv: list[str]) -> None:
+    with pytest.raises(UsageError):
+        strict_job(*argv)
+    assert not evil.exists()
+
+
+def test_a_class_of_others_is_imported_where_that_is_allowed(evil: Path) -> None:
+    Path("c.yaml").write_text(f"shape: {STAR}", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"c\.yaml: .*Star.*--allow-import"):
+        strict_job("--config", "c.yaml")
+    assert strict_job("--config", "c.yaml", "--allow-import").shape.class_path == STAR
+    assert strict_job("--shape", STAR, "--allow-import").shape.class_path == STAR
+    with pytest.raises(UsageError, match="Shape"):  # it runs, and is then found to be none of the kind
+        strict_job("--shape", "evil_module.Shape", "--allow-import")
+    assert evil.exists()
+
+
+def test_no_config_can_allow_itself_to_import(evil: Path) -> None:
+    Path("c.yaml").write_text("allow_import: true\nshape: evil_module.Shape", encoding="utf-8")
+    for more in ([], ["--allow-import"]):
+        with pytest.raises(UsageError, match="allow_import is a flag, not a setting"):
+            strict_job("--config", "c.yaml", *more)
+    assert not evil.exists()
+    assert "allow_import" not in dump(job())
+
+
+def test_settings_that_are_changed_later_are_held_to_the_same(evil: Path) -> None:
+    options = strict_job("--shape", STAR, "--allow-import")
+    assert override(options, {"shape": POLYGON}, "stages.a").shape.class_path == POLYGON
+    with pytest.raises(UsageError, match=r"stages\.a: "):
+        override(replace(options, allow_import=False), {"shape": "evil_module.Shape"}, "stages.a")
+    assert not evil.exists()
+
+
+def test_an_empty_path_is_not_the_current_folder(evil: Path) -> None:
+    for argv in ([""], ["--output", ""], ["--output="], ["--config", ""]):
+        with pytest.raises(UsageError, match="the path is empty"):
+            job(*argv)
+    Path("c.yaml").write_text("output: ''", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"c\.yaml: output is empty"):
+        job("--config", "c.yaml")
+
+
+def test_arguments_of_components_are_plain_values() -> None:
+    """What takes a class, or a function, as an argument could be told to import one."""
+    plain = {
+        "int",
+        "float",
+        "str",
+        "bool",
+        "NoneType",
+        "Path",
+        "tuple",
+        "list",
+        "dict",
+        "Literal",
+        "Union",
+        "UnionType",
+    }
+    for base, package in ((Method, "objdisc.methods"), (ObjectnessSource, "objdisc.objectness")):
+        for name in component_names(base, package):
+            found = Component(resolve_class_path(name, base, package)).find(base)
+            hints = get_type_hints(found.__init__)
+            for argument in set(hints) - {"encoder", "num_clusters", "seed", "return"}:
+                assert kinds_of(hints[argument]) <= plain, f"{name}.{argument}"
+
+
+def kinds_of(annotation: Any) -> set[str]:
+    if isinstance(annotation, type) and not get_args(annotation):
+        return {annotation.__name__}
+    origin = get_origin(annotation)
+    inner = () if origin is Literal else get_args(annotation)
+    name = getattr(origin, "__name__", None) or str(origin).rpartition(".")[2]
+    return {name}.union(*map(kinds_of, (part for part in inner if part is not ...)))
