@@ -1,7 +1,6 @@
 """Joining shards to the files of a patch store."""
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from objdisc.errors import UsageError
 from objdisc.files import atomic_write, write_json
+from objdisc.io.stamps import Stamps
 from objdisc.shardfiles import ROW, PixelFile, Shard, append_pixels, images_header, npy_header, read_shard
 from objdisc.shards import FORMAT_VERSION, CutJob
 
@@ -16,8 +16,15 @@ MANIFEST, IMAGES, ROWS, MASKS = "manifest.json", "images.npy", "rows.npy", "mask
 SHARDS = "shards"  # folder that only an unfinished build leaves
 
 
-def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str) -> None:
-    """Join shards to the files of a store, streaming, the manifest last; then drop them.
+def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str, stamps: Stamps) -> None:
+    """Join shards to the files of a store, streaming; a last rename makes them a store, and the shards go.
+
+    Args:
+        job: What was cut.
+        paths: Its shards, in the order of the samples.
+        folder: Where the store's files go.
+        key: Of the store.
+        stamps: Of the files that were cut, with edges.
 
     Raises:
         UsageError: No object is in any of them.
@@ -35,14 +42,12 @@ def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str) -> N
         num_mask_bytes += len(shard.masks)
     if num_objects == 0:
         raise UsageError(_nothing_found(job, skipped))
-    (folder / MANIFEST).unlink(missing_ok=True)
     with atomic_write(folder / ROWS, "wb") as rows, atomic_write(folder / MASKS, "wb") as masks:
         rows.write(npy_header(ROW, (num_patches,)))
         masks.write(npy_header(np.dtype(np.uint8), (num_mask_bytes,)))
         for shard in _read_all(paths, shape):
             rows.write(shard.rows.tobytes())
             masks.write(shard.masks.tobytes())
-    _join_pixels(paths, folder / IMAGES, num_patches, shape)
     manifest = {
         "format": FORMAT_VERSION,
         "key": key,
@@ -53,9 +58,10 @@ def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str) -> N
         "skipped": skipped,
         "samples": [sample.name for sample in samples],
         "frames": frames,
+        "stamps": stamps.to_json(),
     }
     write_json(folder / MANIFEST, manifest)
-    shutil.rmtree(folder / SHARDS)
+    _join_pixels(paths, folder / IMAGES, num_patches, shape)  # last: it may take the shards' own file
 
 
 def _read_all(paths: Sequence[Path], patch_shape: tuple[int, int, int]) -> Iterator[Shard]:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,12 +20,14 @@ _MOVE_KEYS = {"patch", "cluster"}
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
-def read_names(path: Path, identity: str, foreground: Sequence[bool] | NDArray[np.bool_], default: Names) -> Names:
+def read_names(
+    path: Path, identities: Collection[str], foreground: Sequence[bool] | NDArray[np.bool_], default: Names
+) -> Names:
     """Read ``names.json``; clusters that it leaves out keep their default names.
 
     Args:
         path: The file, as the report page saves it.
-        identity: ``run_identity`` of the run that it must belong to.
+        identities: ``run_identity`` of the run that it must belong to, and its ``former_identities``.
         foreground: ``(N,)`` whether a row of the patch store is an object; only objects can be moved.
         default: Names and colours of clusters that the file says nothing of.
 
@@ -34,7 +36,7 @@ def read_names(path: Path, identity: str, foreground: Sequence[bool] | NDArray[n
     """
     reader = _Reader(path)
     values = read_json(path)
-    reader.check_header(values, identity, default.num_clusters)
+    reader.check_header(values, identities, default.num_clusters)
     clusters = reader.clusters(values, default)
     moved = reader.moves(values, foreground, default.num_clusters)
     return Names.of(clusters, moved)
@@ -49,14 +51,14 @@ class _Reader:
     def fail(self, message: str) -> NoReturn:
         raise UsageError(f"{self.path}: {message}")
 
-    def check_header(self, values: Mapping[str, Any], identity: str, num_clusters: int) -> None:
+    def check_header(self, values: Mapping[str, Any], identities: Collection[str], num_clusters: int) -> None:
         if values.get("format") != FORMAT:
             self.fail(f"not a names file, its format is {values.get('format')!r}; save one in the run's report.html.")
         if values.get("version") != VERSION:
             self.fail(f"version {values.get('version')!r}; this objdisc reads version {VERSION}.")
         if (found := values.get("num_clusters")) != num_clusters:
             self.fail(f"names {found!r} clusters, but the run has {num_clusters}; save it in this run's report.html.")
-        if values.get("run") != identity:
+        if values.get("run") not in identities:
             self.fail("belongs to another run (other weights or other patches); save it in this run's report.html.")
 
     def clusters(self, values: Mapping[str, Any], default: Names) -> list[tuple[str, Color] | None]:

@@ -142,21 +142,39 @@ class Names:
 
 
 def run_identity(run: Run, store: PatchStore) -> str:
-    """Identify what cluster numbers and patch numbers mean: these weights, on these patches.
+    """Identify what cluster numbers and patch numbers mean: these weights, on these parts of these images.
+
+    It does not depend on where run and images lie.
 
     Args:
         run: A finished run.
         store: The patches that it answered for.
 
     Returns:
-        32 hexadecimal digits; other weights or other patches give others.
+        32 hexadecimal digits; other weights, other image names or other windows give others.
 
     Raises:
         UsageError: The run has no weights.
     """
+    return _joined(_weights_hash(run), store.windows())
+
+
+def former_identities(run: Run, store: PatchStore) -> tuple[str, ...]:
+    """Return what version 0.1 called the same run in its report and in ``names.json``.
+
+    Raises:
+        UsageError: The run has no weights.
+    """
+    return (_joined(_weights_hash(run), store.key),)
+
+
+def _joined(weights: str, patches: str) -> str:
+    return hashlib.blake2b(f"{weights} {patches}".encode(), digest_size=16).hexdigest()
+
+
+def _weights_hash(run: Run) -> str:
     try:
         with run.weights.open("rb") as file:
-            weights = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     except OSError as error:
         raise UsageError(f"{run.weights}: cannot be read ({error.strerror}); the run is not finished.") from error
-    return hashlib.blake2b(f"{weights} {store.key}".encode(), digest_size=16).hexdigest()

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.files import write_failed
+from objdisc.io.paths import checked_name
 
 # How a shard's file begins: the byte of the pixels' file at which its patches begin, and the bytes of each table:
 # that file's name, frames, what was skipped, rows, masks. Plain bytes: they are read again and again.
@@ -159,6 +160,7 @@ def read_shard(path: Path, patch_shape: tuple[int, int, int]) -> Shard:
 
     Raises:
         ValueError: The file is not whole, as after a power cut.
+        UsageError: It names a file outside of its folder.
         OSError: It cannot be read.
     """
     content = path.read_bytes()
@@ -168,6 +170,8 @@ def read_shard(path: Path, patch_shape: tuple[int, int, int]) -> Shard:
     ends = itertools.accumulate(lengths, initial=_START.size)
     name, frames, skipped, rows, masks = (content[begin:end] for begin, end in itertools.pairwise(ends))
     table = np.frombuffer(rows, dtype=ROW)
+    if os.sep in checked_name(name.decode(), path):
+        raise ValueError(f"{path}: names a file in another folder")
     pixels, stop = path.parent / name.decode(), start + len(table) * math.prod(patch_shape)
     if pixels.stat().st_size < stop:
         raise ValueError(f"{pixels}: lacks patches of {path}")

@@ -11,12 +11,13 @@ from typing import Any
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError
 from objdisc.files import atomic_write
+from objdisc.io.stamps import Stamps, relative_name, stamp
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches import PatchOptions, background_windows, cut, object_window
 from objdisc.shardfiles import PixelFile, Tables, write_tables
 from objdisc.types import Region
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 IMAGES_PER_SHARD = 32  # what a killed build loses at most per process
 
 
@@ -54,15 +55,47 @@ class CutJob:
             span = range(start, min(start + IMAGES_PER_SHARD, len(self.dataset.samples)))
             digest = hashlib.blake2b(settings, digest_size=16)
             for index in span:
-                digest.update(self._identity(index).encode())
+                name, foreground, files = self._sample(index)
+                stamps = [(relative_name(path, self.dataset.root), *stamp(path)) for path in files]
+                digest.update(json.dumps([name, foreground, stamps]).encode())
             plans.append(ShardPlan(span, digest.hexdigest()))
         return plans
 
-    def _identity(self, index: int) -> str:
+    def files(self) -> list[Path]:
+        """List all files that the patches are cut from: each image, then what its regions are read from."""
+        return [path for index in range(len(self.dataset.samples)) for path in self._sample(index)[2]]
+
+    def stamps(self) -> Stamps:
+        """Note what the patches are cut from, without a look into the files."""
+        digest = hashlib.blake2b(json.dumps(self.settings(), sort_keys=True).encode(), digest_size=16)
+        times: list[int] = []
+        for index in range(len(self.dataset.samples)):
+            name, foreground, files = self._sample(index)
+            stamps = [stamp(path) for path in files]
+            sizes = [
+                (relative_name(path, self.dataset.root), size) for path, (size, _) in zip(files, stamps, strict=True)
+            ]
+            digest.update(json.dumps([name, foreground, sizes]).encode())
+            times += [time for _, time in stamps]
+        return Stamps(os.path.abspath(self.dataset.root), digest.hexdigest(), times)
+
+    def _sample(self, index: int) -> tuple[str, bool | None, list[Path]]:
         sample = self.dataset.samples[index]
-        paths = (sample.image_path, *self.source.files(self.dataset, sample))
-        stamps = [(os.path.abspath(path), *_stamp(path)) for path in paths]
-        return json.dumps([sample.name, self.dataset.is_foreground(sample), stamps])
+        files = [sample.image_path, *self.source.files(self.dataset, sample)]
+        return sample.name, self.dataset.is_foreground(sample), files
+
+    def key_of_version_3(self) -> str:
+        """Return the key that stores of version 0.1 have, which holds whole paths."""
+        settings = json.dumps(self.settings() | {"format": 3}, sort_keys=True).encode()
+        keys = []
+        for start in range(0, len(self.dataset.samples), IMAGES_PER_SHARD):
+            digest = hashlib.blake2b(settings, digest_size=16)
+            for index in range(start, min(start + IMAGES_PER_SHARD, len(self.dataset.samples))):
+                name, foreground, files = self._sample(index)
+                stamps = [(os.path.abspath(path), *stamp(path)) for path in files]
+                digest.update(json.dumps([name, foreground, stamps]).encode())
+            keys.append(digest.hexdigest())
+        return hashlib.blake2b("".join(keys).encode(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -81,14 +114,6 @@ class ShardPlan:
     def file_name(self) -> str:
         """A name that only the very same content bears."""
         return f"{self.span.start:08d}-{self.key}.shard"
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return -1, -1  # reading it will say why
-    return status.st_size, status.st_mtime_ns
 
 
 def image_rng(seed: int, name: str) -> random.Random:

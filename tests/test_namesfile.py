@@ -29,7 +29,7 @@ def document(*clusters: object, moved: object = (), **more: Any) -> dict[str, An
 def read(values: object, folder: Path) -> Names:
     path = folder / "names.json"
     path.write_text(values if isinstance(values, str) else json.dumps(values), encoding="utf-8")
-    return read_names(path, IDENTITY, FOREGROUND, Names.default(COLORS))
+    return read_names(path, [IDENTITY], FOREGROUND, Names.default(COLORS))
 
 
 def table(names: Names) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]]:
@@ -144,4 +144,4 @@ def test_one_clear_line_for_every_mistake(values: object, message: str, tmp_path
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nowhere\.json: no such file"):
-        read_names(tmp_path / "nowhere.json", IDENTITY, FOREGROUND, Names.default(COLORS))
+        read_names(tmp_path / "nowhere.json", [IDENTITY], FOREGROUND, Names.default(COLORS))

@@ -1,5 +1,6 @@
 """Categories out of clusters: names, merges by name, rejections and moved patches."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from objdisc.datasets import open_dataset
 from objdisc.errors import UsageError
+from objdisc.joining import MANIFEST, ROWS
 from objdisc.naming import Category, Names, run_identity
 from objdisc.objectness.instances import Instances
 from objdisc.patches import PatchOptions
@@ -85,9 +87,17 @@ def test_identity_changes_with_weights_and_with_patches(store: PatchStore, tmp_p
     assert len(first) == 32
     run.weights.write_bytes(b"other weights")
     second = run_identity(run, store)
-    other = PatchStore.open(store.folder)
-    other.key = "another"
-    assert len({first, second, run_identity(run, other)}) == 3
+    moved = tmp_path / "moved"
+    shutil.copytree(store.folder, moved)
+    assert run_identity(run, PatchStore.open(moved)) == second
+    rows = np.load(moved / ROWS)
+    rows["window"][0, 0] += 1
+    np.save(moved / ROWS, rows)
+    third = run_identity(run, PatchStore.open(moved))
+    manifest = moved / MANIFEST
+    name = PatchStore.open(moved).patch(0).sample
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace(name, f"{name}b"), encoding="utf-8")
+    assert len({first, second, third, run_identity(run, PatchStore.open(moved))}) == 4
 
 
 def test_identity_of_a_run_without_weights(store: PatchStore, tmp_path: Path) -> None:

@@ -59,8 +59,8 @@ class Folder(ObjectnessSource):
         return regions_from_map(rank[values])
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return the coding; the mask files themselves are in the key by path, size and time."""
-        return {"source": "folder", "masks": str(self.masks.absolute()), "mode": self.mode}
+        """Return the coding; the mask files themselves are in the key by name, size and time."""
+        return {"source": "folder", "mode": self.mode}
 
     def files(self, dataset: ImageDataset, sample: Sample) -> tuple[Path, ...]:
         """Return the sample's mask, if there is one."""

@@ -21,7 +21,7 @@ from objdisc.report.curves import HEIGHT, WIDTH, curves, occupancy_bands
 from objdisc.report.nearest import nearest_clusters
 from objdisc.report.palette import cluster_colors
 from objdisc.retrieval import ClusterPatches
-from objdisc.run import Run, read_metrics_log
+from objdisc.run import Run
 from objdisc.types import Patch
 
 _MAX_COLUMNS = 300  # clusters in a class x cluster table
@@ -56,6 +56,7 @@ class ReportData:
         objectness: Where the regions came from.
         metrics: As in ``metrics.json``; what is not in it (labels, baseline) is not shown, and the page says so.
         identity: As ``naming.run_identity`` gives it; goes into ``names.json``.
+        former_identities: What earlier versions called the same run; names that they kept are taken over.
         clusters: One entry a cluster, as ``retrieval.rank`` gives them for the shown split.
         images: ``(N, S, S, 4)`` uint8 patches of that split.
         patches: N patches, where they come from; only those shown are asked for.
@@ -91,17 +92,19 @@ class ReportData:
     paths: Mapping[str, Path]
     read_frame: Callable[[str], NDArray[np.uint8]]
     cluster_names: Mapping[int, str] | None = None
+    former_identities: Sequence[str] = ()
     kept: Mapping[int, float] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     skipped: Sequence[tuple[Path, str]] = ()
 
 
-def write_report(run: Run, data: ReportData) -> None:
+def write_report(run: Run, data: ReportData, log: Sequence[Mapping[str, Any]]) -> None:
     """Write ``report.html``.
 
     Args:
-        run: The run; its metrics log is read for the curves.
+        run: Folder to write to.
         data: What the page shows.
+        log: What training logged, for the curves.
 
     Raises:
         ObjdiscError: The disk is full, or the folder cannot be written.
@@ -114,11 +117,10 @@ def write_report(run: Run, data: ReportData) -> None:
         lstrip_blocks=True,
     )
     environment.filters["number"] = _number
-    log = read_metrics_log(run.metrics_log)
     pictures = embed_pictures(data.clusters, data.images, data.patches, data.confidence, data.paths, data.read_frame)
     sizes = [shown.size for shown in data.clusters]
     colors = ["#{:02x}{:02x}{:02x}".format(*color) for color in cluster_colors(len(data.clusters)).tolist()]
-    title = run.path.resolve().name
+    title = run.name
     bands = occupancy_bands(logged_occupancy(log))
     script = Markup((_source("naming.js") + _source("page.js")).rstrip())
     page = environment.get_template("gallery.html.j2").render(
@@ -165,6 +167,7 @@ def _facts(data: ReportData, pictures: Pictures, colors: Sequence[str], title: s
     return {
         "title": title,
         "run": data.identity,
+        "former_runs": list(data.former_identities),
         "num_patches": len(data.assignments),
         "colors": list(colors),
         "sizes": [shown.size for shown in data.clusters],

@@ -8,7 +8,7 @@ const REJECTED = -1;
 const MAX_STEPS = 1000; // that can be undone; keeps what the browser stores far below its limit of 5 MB
 
 class Names {
-  // facts: run (identity), num_patches, colors (one "#rrggbb" a cluster)
+  // facts: run (identity), former_runs (what earlier versions called it), num_patches, colors (one "#rrggbb" a cluster)
   constructor(facts) {
     this.facts = facts;
     this.clusters = facts.colors.map((color) => ({ name: "", color, merged_into: null, rejected: false }));
@@ -130,7 +130,7 @@ function readFile(text, facts) {
   const file = parse(text);
   check(file !== null && file.format === FORMAT, "it is not a names file of objdisc");
   check(file.version === VERSION, `it is of version ${file.version}; this page reads version ${VERSION}`);
-  check(file.run === facts.run && file.num_clusters === count, "it belongs to another run");
+  check([facts.run, ...facts.former_runs].includes(file.run) && file.num_clusters === count, "it belongs to another run");
   check(Array.isArray(file.clusters) && Array.isArray(file.moved ?? []), "its clusters or moved patches are no list");
   const clusters = facts.colors.map((color) => ({ name: "", color, merged_into: null, rejected: false }));
   for (const entry of file.clusters) {
@@ -181,14 +181,16 @@ function tidy(name) {
 
 // The browser's memory for one run; available is false where the browser refuses, as some do for pages from disk.
 class Memory {
-  constructor(run) {
+  constructor(run, formerRuns) {
     this.key = `objdisc-names:${run}`;
+    this.formerKeys = formerRuns.map((former) => `objdisc-names:${former}`);
     this.available = true;
   }
 
   read() {
     try {
-      return window.localStorage.getItem(this.key);
+      const kept = [this.key, ...this.formerKeys].map((key) => window.localStorage.getItem(key));
+      return kept.find((text) => text !== null) ?? null;
     } catch {
       this.available = false;
       return null;

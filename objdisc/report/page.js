@@ -5,7 +5,7 @@
   const byId = (id) => document.getElementById(id);
   const facts = JSON.parse(byId("facts").textContent);
   const names = new Names(facts);
-  const memory = new Memory(facts.run);
+  const memory = new Memory(facts.run, facts.former_runs);
   const cards = [...document.querySelectorAll(".card")];
   const patches = [...document.querySelectorAll(".patch")].map((button) => ({
     button,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from objdisc.errors import UnreadableImageError
 from objdisc.report.gallery import ReportData, write_report
 from objdisc.retrieval import rank
-from objdisc.run import Run
+from objdisc.run import Run, read_metrics_log
 from objdisc.types import Patch
 
 EVIL = """<script>alert("x")</script> 'ü' & co"""
@@ -50,7 +50,7 @@ class _Page(HTMLParser):
 
 
 def _read(run: Run, data: ReportData) -> _Page:
-    write_report(run, data)
+    write_report(run, data, read_metrics_log(run.metrics_log))
     return _Page(run.report.read_text(encoding="utf-8"))
 
 
@@ -72,7 +72,7 @@ def test_page_needs_nothing_beside_it(run: Run, data: ReportData) -> None:
 
 
 def test_policy_allows_the_one_script_and_nothing_else(run: Run, data: ReportData) -> None:
-    write_report(run, data)
+    write_report(run, data, read_metrics_log(run.metrics_log))
     html = run.report.read_text(encoding="utf-8")
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)
     assert policy is not None

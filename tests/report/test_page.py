@@ -34,7 +34,7 @@ def open_page(browser: "Browser", run: Run) -> Iterator[Opener]:
 
     def opened(data: ReportData | None = None, **settings: Any) -> "Page":
         if data is not None:
-            write_report(run, data)
+            write_report(run, data, [])
         page = browser.new_page(**settings) if settings else context.new_page()
         page.set_default_timeout(PATIENCE)
         page.on("console", lambda message: complaints.append(f"console: {message.text}"))
@@ -125,7 +125,7 @@ def test_naming_survives_undo_reload_and_goes_out_as_names_json(
             key=lambda entry: int(entry["patch"]),
         ),
     }
-    names = read_names(path, data.identity, [True] * 60, Names.default(cluster_colors(3)))
+    names = read_names(path, [data.identity], [True] * 60, Names.default(cluster_colors(3)))
     (category,) = names.categories
     assert (category.name, category.clusters, category.color) == ("Fußgänger 人 and co", (0, 2), (0x33, 0x66, 0xCC))
     assert names.moved == {moved: 1, rejected: -1}
@@ -229,7 +229,7 @@ def test_result_counts_patches_as_the_export_will(open_page: Opener, data: Repor
     button.click()
     page.get_by_label("This patch belongs to").select_option("0")
     page.keyboard.press("Escape")
-    names = read_names(saved(page, tmp_path), data.identity, [True] * 60, Names.default(cluster_colors(3)))
+    names = read_names(saved(page, tmp_path), [data.identity], [True] * 60, Names.default(cluster_colors(3)))
     found = names.categories_of(data.assignments)
     sizes = [int((found == category.id).sum()) for category in names.categories]
     assert categories(page) == [
@@ -416,7 +416,7 @@ def test_a_file_that_rejects_what_it_merges_can_be_mended(open_page: Opener, dat
     (tmp_path / "odd.json").write_text(json.dumps(file), encoding="utf-8")
     page.locator("#file").set_input_files(tmp_path / "odd.json")
     page.wait_for_function("document.getElementById('status').textContent.includes('loaded')")
-    names = read_names(tmp_path / "odd.json", data.identity, [True] * 60, Names.default(cluster_colors(3)))
+    names = read_names(tmp_path / "odd.json", [data.identity], [True] * 60, Names.default(cluster_colors(3)))
     assert names.rejected == (1, 2)
     sizes = [shown.size for shown in data.clusters]
     assert page.locator("#result").inner_text() == f"1 category, {sizes[1] + sizes[2]} patches rejected"
