@@ -8,8 +8,8 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 	"$$python" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-# The toy city's kinds are about equally frequent; streets' are not, which is what the default is for
-ARGS ?= --method.init-finer 1
+# make discover ARGS="PATH --num-clusters K" takes another folder than the toy city, and its settings
+ARGS ?= --config configs/toycity_kmeans_memory.yaml
 # One per core of a small machine; the tests' own thread pools stay at one thread beside it
 WORKERS ?= 2
 

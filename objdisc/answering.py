@@ -24,7 +24,7 @@ from objdisc.inputs import (
     build_store,
 )
 from objdisc.methods.base import Method
-from objdisc.naming import run_identity
+from objdisc.naming import former_identities, run_identity
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.pictures import frame_painter, write_cluster_list, write_maps, write_prototypes, write_sheets
 from objdisc.pixelbaselines import pixel_baselines
@@ -101,11 +101,12 @@ def scored_store(trained: Trained, options: DiscoverOptions) -> PatchStore:
     return build_store(trained.run, trained.scored, trained.source, options)
 
 
-def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> Answer:
+def answer_for(trained: Trained, answers: Run, options: DiscoverOptions, started: float) -> Answer:
     """Cut the scored split's patches, cluster them, stitch, draw, and only then compare with the labels.
 
     Args:
         trained: The method and its data.
+        answers: Folder to write to.
         options: Of the run.
         started: ``time.monotonic()`` at the start of the run.
     """
@@ -113,7 +114,7 @@ def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> An
     store = scored_store(trained, options)
     predictions = predict(trained.method, store, training)
     Index.write(
-        run,
+        answers,
         predictions.features,
         predictions.probabilities,
         store.foreground,
@@ -125,15 +126,15 @@ def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> An
     )
     dense = None
     if trained.method.per_pixel:
-        result, dense, mapped = _answer_densely(trained, options, store, predictions)
+        result, dense, mapped = _answer_densely(trained, answers, options, store, predictions)
     else:
-        result, mapped = _answer_for_patches(trained, options, store, predictions)
+        result, mapped = _answer_for_patches(trained, answers, options, store, predictions)
     names = result.cluster_names
-    write_cluster_list(run, scored, store, predictions)
-    shown = write_sheets(run, store, predictions, names, training.seed)
-    write_prototypes(run, store, predictions, names)
+    write_cluster_list(answers, scored, store, predictions)
+    shown = write_sheets(answers, store, predictions, names, training.seed)
+    write_prototypes(answers, store, predictions, names)
     assigned = _assignments(store, predictions)
-    epochs = score_epochs(run, trained.dataset, trained.store)
+    epochs = score_epochs(run, answers, trained.dataset, trained.store)
     numbers = {
         "split": scored.split,
         "train_split": trained.dataset.split,
@@ -151,9 +152,9 @@ def answer_for(trained: Trained, options: DiscoverOptions, started: float) -> An
         own = {"training_seconds": round(trained.seconds - _seconds_before(stages), 1)}
         numbers["stages"] = summarise(stages, numbers | own)
     if result.clusters is not None:
-        write_counts(run.cluster_counts_csv, run.cluster_counts_json, result.clusters, result.baseline)
-        write_image(run.confusion, confusion_picture(result.clusters.counts, result.clusters.matched))
-    write_json(run.metrics, numbers)
+        write_counts(answers.cluster_counts_csv, answers.cluster_counts_json, result.clusters, result.baseline)
+        write_image(answers.confusion, confusion_picture(result.clusters.counts, result.clusters.matched))
+    write_json(answers.metrics, numbers)
     return Answer(store, predictions, result, dense, mapped, shown, numbers)
 
 
@@ -162,35 +163,35 @@ def _seconds_before(stages: Sequence[Stage]) -> float:
 
 
 def _answer_for_patches(
-    trained: Trained, options: DiscoverOptions, store: PatchStore, predictions: Predictions
+    trained: Trained, answers: Run, options: DiscoverOptions, store: PatchStore, predictions: Predictions
 ) -> tuple[Score, Sequence[Sample]]:
     """Stitch the clusters of patches, and score patches and maps."""
-    run, scored = trained.run, trained.scored
+    scored = trained.scored
     rivals = None if trained.baseline is None else predict(trained.baseline, store, trained.training)
     result = score(scored, store, predictions, rivals)
     names, mapping = result.cluster_names, result.cluster_to_label
-    mapped = write_maps(run, scored, store, predictions, mapping, names, max_overlays=options.overlays)
-    numbers = score_maps(run, scored, mapped) if result.clusters else {}
+    mapped = write_maps(answers, scored, store, predictions, mapping, names, max_overlays=options.overlays)
+    numbers = score_maps(answers, scored, mapped) if result.clusters else {}
     return replace(result, numbers={**result.numbers, **numbers}), mapped
 
 
 def _answer_densely(
-    trained: Trained, options: DiscoverOptions, store: PatchStore, predictions: Predictions
+    trained: Trained, answers: Run, options: DiscoverOptions, store: PatchStore, predictions: Predictions
 ) -> tuple[Score, DenseScore, Sequence[Sample]]:
     """Answer for every pixel, tile by tile, and score the pixels beside those of the baselines."""
-    run, scored, num_clusters = trained.run, trained.scored, options.num_clusters
+    scored, num_clusters = trained.scored, options.num_clusters
     tiling = tiling_of(trained.source, options.patches.size)
     ask = Predictor(trained.method, trained.training)
 
     def answer(dataset: ImageDataset, sample: Sample) -> SegmentationMap:
         return segment_image(ask, dataset, sample, tiling)
 
-    counts, seams = write_dense(run, scored, store.frames, answer, num_clusters, tiling)
+    counts, seams = write_dense(answers, scored, store.frames, answer, num_clusters, tiling)
     dense = DenseScore()
     if counts is not None:
         rivals = pixel_baselines(options, trained.dataset, trained.store, tiling) if options.baseline else ()
         dense = score_dense(counts, scored, trained.dataset, answer, rivals)
-    mapped = write_pictures(run, scored, store.frames, num_clusters, dense, max_overlays=options.overlays)
+    mapped = write_pictures(answers, scored, store.frames, num_clusters, dense, max_overlays=options.overlays)
     numbers = patch_numbers(store, predictions) | dense.to_json() | {"seams": seams}
     return Score(numbers, cluster_to_label=dense.cluster_to_label, cluster_names=dense.cluster_names), dense, mapped
 
@@ -214,8 +215,8 @@ def announce(run: Run, answer: Answer) -> None:
             print(f"{what}: {path}")
 
 
-def report_data(options: DiscoverOptions, trained: Trained, answer: Answer) -> ReportData:
-    """Collect what the report page shows of a run."""
+def report_data(options: DiscoverOptions, trained: Trained, answers: Run, answer: Answer) -> ReportData:
+    """Collect what the report page shows of a run, whose answers lie in a folder that may not be its own yet."""
     store = answer.store
     return ReportData(
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -229,6 +230,7 @@ def report_data(options: DiscoverOptions, trained: Trained, answer: Answer) -> R
         objectness=type(trained.source).__name__.lower(),
         metrics=answer.numbers,
         identity=run_identity(trained.run, store),
+        former_identities=former_identities(trained.run, store),
         clusters=answer.shown,
         images=store.images,
         patches=store.patches,
@@ -239,7 +241,7 @@ def report_data(options: DiscoverOptions, trained: Trained, answer: Answer) -> R
         read_frame=(
             frame_painter(trained.scored, store, answer.predictions)
             if answer.dense is None
-            else dense_painter(trained.run, trained.scored, options.num_clusters)
+            else dense_painter(answers, trained.scored, options.num_clusters)
         ),
         cluster_names=answer.score.cluster_names,
         kept=answer.numbers["view_agreement"],

@@ -12,10 +12,10 @@ from objdisc.benchmark_iid import dense_loss
 from objdisc.benchmark_retrieval import search_times
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
-from objdisc.files import write_json
+from objdisc.files import read_json, write_json
 from objdisc.inputs import DiscoverOptions, build_method, build_store, choose_objectness, find_data, open_splits
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.options import Component, component, positional
+from objdisc.options import Component, component, flag_only, positional
 from objdisc.patches import PatchOptions
 from objdisc.run import Run, read_metrics_log
 from objdisc.training.trainer import TrainerOptions, fit
@@ -37,7 +37,8 @@ class BenchmarkOptions:
         encoder: As in discover.
         weights: As in discover.
         objectness: As in discover.
-        output: JSON file for the numbers; they are printed in any case.
+        output: JSON file for the numbers, a new one or that of an earlier benchmark; they are printed in any case.
+        allow_import: Import a class that lies outside of the package, where a flag names one; that runs its module.
         patches: How patches are cut.
     """
 
@@ -51,6 +52,7 @@ class BenchmarkOptions:
     weights: str = "imagenet"
     objectness: Component | None = component(ObjectnessSource, "objdisc.objectness")
     output: Path | None = None
+    allow_import: bool = flag_only()
     patches: PatchOptions = field(default_factory=PatchOptions)
 
 
@@ -60,6 +62,7 @@ def benchmark(options: BenchmarkOptions) -> dict[str, float]:
     Raises:
         UsageError: The data is missing or too small to measure on.
     """
+    _check_output(options.output)
     if options.path == Path("iid"):
         numbers = dense_loss()
     elif options.path == Path("agglomerative"):
@@ -73,6 +76,18 @@ def benchmark(options: BenchmarkOptions) -> dict[str, float]:
     if options.output is not None:
         write_json(options.output, numbers)
     return numbers
+
+
+def _check_output(path: Path | None) -> None:
+    """Refuse a file that is not of an earlier benchmark, before hours are spent on numbers for it."""
+    if path is None or not path.exists():
+        return
+    try:
+        numbers = read_json(path)
+    except UsageError:
+        numbers = {}
+    if not numbers or not all(isinstance(value, float) for value in numbers.values()):
+        raise UsageError(f"--output {path}: is there already, and holds no numbers of a benchmark; give another file.")
 
 
 def whole_run(options: BenchmarkOptions) -> dict[str, float]:

@@ -82,7 +82,8 @@ def _guarded(job: Callable[[], None]) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     except KeyboardInterrupt:
-        return _fail("interrupted; what was finished is kept, --resume RUN goes on.", EXIT_INTERRUPTED)
+        message = "interrupted; what was finished is kept: --resume RUN goes on, or the same command with --overwrite."
+        return _fail(message, EXIT_INTERRUPTED)
     except BrokenPipeError:
         # The reader of stdout has left; without this, the interpreter would complain again on its way out
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

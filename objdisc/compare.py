@@ -9,8 +9,10 @@ from typing import Any
 from objdisc.comparison import Comparison, to_markdown, write_comparison
 from objdisc.config import load
 from objdisc.errors import UsageError
-from objdisc.inputs import DiscoverOptions, find_data, labels_seen
-from objdisc.options import passed_on, positional
+from objdisc.inputs import DiscoverOptions, find_data, labels_seen, open_splits
+from objdisc.io.claims import claimed
+from objdisc.io.marks import Mark
+from objdisc.options import flag_only, passed_on, positional
 from objdisc.plannedruns import PlannedRun, check_settings, outcome_of, perform, plan_run
 
 log = logging.getLogger("objdisc")
@@ -31,12 +33,15 @@ class CompareOptions:
         configs: Configs of discover (.yaml), each a row of the table; and the data set's folder, unless they name it.
         seeds: Each config is run with each of these, with commas between.
         output_dir: Folder of the comparison, with a folder for each run; runs/compare_DATASET if none is given.
+        allow_import: Import classes that lie outside of the package, where configs or flags name some; that runs their
+            modules.
         flags: Flags of discover.
     """
 
     configs: tuple[Path, ...] = positional(several="CONFIG... [PATH]")
     seeds: tuple[int, ...] = (0,)
     output_dir: Path | None = None
+    allow_import: bool = flag_only()
     flags: tuple[str, ...] = passed_on(DiscoverOptions)
 
 
@@ -51,22 +56,30 @@ def compare(options: CompareOptions) -> Comparison:
     """
     configs, data = _configs_and_data(options)
     folder = options.output_dir or Path("runs") / f"compare_{data.resolve().name}"
-    planned = [plan_run(config, seed, data, folder, options.flags) for seed in options.seeds for config in configs]
+    flags = [*options.flags, *(["--allow-import"] if options.allow_import else [])]
+    planned = [plan_run(config, seed, data, folder, flags) for seed in options.seeds for config in configs]
     for run in planned:
+        open_splits(data, run.options)
         check_settings(run)
     _warn_of_tasks(planned)
     names = [config.stem for config in configs]
     comparison = _table(planned, names, data)
-    for number, run in enumerate(planned):
-        if outcome_of(run).failure:
-            log.info("%d of %d: %s, seed %d", number + 1, len(planned), run.name, run.seed)
-            perform(run, planned[:number])
-            comparison = _table(planned, names, data)
-            write_comparison(comparison, folder)
-    write_comparison(comparison, folder)
+    with claimed(folder, Mark.now("compare", data=data), unmarked=_is_old_comparison(folder)):
+        for number, run in enumerate(planned):
+            if outcome_of(run).failure:
+                log.info("%d of %d: %s, seed %d", number + 1, len(planned), run.name, run.seed)
+                perform(run, planned[:number])
+                comparison = _table(planned, names, data)
+                write_comparison(comparison, folder)
+        write_comparison(comparison, folder)
     print(to_markdown(comparison))
     print(f"table and picture: {folder}")
     return comparison
+
+
+def _is_old_comparison(folder: Path) -> bool:
+    """Whether version 0.1 has compared there: it left no mark, but a table, and one line a run in another."""
+    return all((folder / name).is_file() for name in ("comparison.md", "comparison.csv", "runs.csv"))
 
 
 def _configs_and_data(options: CompareOptions) -> tuple[list[Path], Path]:
@@ -79,11 +92,16 @@ def _configs_and_data(options: CompareOptions) -> tuple[list[Path], Path]:
         raise UsageError("compare: two configs have the same name, which names their row; rename one")
     if not options.seeds or len(set(options.seeds)) < len(options.seeds):
         raise UsageError("--seeds: give each seed once, such as 0,1,2")
-    refused = {"--seed": "give --seeds", "--resume": "give the same command again"}
+    again = "give the same command again, or another --output-dir"
+    refused = {"--seed": "give --seeds", "--resume": again, "--overwrite": again}
     for flag in options.flags:
         if (name := flag.partition("=")[0]) in refused:
             raise UsageError(f"{name}: not with compare; {refused[name]}")
-    named = {path for config in configs if (path := load(DiscoverOptions, config).path) is not None}
+    named = {
+        path
+        for config in configs
+        if (path := load(DiscoverOptions, config, allow_import=options.allow_import).path) is not None
+    }
     if not folders and len(named) > 1:
         raise UsageError(f"the configs name different data, {', '.join(sorted(map(str, named)))}; give one folder")
     return configs, find_data(next(iter(folders or named), None))

@@ -1,5 +1,6 @@
 """The main job: images and objectness in; clusters, maps, pictures and scores out. No class label reaches training."""
 
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -8,31 +9,16 @@ from dataclasses import replace
 import numpy as np
 
 from objdisc.answering import Trained, announce, answer_for, report_data, scored_store
-from objdisc.config import dump
-from objdisc.datasets import ImageDataset
-from objdisc.dense import (
-    check_dense,
-)
-from objdisc.errors import UsageError
-from objdisc.files import atomic_write
 from objdisc.frozen import weights_name
-from objdisc.inputs import (
-    DiscoverOptions,
-    baseline_of,
-    build_method,
-    build_store,
-    choose_objectness,
-    default_output_dir,
-    find_data,
-    open_splits,
-)
+from objdisc.inputs import DiscoverOptions, baseline_of, build_method, build_store
+from objdisc.io.staging import staged
 from objdisc.methods.base import Method
-from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches import PatchOptions
+from objdisc.pipeline.preparation import Job, begun, check_count, prepare
 from objdisc.report.gallery import write_report
 from objdisc.retrieval import Centers
-from objdisc.run import Run
-from objdisc.stages import Stage, discard, plan, run_stage
+from objdisc.run import ANSWERS, Run, read_metrics_log
+from objdisc.stages import Stage, run_stage
 from objdisc.store import PatchStore
 from objdisc.training.trainer import TrainerOptions, fit, predict
 
@@ -40,73 +26,89 @@ __all__ = ["DiscoverOptions", "Trained", "discover", "train"]
 
 _CENTER_SAMPLES = 20_000  # training objects, at most
 
+log = logging.getLogger("objdisc")
+
 
 def discover(options: DiscoverOptions) -> Run:
     """Train, and answer for the scored split: maps, pictures, numbers, and a report.
+
+    The answers of an earlier call stay until the new ones are whole.
 
     Returns:
         The run's folder.
 
     Raises:
-        UsageError: The settings do not fit the data, or the data is missing.
+        UsageError: The settings do not fit the data, the data is missing, or the run's folder holds something else.
         ObjdiscError: Something failed on the way.
     """
     started = time.monotonic()
-    trained = train(options)
+    job = prepare(options, "discover")
+    run = Run(job.home)
+    if job.finished:
+        if is_main_process():
+            print(f"nothing to do, the run is finished: {run.path}\nreport: {run.report}")
+        return run
+    with begun(job):
+        trained = _train(job)
+        if is_main_process():
+            with staged(trained.run.path, ANSWERS) as folder:
+                answer = answer_for(trained, Run(folder), options, started)
+                data = report_data(options, trained, Run(folder), answer)
+                write_report(Run(folder), data, read_metrics_log(trained.run.metrics_log))
     if is_main_process():
-        answer = answer_for(trained, options, started)
-        write_report(trained.run, report_data(options, trained, answer))
-        announce(trained.run, answer)
-    return trained.run
+        announce(run, answer)
+    return run
 
 
-def train(options: DiscoverOptions) -> Trained:
+def train(options: DiscoverOptions) -> Run:
     """Cut the patches of the training split and train the method on them.
 
+    Returns:
+        The run's folder.
+
     Raises:
-        UsageError: The settings do not fit the data, or the data is missing.
+        UsageError: The settings do not fit the data, the data is missing, or the run's folder holds something else.
         ObjdiscError: Something failed on the way.
     """
-    path = find_data(options.path)
-    dataset, scored = open_splits(path, options)
-    source = choose_objectness(options.objectness, dataset)
-    source.check(dataset)
-    _check_scored(source, scored)
-    run = Run(options.resume or options.output_dir or default_output_dir(path, options))
-    *before, last = plan(options, run)
-    for stage in before:
-        check_dense(build_method(stage.options), source, dataset)
-    method = build_method(last.options)
-    check_dense(method, source, dataset)
-    run = Run.create(run.path)
+    job = prepare(options, "train")
+    run = Run(job.home)
+    if job.finished:
+        if is_main_process():
+            print(f"nothing to do, the training is finished: {run.path}")
+        return run
+    with begun(job):
+        _train(job)
     if is_main_process():
-        _begin(run, options)
-    store = build_store(run, dataset, source, options)
-    num_objects = int(store.foreground.sum())
-    if num_objects < options.num_clusters:
-        raise UsageError(
-            f"{path}: {num_objects} object patches are too few for {options.num_clusters} clusters; "
-            "lower --num-clusters or --patches.min-area, or give more images."
-        )
-    resume, training = options.resume is not None, last.options.training
+        print(f"weights: {run.weights}")
+        if run.metrics.is_file():
+            log.info(
+                "maps, pictures and numbers there may be of earlier weights; objdisc discover --resume %s", run.path
+            )
+    return run
+
+
+def _train(job: Job) -> Trained:
+    options, run, method = job.options, job.run, job.method
+    last, training = job.stages[-1], job.stages[-1].options.training
+    store = build_store(run, job.dataset, job.source, options, keep=run.has_learned)
+    check_count(job, store)
     began = time.monotonic()
-    spent = _run_stages(before, options, Trained(run, method, None, source, dataset, store, scored, training, 0.0))
+    untrained = Trained(run, method, None, job.source, job.dataset, store, job.scored, training, 0.0)
+    spent = _run_stages(job.stages[:-1], options, untrained)
     start = None if last.options.init_from is None else Run(last.options.init_from)
-    seconds = spent + fit(method, store, run, training, resume=resume, init_from=start)
+    seconds = spent + fit(method, store, run, training, resume=True, init_from=start)
     seconds_before = max(seconds - (time.monotonic() - began), 0.0)
     trains_rival = options.baseline and not method.per_pixel  # what a dense method must beat needs no training
     rival = build_method(replace(options, method=baseline_of(options.method))) if trains_rival else None
     if rival is not None:
-        fit(rival, store, Run.create(run.path / "baseline"), training, resume=resume)
+        fit(rival, store, Run.create(run.path / "baseline"), training, resume=True)
     if is_main_process():
         _write_centers(run, method, store, training)
-    return Trained(run, method, rival, source, dataset, store, scored, training, seconds, seconds_before)
+    return replace(untrained, baseline=rival, seconds=seconds, seconds_before=seconds_before)
 
 
 def _run_stages(stages: Sequence[Stage], options: DiscoverOptions, untrained: Trained) -> float:
     """Train and score what the method starts from, and return the seconds that the trainings took."""
-    if options.resume is None and is_main_process():
-        discard(untrained.run)
     seconds, main = 0.0, is_main_process()
     cut: dict[PatchOptions, tuple[PatchStore, PatchStore | None]] = {}
     for stage in stages:
@@ -115,29 +117,13 @@ def _run_stages(stages: Sequence[Stage], options: DiscoverOptions, untrained: Tr
             own = untrained
             if patches != options.patches:
                 run = Run.create(stage.run.path)
-                store = build_store(run, untrained.dataset, untrained.source, stage.options)
+                store = build_store(run, untrained.dataset, untrained.source, stage.options, keep=run.has_learned)
                 own = replace(untrained, run=run, store=store)
             cut[patches] = own.store, scored_store(own, stage.options) if main else None
         store, scored = cut[patches]
         answered = None if scored is None else (untrained.scored, scored)
-        seconds += run_stage(stage, untrained.dataset, store, answered, options.resume is not None)
+        seconds += run_stage(stage, untrained.dataset, store, answered)
     return seconds
-
-
-def _check_scored(source: ObjectnessSource, scored: ImageDataset) -> None:
-    """Ask now, not after hours of training, whether the split to answer for has what the source reads."""
-    try:
-        source.check(scored)
-    except UsageError as error:
-        raise UsageError(f"split {scored.split!r}: {str(error).rstrip('.')}; or choose another --split.") from error
-
-
-def _begin(run: Run, options: DiscoverOptions) -> None:
-    if run.config.is_file():
-        run.clear_answers()
-    # Without --resume: the file is there to make the same run again, from its start
-    with atomic_write(run.config) as file:
-        file.write(dump(replace(options, resume=None)))
 
 
 def _write_centers(run: Run, method: Method, store: PatchStore, training: TrainerOptions) -> None:

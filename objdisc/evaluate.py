@@ -11,10 +11,12 @@ from objdisc.evaluation.counts import format_table, write_counts
 from objdisc.files import write_json
 from objdisc.frozen import FrozenRun, open_frozen
 from objdisc.inputs import build_store, choose_objectness, find_data
+from objdisc.io.staging import staged
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.options import Component, component, positional
+from objdisc.options import Component, component, flag_only, positional
 from objdisc.pictures import write_maps
-from objdisc.run import Run
+from objdisc.pipeline.results import result_folder
+from objdisc.run import ANSWERS, Run
 from objdisc.scoring import score, score_maps
 from objdisc.segment import choose_source, open_split
 from objdisc.store import PatchStore
@@ -38,6 +40,8 @@ class EvaluateOptions:
         device: Where the network runs: auto, cpu, or a device as PyTorch names it.
         workers: Processes that cut and load patches.
         batch_size: Patches that go through the network at once.
+        allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
+            their modules.
     """
 
     run: Path = positional()
@@ -49,6 +53,7 @@ class EvaluateOptions:
     device: str = "auto"
     workers: int = 2
     batch_size: int = 128
+    allow_import: bool = flag_only()
 
 
 def evaluate(options: EvaluateOptions) -> Run:
@@ -60,32 +65,47 @@ def evaluate(options: EvaluateOptions) -> Run:
     Raises:
         UsageError: The run is not finished, or the data set has no ground truth.
     """
-    frozen = open_frozen(options.run)
+    frozen = open_frozen(options.run, allow_import=options.allow_import, device=options.device)
     path = find_data(options.path or frozen.options.path)
     foreground = frozen.options.foreground if options.path is None else None
     dataset = open_split(path, options.split or frozen.options.split, foreground, frozen.options.reading)
     named = options.objectness or frozen.options.objectness
     source = choose_source(named, dataset, frozen, options.device)
     name = "_".join(filter(None, [path.resolve().name, dataset.split]))
-    answer = Run.create(options.output_dir or options.run / "evaluate" / name)
-    if frozen.method.per_pixel:
-        return evaluate_pixels(frozen, dataset, answer, options)
-    store, predictions = apply(frozen, dataset, source, answer, options)
-    result = score(dataset, store, predictions)
-    if result.clusters is None:
-        raise UsageError(f"{path}: no class labels in split {dataset.split!r}; give a data set with ground truth.")
-    numbers = {"run": str(options.run), "split": dataset.split, "seed": frozen.options.training.seed, **result.numbers}
-    mapped = write_maps(answer, dataset, store, predictions, result.cluster_to_label, result.cluster_names)
-    print(f"Split {dataset.split or 'all'}\n\n{format_table(result.clusters)}\n")
-    numbers |= score_maps(answer, dataset, mapped)
-    write_json(answer.metrics, numbers)
-    write_counts(answer.cluster_counts_csv, answer.cluster_counts_json, result.clusters)
-    print(f"numbers: {answer.metrics}")
+    usual = frozen.run.path / "evaluate" / name
+    with result_folder("evaluate", frozen, options.output_dir, usual, data=path, subject=dataset.split) as folder:
+        with staged(folder, ANSWERS) as new:
+            if frozen.method.per_pixel:
+                _evaluate_pixels(frozen, dataset, Run(new), options)
+            else:
+                _evaluate_patches(frozen, dataset, source, Run(folder), Run(new), options)
+        answer = Run(folder)
+        print(f"numbers: {answer.metrics}")
     return answer
 
 
-def evaluate_pixels(frozen: FrozenRun, dataset: ImageDataset, answer: Run, options: EvaluateOptions) -> Run:
-    """Score a run whose method answers for every pixel: clusters matched anew on the labels of this split.
+def _evaluate_patches(
+    frozen: FrozenRun, dataset: ImageDataset, source: ObjectnessSource, kept: Run, answer: Run, options: EvaluateOptions
+) -> None:
+    """Score a run whose method answers for patches, which are kept: clusters are matched anew on this split's labels.
+
+    Raises:
+        UsageError: The data set has no ground truth.
+    """
+    store, predictions = apply(frozen, dataset, source, kept, options)
+    result = score(dataset, store, predictions)
+    if result.clusters is None:
+        raise UsageError(f"{dataset.root}: no class labels in split {dataset.split!r}; give data with ground truth.")
+    numbers = {"run": str(options.run), "split": dataset.split, "seed": frozen.options.training.seed, **result.numbers}
+    mapped = write_maps(answer, dataset, store, predictions, result.cluster_to_label, result.cluster_names)
+    numbers |= score_maps(answer, dataset, mapped)
+    write_json(answer.metrics, numbers)
+    write_counts(answer.cluster_counts_csv, answer.cluster_counts_json, result.clusters)
+    print(f"Split {dataset.split or 'all'}\n\n{format_table(result.clusters)}\n")
+
+
+def _evaluate_pixels(frozen: FrozenRun, dataset: ImageDataset, answer: Run, options: EvaluateOptions) -> None:
+    """Score a run whose method answers for every pixel: clusters are matched anew on the labels of this split.
 
     Raises:
         UsageError: The data set has no ground truth, or images of other channels than the run's network takes.
@@ -104,18 +124,16 @@ def evaluate_pixels(frozen: FrozenRun, dataset: ImageDataset, answer: Run, optio
         raise UsageError(f"{dataset.root}: no class labels in split {dataset.split!r}; give data with ground truth.")
     found = score_dense(counts, dataset, dataset, say)
     write_pictures(answer, dataset, names, num_clusters, found)
-    print(format_dense(found, dataset.split, dataset.split))
     numbers = {"run": str(options.run), "split": dataset.split, "seed": frozen.options.training.seed, "seams": seams}
     write_json(answer.metrics, numbers | found.to_json())
-    print(f"\nnumbers: {answer.metrics}")
-    return answer
+    print(format_dense(found, dataset.split, dataset.split), end="\n\n")
 
 
 def apply(
     frozen: FrozenRun,
     dataset: ImageDataset,
     source: ObjectnessSource,
-    answer: Run,
+    kept: Run,
     hardware: EvaluateOptions,
 ) -> tuple[PatchStore, Predictions]:
     """Cut a data set's patches as the run's were cut, and ask the run's method about them."""
@@ -123,5 +141,5 @@ def apply(
         frozen.options.training, device=hardware.device, workers=hardware.workers, batch_size=hardware.batch_size
     )
     options = replace(frozen.options, training=training, strict=hardware.strict)
-    store = build_store(answer, dataset, source, options)
+    store = build_store(kept, dataset, source, options)
     return store, predict(frozen.method, store, training)

@@ -20,12 +20,13 @@ from objdisc.export.png import write_png_maps
 from objdisc.export.table import write_table
 from objdisc.files import write_json
 from objdisc.frozen import FrozenRun, open_answer, open_frozen
+from objdisc.io.staging import final_place, staged
 from objdisc.namesfile import read_names
-from objdisc.naming import Names, run_identity
-from objdisc.options import positional
+from objdisc.naming import Names, former_identities, run_identity
+from objdisc.options import flag_only, positional
+from objdisc.pipeline.results import result_folder
 from objdisc.report.palette import cluster_colors
 from objdisc.retrieval import Index
-from objdisc.run import Run
 from objdisc.segment import matching_of
 
 log = logging.getLogger("objdisc")
@@ -52,6 +53,8 @@ class ExportOptions:
             given.
         names: A names.json that was saved in the run's report.html; clusters are called by their numbers without it.
         output_dir: Where the files go; RUN/export if none is given.
+        allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
+            their modules.
     """
 
     run: Path = positional()
@@ -59,6 +62,7 @@ class ExportOptions:
     format: tuple[Format, ...] | None = None
     names: Path | None = None
     output_dir: Path | None = None
+    allow_import: bool = flag_only()
 
 
 @dataclass(frozen=True)
@@ -94,21 +98,22 @@ def export(options: ExportOptions) -> Path:
         UsageError: The run is not finished, names.json does not fit it, or a format cannot hold the answer.
         ObjdiscError: A file cannot be written.
     """
-    frozen = open_frozen(options.run)
+    frozen = open_frozen(options.run, allow_import=options.allow_import)
     run = frozen.run
     _refuse_pixels(frozen, options)
     index, store = open_answer(run)
     identity = run_identity(run, store)
     names = Names.default(cluster_colors(index.probabilities.shape[1]))
     if options.names is not None:
-        names = read_names(options.names, identity, store.foreground, names)
+        names = read_names(options.names, (identity, *former_identities(run, store)), store.foreground, names)
     answer = NamedAnswer.of(store, index, names)
     dataset = _find_dataset(options.path, frozen, answer, index)
-    folder = Run.create(options.output_dir or run.export).path
-    print(f"{len(answer.object_rows)} objects, {len(answer.frames)} images, {len(names.categories)} categories")
-    job = _Job(frozen, answer, index, identity, dataset, folder, asked=options.format is not None)
-    for name in dict.fromkeys(options.format or _WITHOUT_EXTRAS):
-        _WRITERS[name](job)
+    with result_folder("export", frozen, options.output_dir, run.export) as folder:
+        print(f"{len(answer.object_rows)} objects, {len(answer.frames)} images, {len(names.categories)} categories")
+        with staged(folder) as new:
+            job = _Job(frozen, answer, index, identity, dataset, new, asked=options.format is not None)
+            for name in dict.fromkeys(options.format or _WITHOUT_EXTRAS):
+                _WRITERS[name](job)
     return folder
 
 
@@ -145,7 +150,7 @@ def _find_dataset(path: Path | None, frozen: FrozenRun, answer: NamedAnswer, ind
 def _write_coco(job: _Job) -> None:
     info = {"description": f"objdisc {__version__}, {job.frozen.run.path.resolve().name}", "run": job.identity}
     folder = write_coco(job.folder / "coco", job.answer, info)
-    print(f"coco: {folder}")
+    print(f"coco: {final_place(folder)}")
     if (scale := job.frozen.options.reading.scale) != 1:
         log.warning("masks and boxes are those of images scaled by %g, as the run read them (--reading.scale)", scale)
     if job.dataset is None or not job.dataset.has_ground_truth:
@@ -187,7 +192,8 @@ def _write_cityscapes(job: _Job) -> None:
             raise UsageError(f"--format cityscapes: {reason}")
         log.info("cityscapes left out: %s", reason)
         return
-    print(f"cityscapes: {write_cityscapes(job.folder / 'cityscapes', job.answer, labels)}")
+    folder = write_cityscapes(job.folder / "cityscapes", job.answer, labels)
+    print(f"cityscapes: {final_place(folder)}")
     for category in job.answer.names.categories:
         choice = labels[category.id]
         why = "by its name" if choice.by_name else "matched by the run's evaluation, which read labels"
@@ -196,11 +202,11 @@ def _write_cityscapes(job: _Job) -> None:
 
 
 def _write_png(job: _Job) -> None:
-    print(f"png: {write_png_maps(job.folder / 'png', job.answer)}")
+    print(f"png: {final_place(write_png_maps(job.folder / 'png', job.answer))}")
 
 
 def _write_csv(job: _Job) -> None:
-    print(f"csv: {write_table(job.folder / 'objects.csv', job.answer)}")
+    print(f"csv: {final_place(write_table(job.folder / 'objects.csv', job.answer))}")
 
 
 def _write_onnx(job: _Job) -> None:
@@ -224,7 +230,7 @@ def _write_onnx(job: _Job) -> None:
     path = write_onnx(job.folder / "model.onnx", job.frozen.method, options.training, store.size, about)
     rows = np.linspace(0, len(store) - 1, min(len(store), _CHECKED), dtype=int)
     clusters = check_onnx(path, job.frozen.method, options.training, store.images[rows])
-    print(f"onnx: {path}")
+    print(f"onnx: {final_place(path)}")
     print(f"  {len(rows)} patches tried: onnxruntime gives the clusters that PyTorch gives in float32")
     if clusters.ndim == 1 and (other := int((clusters != job.index.clusters[rows]).sum())):
         print(f"  {other} of them were in another cluster in the run, whose precision was {options.training.precision}")

@@ -138,12 +138,10 @@ def write_finds(folder: Path, finds: Sequence[Find], most: int) -> None:
     """Draw the best finds into their frames; frames that cannot be read are named on the log.
 
     Args:
-        folder: Where the pictures go; those of an earlier search are removed.
+        folder: Where the pictures go.
         finds: Best first.
         most: How many frames.
     """
-    for old in folder.glob("*.jpg"):
-        old.unlink()
     palette = _palette(finds)
     by_frame: dict[str, list[Find]] = {}
     for find in finds:

@@ -13,9 +13,11 @@ from torch.nn import functional as F
 from objdisc.errors import UsageError
 from objdisc.frozen import FrozenRun, open_frozen
 from objdisc.inputs import build_method
+from objdisc.io.staging import staged
 from objdisc.methods.base import Method
 from objdisc.models.encoder import Encoder
-from objdisc.options import flat, positional
+from objdisc.options import flag_only, flat, positional
+from objdisc.pipeline.results import beside, result_folder
 from objdisc.readings import (
     LabelledPatches,
     ReadingOptions,
@@ -46,6 +48,8 @@ class FinetuneOptions:
         weight_decay: Of both.
         hidden: Width of the classifier's hidden layer; 0 for none.
         random: Train the same from the network's random weights too.
+        allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
+            their modules.
         reading: Seed, splits, files and hardware; of ``batch_size`` a training batch has as many.
     """
 
@@ -57,6 +61,7 @@ class FinetuneOptions:
     weight_decay: float = 1e-4
     hidden: int = 256
     random: bool = True
+    allow_import: bool = flag_only()
     reading: ReadingOptions = flat(ReadingOptions)
 
 
@@ -148,25 +153,31 @@ def finetune(options: FinetuneOptions) -> list[FinetunedShare]:
     """
     if options.hidden < 0 or options.encoder_lr_scale < 0 or not options.shares:
         raise UsageError("finetune: --hidden and --encoder-lr-scale start at 0, and at least one of --shares is needed")
-    frozen = open_frozen(options.run)
-    fitted, scored = open_labelled(frozen, options.reading)
-    folder = options.reading.output_dir or options.run / "finetune"
+    frozen = open_frozen(options.run, allow_import=options.allow_import, device=options.reading.device)
+    usual = beside(frozen.run, "finetune")
+    with result_folder("finetune", frozen, options.reading.output_dir, usual) as folder, staged(folder) as new:
+        return _finetune(frozen, options, folder, new)
+
+
+def _finetune(frozen: FrozenRun, options: FinetuneOptions, folder: Path, new: Path) -> list[FinetunedShare]:
+    """Train with the patches that are kept in one folder, and write to another."""
+    fitted, scored = open_labelled(frozen, options.reading, folder)
     found = []
     for share in options.shares:
         few = fitted.share(share, options.reading.seed)
-        start = open_frozen(options.run).method
-        accuracy = _trained(frozen, start, few, scored, options, folder / f"share_{share:g}")
+        start = open_frozen(options.run, allow_import=options.allow_import).method
+        accuracy = _trained(frozen, start, few, scored, options, new / f"share_{share:g}")
         random = None
         if options.random:
             start = build_method(frozen.options, weights="none")
-            random = _trained(frozen, start, few, scored, options, folder / f"share_{share:g}_random")
+            random = _trained(frozen, start, few, scored, options, new / f"share_{share:g}_random")
         found.append(FinetunedShare(share, len(few.rows), accuracy, random))
         beside = "" if random is None else f"  from random weights {random:.4f}"
         print(f"{len(few.rows):7} labels ({share:g})  {accuracy:.4f}{beside}")
     series = {"this run": [(float(one.labelled), one.accuracy) for one in found]}
     if options.random:
         series["random weights"] = [(float(one.labelled), one.accuracy_random or 0.0) for one in found]
-    write_readings(folder, "finetune", found, series, "labels (logarithmic)")
+    write_readings(new, "finetune", found, series, "labels (logarithmic)")
     return found
 
 

@@ -19,7 +19,7 @@ from objdisc.retrieval import Index
 from objdisc.run import Run
 from objdisc.stages import plan
 from objdisc.store import PatchStore
-from objdisc.training.engine import make_accelerator
+from objdisc.training.engine import check_device, make_accelerator
 from objdisc.transforms import to_network_input
 
 
@@ -38,16 +38,23 @@ class FrozenRun:
     method: Method
 
 
-def open_frozen(path: Path) -> FrozenRun:
+def open_frozen(path: Path, *, allow_import: bool = False, device: str = "auto") -> FrozenRun:
     """Load a finished run.
 
+    Args:
+        path: Its folder.
+        device: Where its network will run, checked before anything is done: auto, cpu, cuda or mps.
+        allow_import: Whether its settings may name classes outside of the package, whose modules are then run.
+
     Raises:
-        UsageError: The folder is no run, the run is not finished, or its weights do not fit its settings.
+        UsageError: The folder is no run, the run is not finished, its weights do not fit its settings, or the device is
+            not there.
     """
+    check_device(device)
     run = Run.open(path)
     if not run.weights.is_file():
         raise UsageError(f"{run.weights}: missing, the run is not finished; go on with: objdisc train --resume {path}")
-    options = plan(load(DiscoverOptions, run.config), run)[-1].options
+    options = plan(load(DiscoverOptions, run.config, allow_import=allow_import), run)[-1].options
     method = build_method(options, weights="none")
     try:
         missing = method.load_state_dict(load_file(run.weights), strict=False).missing_keys

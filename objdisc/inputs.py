@@ -12,6 +12,8 @@ from objdisc.datasets import ImageDataset, Reading, available_splits, open_datas
 from objdisc.datasets.toycity import generate_toy_city
 from objdisc.errors import UsageError
 from objdisc.files import read_json
+from objdisc.io.paths import checked_name
+from objdisc.io.staging import final_place
 from objdisc.methods.base import Method
 from objdisc.models.encoder import Pooling, build_encoder
 from objdisc.objectness.base import ObjectnessSource
@@ -19,9 +21,10 @@ from objdisc.objectness.foreground import Foreground
 from objdisc.objectness.instances import Instances
 from objdisc.objectness.whole import Whole
 from objdisc.objectness.windows import Windows
-from objdisc.options import Component, component, flat, positional
+from objdisc.options import Component, component, flag_only, flat, positional
 from objdisc.patches import PatchOptions
 from objdisc.run import Run
+from objdisc.shards import CutJob
 from objdisc.store import PatchStore
 from objdisc.training.trainer import TrainerOptions
 
@@ -56,8 +59,12 @@ class DiscoverOptions:
         pooling: Of the encoder's last feature map: max or avg; networks of this package keep their own.
         baseline: Train the paper's baseline too, k-means on the same encoder, and print it beside the method.
         strict: Stop at the first unreadable image instead of skipping it.
-        output_dir: Folder of the run; runs/DATASET_METHOD_kK_sSEED if none is given.
+        output_dir: Folder of the run; runs/DATASET_METHOD_kK_sSEED if none is given. One that holds anything else than
+            this very run is refused.
+        overwrite: Replace the run in that folder; it stays as it is until the new one is whole.
         resume: Run to go on with, exactly where it stopped, with its own settings.
+        allow_import: Import classes that lie outside of the package, where configs or flags name some; that runs their
+            modules.
         init_from: Finished run whose weights the method starts from, as far as they fit; its encoder must.
         stages: Runs that make up this one, in order: a mapping from names to settings of their own (``method``,
             ``patches`` and those of the training), the rest as here. Each starts from the one before; the last is this
@@ -89,7 +96,9 @@ class DiscoverOptions:
     baseline: bool = False
     strict: bool = False
     output_dir: Path | None = None
+    overwrite: bool = flag_only()
     resume: Path | None = None
+    allow_import: bool = flag_only()
     init_from: Path | None = None
     stages: dict[str, dict[str, Any]] | None = None
     overlays: int = 50
@@ -101,10 +110,14 @@ class DiscoverOptions:
         """Check what needs no data.
 
         Raises:
-            UsageError: K is below 2.
+            UsageError: K is below 2, a split's name is no name of a folder, or two settings exclude each other.
         """
         if self.num_clusters < 2:
             raise UsageError(f"--num-clusters {self.num_clusters}: at least 2 are needed to tell anything apart.")
+        if self.overwrite and self.resume is not None:
+            raise UsageError("--overwrite and --resume: a run is either replaced or gone on with; give one of them.")
+        for split in filter(None, (self.train_split, self.split)):
+            checked_name(split, "--split")  # folders are called after it
 
 
 def find_data(path: Path | None) -> Path:
@@ -152,17 +165,38 @@ def choose_objectness(named: Component | None, dataset: ImageDataset) -> Objectn
     return source
 
 
-def build_store(run: Run, dataset: ImageDataset, source: ObjectnessSource, options: DiscoverOptions) -> PatchStore:
-    """Cut a split's patches into the run's folder, or take them from there."""
+def build_store(
+    run: Run, dataset: ImageDataset, source: ObjectnessSource, options: DiscoverOptions, *, keep: bool = False
+) -> PatchStore:
+    """Cut a split's patches into the run's folder, or take them from there.
+
+    Args:
+        run: Folder to write to.
+        dataset: The split.
+        source: Where its regions come from.
+        options: How patches are cut.
+        keep: See ``PatchStore.build``.
+    """
     return PatchStore.build(
         dataset,
         source,
         options.patches,
-        run.patches / (dataset.split or "all"),
+        store_folder(run, dataset),
         seed=options.training.seed,
         workers=options.training.workers,
         strict=options.strict,
+        keep=keep,
     )
+
+
+def store_folder(run: Run, dataset: ImageDataset) -> Path:
+    """Return where a run keeps the patches of a split."""
+    return run.patches / (dataset.split or "all")
+
+
+def cut_job(dataset: ImageDataset, source: ObjectnessSource, options: DiscoverOptions) -> CutJob:
+    """Return what ``build_store`` would cut."""
+    return CutJob(dataset, source, options.patches, options.training.seed)
 
 
 def build_method(options: DiscoverOptions, weights: str | None = None) -> Method:
@@ -186,7 +220,7 @@ def _supervision_of(start: Path, otherwise: str) -> str:
         otherwise = str(read_json(Run(start).metrics).get("supervision", otherwise))
     except UsageError:
         log.debug("%s says nothing of its supervision", start)
-    return f"{otherwise.partition(_STARTED)[0]}{_STARTED}{start})"
+    return f"{otherwise.partition(_STARTED)[0]}{_STARTED}{final_place(start)})"
 
 
 def labels_seen(supervision: str) -> str:

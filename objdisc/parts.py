@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.files import atomic_write
+from objdisc.io.paths import checked_name
 from objdisc.types import Region
 
 FORMAT_VERSION = 1
@@ -75,12 +76,18 @@ class Part:
 
     @classmethod
     def read(cls, path: Path, key: str) -> "Part | None":
-        """Read a part; None where there is none with this key, or it is damaged."""
+        """Read a part; None where there is none with this key, or it is damaged.
+
+        Raises:
+            UsageError: It names an image under which something would be written outside of its folder.
+        """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             if (values["format"], values["key"]) != (FORMAT_VERSION, key):
                 return None
             skipped = tuple((Path(image), str(reason)) for image, reason in values["skipped"])
+            for image in values["images"]:
+                checked_name(image["sample"], path)
             return cls(key, tuple(map(_image_from_json, values["images"])), skipped)
         except (OSError, ValueError, KeyError, TypeError):
             return None

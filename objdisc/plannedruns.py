@@ -15,6 +15,8 @@ from objdisc.config import dump, load, parse
 from objdisc.errors import UsageError
 from objdisc.files import atomic_write, read_json, write_json
 from objdisc.inputs import DiscoverOptions
+from objdisc.io.claims import claimed
+from objdisc.io.marks import Mark
 from objdisc.joining import IMAGES, MANIFEST, MASKS, ROWS
 from objdisc.run import Run
 
@@ -85,7 +87,7 @@ def check_settings(planned: PlannedRun) -> None:
     """
     if not planned.run.config.is_file():
         return
-    there, asked = (dump(found).splitlines() for found in (load(DiscoverOptions, planned.run.config), planned.options))
+    there, asked = (dump(found).splitlines() for found in (load_planned(planned), planned.options))
     if there != asked:
         first = next(
             (f"{old.strip()}, now {new.strip()}" for old, new in zip(there, asked, strict=False) if old != new), ""
@@ -95,15 +97,21 @@ def check_settings(planned: PlannedRun) -> None:
         )
 
 
+def load_planned(planned: PlannedRun) -> DiscoverOptions:
+    """Read the settings of a run that has begun."""
+    return load(DiscoverOptions, planned.run.config, allow_import=planned.options.allow_import)
+
+
 def perform(planned: PlannedRun, earlier: Sequence[PlannedRun]) -> None:
     """Run discover in a process of its own; how it ended is in the run's folder."""
     begun = planned.run.config.is_file()
     if not begun:
-        Run.create(planned.run.path)
+        _mark(planned)
         _take_patches(planned, earlier)
         with atomic_write(planned.asked) as file:
             file.write(dump(planned.options))
     words = ["--resume", str(planned.run.path)] if begun else ["--config", str(planned.asked)]
+    words += ["--allow-import"] if planned.options.allow_import else []
     command = [sys.executable, "-m", "objdisc.measured", str(planned.measured), "discover", *words]
     with planned.output.open("ab") as file:
         code = subprocess.run(command, check=False, stdout=file, stderr=file).returncode
@@ -118,6 +126,16 @@ def perform(planned: PlannedRun, earlier: Sequence[PlannedRun]) -> None:
         log.warning("%s, seed %d: %s", planned.name, planned.seed, outcome.failure)
     elif scores:
         log.info("%s, seed %d: %s", planned.name, planned.seed, ", ".join(scores))
+
+
+def _mark(planned: PlannedRun) -> None:
+    """Mark the folder as that of a run, so that discover goes on in it though something is there.
+
+    Raises:
+        UsageError: The folder holds anything else.
+    """
+    with claimed(planned.run.path, Mark.now("discover", data=planned.options.path)):
+        pass
 
 
 def _take_patches(planned: PlannedRun, earlier: Sequence[PlannedRun]) -> None:

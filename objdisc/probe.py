@@ -12,8 +12,10 @@ from objdisc.errors import UsageError
 from objdisc.evaluation.linear import fit_linear
 from objdisc.frozen import FrozenRun, open_frozen
 from objdisc.inputs import build_method
+from objdisc.io.staging import staged
 from objdisc.methods.base import Method
-from objdisc.options import flat, positional
+from objdisc.options import flag_only, flat, positional
+from objdisc.pipeline.results import beside, result_folder
 from objdisc.readings import (
     LabelledPatches,
     ReadingOptions,
@@ -40,6 +42,8 @@ class ProbeOptions:
         features: Of a block, at most: maps are averaged into a grid, as fine as this allows.
         decay: Weight decay of the classifiers.
         random: Probe the same network at random weights too.
+        allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
+            their modules.
         reading: Seed, splits, files and hardware.
     """
 
@@ -48,6 +52,7 @@ class ProbeOptions:
     features: int = 1024
     decay: float = 1e-3
     random: bool = True
+    allow_import: bool = flag_only()
     reading: ReadingOptions = flat(ReadingOptions)
 
 
@@ -81,8 +86,15 @@ def probe(options: ProbeOptions) -> list[ProbedBlock]:
     """
     if options.features < 1 or options.decay < 0:
         raise UsageError(f"--features {options.features} --decay {options.decay}: at least 1, and not below 0")
-    frozen = open_frozen(options.run)
-    fitted, scored = open_labelled(frozen, options.reading)
+    frozen = open_frozen(options.run, allow_import=options.allow_import, device=options.reading.device)
+    usual = beside(frozen.run, "probe")
+    with result_folder("probe", frozen, options.reading.output_dir, usual) as folder, staged(folder) as new:
+        return _probe(frozen, options, folder, new)
+
+
+def _probe(frozen: FrozenRun, options: ProbeOptions, folder: Path, new: Path) -> list[ProbedBlock]:
+    """Probe with the patches that are kept in one folder, and write to another."""
+    fitted, scored = open_labelled(frozen, options.reading, folder)
     fitted = fitted.share(options.share, options.reading.seed)
     found = _probed(frozen, frozen.method, fitted, scored, options)
     if options.random:
@@ -92,11 +104,10 @@ def probe(options: ProbeOptions) -> list[ProbedBlock]:
             for one, other in zip(found, random, strict=True)
         ]
     _print(found)
-    folder = options.reading.output_dir or options.run / "probe"
     series = {"this run": [(float(one.block), one.accuracy) for one in found]}
     if options.random:
         series["random weights"] = [(float(one.block), one.accuracy_random or 0.0) for one in found]
-    write_readings(folder, "probe", found, series, "block", logarithmic=False)
+    write_readings(new, "probe", found, series, "block", logarithmic=False)
     return found
 
 

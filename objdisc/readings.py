@@ -19,8 +19,10 @@ from objdisc.evaluation.counts import patch_labels
 from objdisc.evaluation.matching import labelled_share
 from objdisc.files import atomic_write
 from objdisc.frozen import FrozenRun
-from objdisc.inputs import build_store, find_data, open_splits
+from objdisc.inputs import build_store, cut_job, find_data, open_splits, store_folder
+from objdisc.io.staging import final_place
 from objdisc.report.linechart import line_chart
+from objdisc.run import Run
 from objdisc.segment import choose_source
 from objdisc.store import PatchStore
 from objdisc.training.options import TrainerOptions
@@ -34,7 +36,7 @@ class ReadingOptions:
         seed: Of every choice among labelled images, and of what is trained on them.
         held_out: Of a run that was trained and scored on one split: the share of its labelled images that are scored
             and train nothing. 0 refuses such a run.
-        output_dir: Where table and picture go; RUN/COMMAND if none is given.
+        output_dir: Where table and picture go; RUN_COMMAND, beside the run, if none is given.
         device: Where the network runs: auto, cpu, or a device as PyTorch names it.
         workers: Processes that cut and load patches.
         batch_size: Patches that go through the network at once.
@@ -82,32 +84,39 @@ class LabelledPatches:
         return self.some(labelled_share(len(self.rows), share, seed))
 
 
-def open_labelled(frozen: FrozenRun, options: ReadingOptions) -> tuple[LabelledPatches, LabelledPatches]:
+def open_labelled(frozen: FrozenRun, options: ReadingOptions, folder: Path) -> tuple[LabelledPatches, LabelledPatches]:
     """Open what a reading is fitted on, of the run's training split, and what it is scored on.
+
+    Args:
+        frozen: The run; nothing in it is changed.
+        options: Of the reading.
+        folder: Where patches are kept that the run does not hold.
 
     Raises:
         UsageError: A split has no labels, or there is one split alone and none of it is held out.
     """
     trained, scored = open_splits(find_data(frozen.options.path), frozen.options)
     if trained is not scored:
-        return _labelled(frozen, trained, options), _labelled(frozen, scored, options)
+        return _labelled(frozen, trained, options, folder), _labelled(frozen, scored, options, folder)
     if not options.held_out:
         raise UsageError(
             f"{frozen.run.path}: trained and scored on one split; the reading needs labels of another, or --held-out "
             "0.2 to score on a fifth of the images, whose labels then train nothing."
         )
-    patches = _labelled(frozen, trained, options)
+    patches = _labelled(frozen, trained, options, folder)
     held = labelled_share(len(patches.rows), options.held_out, options.seed)
     return patches.some(~held), patches.some(held)
 
 
-def _labelled(frozen: FrozenRun, dataset: ImageDataset, options: ReadingOptions) -> LabelledPatches:
-    """Cut a split's patches as the run's were cut, or take them from the run, and read their labels."""
+def _labelled(frozen: FrozenRun, dataset: ImageDataset, options: ReadingOptions, folder: Path) -> LabelledPatches:
+    """Take a split's patches from the run, or cut them as the run's were cut, and read their labels."""
     if not dataset.has_ground_truth:
         raise UsageError(f"{dataset.root}: no class labels in split {dataset.split!r} to read with.")
     source = choose_source(frozen.options.objectness, dataset, frozen, options.device)
     training = reading_training(frozen, options)
-    store = build_store(frozen.run, dataset, source, replace(frozen.options, training=training))
+    store = PatchStore.find(cut_job(dataset, source, frozen.options), store_folder(frozen.run, dataset))
+    if store is None:
+        store = build_store(Run(folder), dataset, source, replace(frozen.options, training=training))
     try:
         labels = patch_labels(dataset, store.patches)
     except UnreadableImageError as error:
@@ -157,7 +166,7 @@ def write_readings(
     """Write ``NAME.csv`` with a line a reading, and ``NAME.svg`` with accuracy over something.
 
     Args:
-        folder: Made if it is not there.
+        folder: Where they go.
         name: Of both files.
         found: Readings, at least one, all of one dataclass.
         series: Name to points ``(x, accuracy)``.
@@ -170,4 +179,4 @@ def write_readings(
         writer.writerows(map(asdict, found))
     with atomic_write(folder / f"{name}.svg") as file:
         file.write(line_chart(series, x_title, "accuracy", logarithmic=logarithmic))
-    print(f"\ntable and picture: {folder}")
+    print(f"\ntable and picture: {final_place(folder)}")

@@ -13,7 +13,9 @@ from objdisc.datasets.images import read_rgb
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.finds import Find, table, write_finds, write_list, write_sheet
 from objdisc.frozen import FrozenRun, open_answer, open_frozen
-from objdisc.options import positional
+from objdisc.io.staging import staged
+from objdisc.options import flag_only, positional
+from objdisc.pipeline.results import result_folder
 from objdisc.retrieval import Centers, Hits, Index
 from objdisc.retrieval.query import query_patch, query_region
 from objdisc.run import Run
@@ -38,6 +40,8 @@ class RetrieveOptions:
         output_dir: Where table and pictures go; RUN/retrieval/QUERY if none is given.
         overlays: Draw the finds into at most this many frames.
         device: Where the network runs and the search is made: auto, cpu, or a device as PyTorch names it.
+        allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
+            their modules.
     """
 
     run: Path = positional()
@@ -49,6 +53,7 @@ class RetrieveOptions:
     output_dir: Path | None = None
     overlays: int = 20
     device: str = "auto"
+    allow_import: bool = flag_only()
 
     def __post_init__(self) -> None:
         """Check what needs no run.
@@ -67,13 +72,17 @@ class RetrieveOptions:
 
 @dataclass(frozen=True, eq=False)
 class _Query:
-    """What is searched for: its embedding ``(D,)``, its patch if it has one, and what to say and call it."""
+    """What is searched for: its embedding ``(D,)``, its patch if it has one, and what to say and call it.
+
+    ``subject`` tells queries of one name apart.
+    """
 
     embedding: NDArray[np.float32]
     patch: NDArray[np.uint8] | None
     title: str
     lines: tuple[str, ...]
     folder: str
+    subject: str
 
 
 def retrieve(options: RetrieveOptions) -> Path:
@@ -86,7 +95,7 @@ def retrieve(options: RetrieveOptions) -> Path:
         UsageError: The run has no index, the query cannot be read, or the box or the cluster does not exist.
     """
     device = _search_device(options.device)
-    frozen = open_frozen(options.run)
+    frozen = open_frozen(options.run, allow_import=options.allow_import)
     index, store = open_answer(frozen.run)
     names = matching_of(frozen.run)[1] or {}
     if options.query is not None:
@@ -96,13 +105,17 @@ def retrieve(options: RetrieveOptions) -> Path:
         query = _by_cluster(frozen.run, index, options.cluster)
     hits = index.query(query.embedding, options.top, cluster=options.cluster, device=device)
     finds = list(_finds(hits, index, store, options.path))
-    folder = Run.create(options.output_dir or frozen.run.retrieval / query.folder).path
+    usual = frozen.run.retrieval / query.folder
+    with (
+        result_folder("retrieve", frozen, options.output_dir, usual, subject=query.subject) as folder,
+        staged(folder, replaces=("overlays/*.jpg",)) as new,
+    ):
+        write_list(new / "hits.csv", finds)
+        write_sheet(new / "sheet.jpg", query.title, query.lines, query.patch, finds, store.images, names)
+        write_finds(new / "overlays", finds, options.overlays)
     for line in (query.title, *query.lines):
         print(line)
     print(f"\n{table(finds, names)}\n")
-    write_list(folder / "hits.csv", finds)
-    write_sheet(folder / "sheet.jpg", query.title, query.lines, query.patch, finds, store.images, names)
-    write_finds(folder / "overlays", finds, options.overlays)
     for what, path in (("table", "hits.csv"), ("sheet", "sheet.jpg"), ("overlays", "overlays")):
         if (folder / path).exists():
             print(f"{what}: {folder / path}")
@@ -130,7 +143,9 @@ def _by_image(frozen: FrozenRun, index: Index, store: PatchStore, path: Path, op
         lines.append(f"farther from the nearest centre ({distance:.2f}) than {within:.0%} of the training objects")
     box = "" if options.box is None else " box " + ",".join(map(str, options.box))
     name = "_".join(["query", path.stem, *(map(str, options.box or ()))])
-    return _Query(seen.features[0], patch, f"query: {path.name}{box}", tuple(lines), name)
+    return _Query(
+        seen.features[0], patch, f"query: {path.name}{box}", tuple(lines), name, f"query {path.resolve()}{box}"
+    )
 
 
 def _by_cluster(run: Run, index: Index, cluster: int) -> _Query:
@@ -142,7 +157,14 @@ def _by_cluster(run: Run, index: Index, cluster: int) -> _Query:
     if np.isnan(center).any():  # no training object was in it
         center = index.embeddings[members].mean(axis=0)
     line = "its objects, the one nearest to its centre first"
-    return _Query(center, None, f"cluster {cluster}: {len(members)} objects", (line,), f"cluster_{cluster:03d}")
+    return _Query(
+        center,
+        None,
+        f"cluster {cluster}: {len(members)} objects",
+        (line,),
+        f"cluster_{cluster:03d}",
+        f"cluster {cluster}",
+    )
 
 
 def _search_device(device: str) -> str:

@@ -1,13 +1,34 @@
 """A run on disk: its files by name, and what its log says."""
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from objdisc.errors import UsageError
 from objdisc.files import remove_leftovers
+from objdisc.io.claims import describe
+from objdisc.io.marks import Mark
+from objdisc.io.staging import final_place, settle
+
+COMMANDS = ("discover", "train")
+"""Commands whose folders are runs."""
+
+ANSWERS = (
+    *("metrics.json", "report.html", "clusters.csv", "cluster_counts.csv", "cluster_counts.json", "epochs.csv"),
+    *("prototypes.png", "confusion.png", "retrieval/cluster_*.jpg", "index/index.json", "index/*.npy"),
+    *("clusterIds/**/*_clusterIds.png", "clusterIds/**/*_clusterIds.tif", "labelIds/**/*_labelIds.png"),
+    *("color/**/*_color.png", "overlays/**/*.jpg"),
+)
+"""What a run answers, as patterns below its folder: newer answers replace all of it, and nothing else."""
+
+_TRAINING = (
+    *("config.yaml", "weights.safetensors", "centers.safetensors", "metrics.jsonl", "checkpoints/last.pt"),
+    *("assignments/epoch_*.npy", "tensorboard/events.*", "patches/*/*.npy", "patches/*/manifest.json"),
+)
+_ALONE = (*ANSWERS, *_TRAINING)
+OWN = (*_ALONE, *(f"baseline/{pattern}" for pattern in _ALONE), *(f"stages/*/{pattern}" for pattern in _ALONE))
+"""All that a run is made of, its stages and its baseline too: a run that replaces it replaces all of this."""
 
 
 @dataclass(frozen=True)
@@ -50,27 +71,23 @@ class Run:
         run = cls(path)
         if not path.is_dir():
             raise UsageError(f"{path}: no such folder; give the folder of a run, such as runs/<name>.")
+        settle(path)
+        if (mark := Mark.read(path)) is not None and mark.command not in COMMANDS:
+            raise UsageError(f"{path}: not a run, it {describe(mark)}; give a folder that train or discover wrote.")
         if not run.config.is_file():
             raise UsageError(f"{path}: not a run, it has no config.yaml; give a folder that train or discover wrote.")
         return run
 
-    def clear_answers(self) -> None:
-        """Remove the maps and pictures of an earlier run in this folder: mixed with newer ones, they would mislead."""
-        maps = (self.cluster_ids, self.label_ids, self.color)
-        for folder in (*maps, self.overlays, self.retrieval, self.index, self.export):
-            shutil.rmtree(folder, ignore_errors=True)
-        counts = (self.cluster_counts_csv, self.cluster_counts_json)
-        for file in (
-            self.metrics,
-            *counts,
-            self.prototypes,
-            self.confusion,
-            self.clusters_csv,
-            self.epochs_csv,
-            self.centers,
-            self.report,
-        ):
-            file.unlink(missing_ok=True)
+    @property
+    def name(self) -> str:
+        """What the run is called: the name of its folder, of the final one while it is being replaced."""
+        return final_place(self.path.resolve()).name
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether there is anything in it that took a training to make, in one of its stages if not in itself."""
+        runs = [self, *(Run(path) for path in self.stages.glob("*"))]
+        return any(run.weights.is_file() or run.last_checkpoint.is_file() for run in runs)
 
     @property
     def config(self) -> Path:
@@ -105,6 +122,11 @@ class Run:
     def checkpoints(self) -> Path:
         """Folder of training states, for ``--resume``."""
         return self.path / "checkpoints"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """State after the last epoch that was finished."""
+        return self.checkpoints / "last.pt"
 
     @property
     def stages(self) -> Path:

@@ -2,7 +2,7 @@
 
 import csv
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from objdisc.foldermaps import FolderJob, Totals
 from objdisc.frozen import FrozenRun, foreground_scorer, open_answer, open_frozen, weights_name
 from objdisc.inputs import choose_objectness
 from objdisc.namesfile import read_names
-from objdisc.naming import Names, run_identity
+from objdisc.naming import Names, former_identities, run_identity
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.objectness.windows import Windows
-from objdisc.options import Component, component, positional
+from objdisc.options import Component, component, flag_only, positional
 from objdisc.pictures import FrameStyle
+from objdisc.pipeline.results import result_folder
 from objdisc.report.overlay import UNKNOWN_COLOR
 from objdisc.report.palette import cluster_colors
 from objdisc.retrieval import Centers
@@ -53,6 +54,8 @@ class SegmentOptions:
         device: Where the network runs: auto, cpu, or a device as PyTorch names it.
         workers: Threads that cut patches.
         batch_size: Patches that go through the network at once, at most.
+        allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
+            their modules.
     """
 
     run: Path = positional()
@@ -68,6 +71,7 @@ class SegmentOptions:
     device: str = "auto"
     workers: int = 2
     batch_size: int = 128
+    allow_import: bool = flag_only()
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -90,43 +94,56 @@ def segment(options: SegmentOptions) -> Run:
     Raises:
         UsageError: The run is not finished, names.json is another run's, or the folder has nothing to segment.
     """
-    frozen = open_frozen(options.run)
-    num_clusters = frozen.options.num_clusters
+    frozen = open_frozen(options.run, allow_import=options.allow_import, device=options.device)
     dataset = open_split(options.path, options.split, None, frozen.options.reading.of_any_images())
-    answer = Run.create(options.output_dir or options.run / "segment" / options.path.resolve().name)
-    if frozen.method.per_pixel:
-        return segment_pixels(frozen, dataset, answer, options)
+    usual = frozen.run.path / "segment" / options.path.resolve().name
+    do = _segment_pixels if frozen.method.per_pixel else _segment_patches
+    job = do(frozen, dataset, options)
+    with result_folder(
+        "segment", frozen, options.output_dir, usual, data=options.path, subject=dataset.split
+    ) as folder:
+        job(Run(folder))
+    return Run(folder)
+
+
+def _segment_patches(frozen: FrozenRun, dataset: ImageDataset, options: SegmentOptions) -> Callable[[Run], None]:
+    """Check what a run is asked about a folder's objects, and return what does it."""
+    num_clusters = frozen.options.num_clusters
     source = choose_source(options.objectness, dataset, frozen, options.device)
+    source.check(dataset)
     mapping, classes = matching_of(frozen.run)
     names = None if options.names is None else names_of(frozen.run, options.names, num_clusters)
     centers = centers_of(frozen.run)
-    job = FolderJob(
-        answer=answer,
-        dataset=dataset,
-        source=source,
-        patches=frozen.options.patches,
-        ask=Predictor(frozen.method, replace(frozen.options.training, device=options.device)),
-        weights=weights_name(frozen.run),
-        centers=centers,
-        threshold=centers.threshold(options.unknown_quantile) if centers and options.unknown else None,
-        style=(
-            FrameStyle.plain(num_clusters, dataset, mapping, classes)
-            if names is None
-            else FrameStyle.named(names, mapping)
-        ),
-        names=called(names, classes, num_clusters),
-        overlays=options.overlays,
-        workers=options.workers,
-        batch_size=min(options.batch_size, patches_at_once(frozen.options.patches.size)),
-        strict=options.strict,
-    )
-    totals = job.run()
-    write_summary(job, totals, options.unknown_quantile)
-    return answer
+    ask = Predictor(frozen.method, replace(frozen.options.training, device=options.device))
+
+    def do(answer: Run) -> None:
+        job = FolderJob(
+            answer=answer,
+            dataset=dataset,
+            source=source,
+            patches=frozen.options.patches,
+            ask=ask,
+            weights=weights_name(frozen.run),
+            centers=centers,
+            threshold=centers.threshold(options.unknown_quantile) if centers and options.unknown else None,
+            style=(
+                FrameStyle.plain(num_clusters, dataset, mapping, classes)
+                if names is None
+                else FrameStyle.named(names, mapping)
+            ),
+            names=called(names, classes, num_clusters),
+            overlays=options.overlays,
+            workers=options.workers,
+            batch_size=min(options.batch_size, patches_at_once(frozen.options.patches.size)),
+            strict=options.strict,
+        )
+        write_summary(job, job.run(), options.unknown_quantile)
+
+    return do
 
 
-def segment_pixels(frozen: FrozenRun, dataset: ImageDataset, answer: Run, options: SegmentOptions) -> Run:
-    """Answer for every pixel of a folder's images with a run whose method does so.
+def _segment_pixels(frozen: FrozenRun, dataset: ImageDataset, options: SegmentOptions) -> Callable[[Run], None]:
+    """Check what a run whose method answers for every pixel is asked about a folder, and return what does it.
 
     Raises:
         UsageError: The images have other channels than the run's network takes.
@@ -139,16 +156,19 @@ def segment_pixels(frozen: FrozenRun, dataset: ImageDataset, answer: Run, option
     style = FrameStyle.plain(frozen.options.num_clusters, dataset, mapping, classes)
     if frozen.options.reading.classes is not None:
         style = replace(style, class_colors=None)  # the run's label ids are of its groups, not of this folder's classes
-    done, skipped = segment_folder(
-        answer,
-        dataset,
-        lambda dataset, sample: segment_image(ask, dataset, sample, tiling),
-        style,
-        max_overlays=options.overlays,
-        strict=options.strict,
-    )
-    print(f"{done} images, {skipped} skipped\n\nmaps: {answer.cluster_ids}")
-    return answer
+
+    def do(answer: Run) -> None:
+        done, skipped = segment_folder(
+            answer,
+            dataset,
+            lambda dataset, sample: segment_image(ask, dataset, sample, tiling),
+            style,
+            max_overlays=options.overlays,
+            strict=options.strict,
+        )
+        print(f"{done} images, {skipped} skipped\n\nmaps: {answer.cluster_ids}")
+
+    return do
 
 
 def centers_of(run: Run) -> Centers | None:
@@ -169,7 +189,8 @@ def names_of(run: Run, path: Path, num_clusters: int) -> Names:
         UsageError: It is damaged or another run's, or the run's patches, which tell whose it is, are gone.
     """
     _, store = open_answer(run)
-    return read_names(path, run_identity(run, store), store.foreground, Names.default(cluster_colors(num_clusters)))
+    identities = (run_identity(run, store), *former_identities(run, store))
+    return read_names(path, identities, store.foreground, Names.default(cluster_colors(num_clusters)))
 
 
 def called(names: Names | None, classes: Mapping[int, str] | None, num_clusters: int) -> list[str]:

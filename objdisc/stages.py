@@ -1,9 +1,9 @@
 """A chain of runs as one: what each stage is set to, how it is trained and scored, and the table of all of them."""
 
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from objdisc.config import dump, override
@@ -11,6 +11,7 @@ from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
 from objdisc.files import atomic_write, read_json, write_json
 from objdisc.inputs import DiscoverOptions, build_method
+from objdisc.io.staging import final_place
 from objdisc.methods.base import Method
 from objdisc.run import Run
 from objdisc.scoring import score
@@ -85,33 +86,38 @@ def _check_changes(name: str, changes: Mapping[str, Any]) -> None:
         raise UsageError(f"stages: {name!r} cannot be the name of a folder; use letters and digits")
 
 
+def is_finished(stage: Stage) -> bool:
+    """Whether a stage that others start from was trained and scored: it stays as it is."""
+    return stage.run.weights.is_file() and stage.run.metrics.is_file()
+
+
 def run_stage(
-    stage: Stage, dataset: ImageDataset, store: PatchStore, scored: tuple[ImageDataset, PatchStore] | None, resume: bool
+    stage: Stage, dataset: ImageDataset, store: PatchStore, scored: tuple[ImageDataset, PatchStore] | None
 ) -> float:
     """Train a stage that others start from, and score it like a run of its own.
+
+    One that was interrupted goes on where it stopped; a finished one stays as it is.
 
     Args:
         stage: Which.
         dataset: The split of the training.
         store: Its patches.
         scored: The split to answer for and its patches; None in processes other than the main one.
-        resume: Whether to go on where it stopped; a finished stage stays as it is.
 
     Returns:
         Seconds that its training took.
     """
     run, options = stage.run, stage.options
-    if resume and run.weights.is_file() and run.metrics.is_file():
+    if is_finished(stage):
         return float(read_json(run.metrics)["training_seconds"])
     log.info("stage %s: %s, %d epochs", stage.name, method_name(options), options.training.epochs)
     run = Run.create(run.path)
     if scored is not None:
         with atomic_write(run.config) as file:
-            file.write(dump(replace(options, output_dir=run.path)))
-        run.metrics.unlink(missing_ok=True)
+            file.write(dump(replace(options, output_dir=final_place(run.path), init_from=_final(options.init_from))))
     method = build_method(options)
     start = None if options.init_from is None else Run(options.init_from)
-    seconds = fit(method, store, run, options.training, resume=resume, init_from=start)
+    seconds = fit(method, store, run, options.training, resume=True, init_from=start)
     if scored is not None:
         answered, patches = scored
         numbers = score(answered, patches, predict(method, patches, options.training)).numbers
@@ -121,9 +127,8 @@ def run_stage(
     return seconds
 
 
-def discard(run: Run) -> None:
-    """Remove the stages of an earlier run in this folder."""
-    shutil.rmtree(run.stages, ignore_errors=True)
+def _final(path: Path | None) -> Path | None:
+    return None if path is None else final_place(path)
 
 
 def method_name(options: DiscoverOptions) -> str:

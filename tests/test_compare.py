@@ -71,7 +71,7 @@ class Discover:
 @pytest.fixture
 def discover(monkeypatch: pytest.MonkeyPatch) -> Discover:
     fake = Discover()
-    monkeypatch.setattr("objdisc.plannedruns.subprocess.run", fake)
+    monkeypatch.setattr("objdisc.plannedruns.subprocess", SimpleNamespace(run=fake))
     return fake
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from objdisc.cli import main
+from objdisc.io.claims import LOCK
 from objdisc.methods.kmeans_memory import KMeansMemory
 from objdisc.naming import run_identity
 from objdisc.run import Run
@@ -64,14 +65,18 @@ def error_line(capsys: pytest.CaptureFixture[str]) -> str:
     return errors[0]
 
 
+def results_in(folder: Path) -> set[str]:
+    """List what there is beside the mark."""
+    return {path.name for path in folder.iterdir()} - {"run.json", LOCK}
+
+
 def test_without_a_word_it_writes_all_that_needs_no_extra(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert objdisc("export", run.path) == 0
     said = capsys.readouterr().out
     folder = run.path / "export"
-    written = {path.relative_to(folder).parts[0] for path in folder.rglob("*") if path.is_file()}
-    assert written == {"coco", "cityscapes", "png", "objects.csv"}
+    assert results_in(folder) == {"coco", "cityscapes", "png", "objects.csv"}
     for name in ("coco", "cityscapes", "png", "csv"):
         assert f"{name}: {folder}" in said
     objects = int(store_of(run).foreground.sum())
@@ -82,15 +87,15 @@ def test_without_a_word_it_writes_all_that_needs_no_extra(
 def test_masks_are_scored_where_there_is_ground_truth(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert objdisc("export", run.path, "--format", "coco", "--output-dir", tmp_path) == 0
+    assert objdisc("export", run.path, "--format", "coco", "--output-dir", tmp_path / "out") == 0
     said = capsys.readouterr().out
-    score = json.loads((tmp_path / "coco/class_agnostic.json").read_text(encoding="utf-8"))
+    score = json.loads((tmp_path / "out/coco/class_agnostic.json").read_text(encoding="utf-8"))
     assert score["num_detections"] == int(store_of(run).foreground.sum())
     assert score["recall_50"] == pytest.approx(score["num_detections"] / score["num_objects"])
     assert score["masks_are_ground_truth"] is True
     assert f"AP {score['ap']:.3f}" in said
     assert "the masks are the ground truth's own" in said
-    assert {path.name for path in tmp_path.iterdir()} == {"coco"}
+    assert results_in(tmp_path / "out") == {"coco"}
 
 
 def test_names_merges_rejections_and_moves_reach_every_format(run: Run, tmp_path: Path) -> None:
@@ -98,8 +103,8 @@ def test_names_merges_rejections_and_moves_reach_every_format(run: Run, tmp_path
     moved, rejected = np.flatnonzero(store.foreground)[:2].tolist()
     moves = [{"patch": moved, "cluster": 0}, {"patch": rejected, "cluster": -1}]
     names = names_file(tmp_path / "names.json", run, "Auto <b>", "person", "Auto <b>", "", moved=moves)
-    assert objdisc("export", run.path, "--names", names, "--output-dir", tmp_path) == 0
-    coco = COCO(str(tmp_path / "coco/instances.json"))
+    assert objdisc("export", run.path, "--names", names, "--output-dir", tmp_path / "out") == 0
+    coco = COCO(str(tmp_path / "out/coco/instances.json"))
     assert [(c["id"], c["name"], c["clusters"]) for c in coco.cats.values()] == [
         (1, "Auto <b>", [0, 2]),
         (2, "person", [1]),
@@ -112,17 +117,19 @@ def test_names_merges_rejections_and_moves_reach_every_format(run: Run, tmp_path
         if row not in (moved, rejected)
     }
     assert category_of == expected | {moved: 1}
-    with (tmp_path / "objects.csv").open(encoding="utf-8", newline="") as file:
+    with (tmp_path / "out/objects.csv").open(encoding="utf-8", newline="") as file:
         assert {int(line["patch"]): int(line["category_id"]) for line in csv.DictReader(file)} == category_of
     drawn = {
-        int(value) for path in (tmp_path / "png").rglob("*.png") for value in np.unique(np.array(Image.open(path)))
+        int(value) for path in (tmp_path / "out/png").rglob("*.png") for value in np.unique(np.array(Image.open(path)))
     }
     assert drawn - {0} == set(category_of.values())
 
 
 def test_cityscapes_says_which_class_and_why(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = names_file(tmp_path / "names.json", run, "Car", "thing", "", "")
-    assert objdisc("export", run.path, "--names", names, "--format", "cityscapes", "--output-dir", tmp_path) == 0
+    assert (
+        objdisc("export", run.path, "--names", names, "--format", "cityscapes", "--output-dir", tmp_path / "out") == 0
+    )
     said = capsys.readouterr().out
     assert "  Car: 26 car, by its name" in said
     matched = json.loads(run.metrics.read_text(encoding="utf-8"))["cluster_to_label"].get("1")
@@ -252,6 +259,7 @@ def test_twice_the_same_bytes(run: Run, tmp_path: Path) -> None:
     for name in ("a", "b"):
         assert objdisc("export", run.path, "--format", "csv,png,coco", "--output-dir", tmp_path / name) == 0
     first, second = ({p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*.*")} for n in "ab")
+    del first[Path("run.json")], second[Path("run.json")]  # holds the time
     assert first == second
 
 
@@ -259,11 +267,11 @@ def test_twice_the_same_bytes(run: Run, tmp_path: Path) -> None:
 def test_onnx_gives_the_runs_clusters(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra objdisc[onnx]")
     names = names_file(tmp_path / "names.json", run, "car", "person", "car", "")
-    assert objdisc("export", run.path, "--format", "onnx", "--names", names, "--output-dir", tmp_path) == 0
+    assert objdisc("export", run.path, "--format", "onnx", "--names", names, "--output-dir", tmp_path / "out") == 0
     said = capsys.readouterr().out
     assert "onnxruntime gives the clusters that PyTorch gives in float32" in said
     assert "in another cluster" not in said
-    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(tmp_path / "out/model.onnx"), providers=["CPUExecutionProvider"])
     about = {key: json.loads(value) for key, value in session.get_modelmeta().custom_metadata_map.items()}
     assert about["run"] == run_identity(run, store_of(run))
     assert about["category_of_cluster"] == [1, 2, 1, -1]

@@ -29,15 +29,15 @@ def test_each_share_has_its_row_and_the_run_stays_as_it_is(run: Path) -> None:
     before = load_file(run / "weights.safetensors")
     arguments = ["--shares", "1,0.25", "--epochs", "20", "--encoder-lr-scale", "1", *HARDWARE]
     assert main(["finetune", str(run), *arguments]) == 0
-    with (run / "finetune" / "finetune.csv").open(encoding="utf-8") as file:
+    with (run.with_name("run_finetune") / "finetune.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["share"], row["labelled"]) for row in rows] == [("1.0", "36"), ("0.25", "9")]
     assert float(rows[0]["accuracy"]) > 0.9
     assert all(0 <= float(row["accuracy_random"]) <= 1 for row in rows)
-    assert "random weights" in (run / "finetune" / "finetune.svg").read_text(encoding="utf-8")
+    assert "random weights" in (run.with_name("run_finetune") / "finetune.svg").read_text(encoding="utf-8")
     after = load_file(run / "weights.safetensors")
     assert all(torch.equal(value, after[name]) for name, value in before.items())
-    trained = load_file(run / "finetune" / "share_1" / "weights.safetensors")
+    trained = load_file(run.with_name("run_finetune") / "share_1" / "weights.safetensors")
     moved = [name for name in trained if name.startswith("encoder.") and not torch.equal(trained[name], after[name])]
     assert moved
 

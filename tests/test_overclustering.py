@@ -16,7 +16,7 @@ def test_accuracy_over_clusters_and_labels_is_written(tmp_path: Path) -> None:
         assert main(["train", str(data), *common, "--num-clusters", clusters, "--output-dir", run]) == 0
     arguments = ["--also", str(tmp_path / "6"), "--shares", "1,0.5", "--device", "cpu", "--workers", "0"]
     assert main(["overclustering", str(tmp_path / "3"), *arguments]) == 0
-    folder = tmp_path / "3" / "overclustering"
+    folder = tmp_path / "3_overclustering"
     with (folder / "overclustering.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["num_clusters"], row["labelled"]) for row in rows] == [

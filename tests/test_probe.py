@@ -26,7 +26,7 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 def test_each_block_has_its_row_beside_that_of_random_weights(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = load_file(run / "weights.safetensors")
     assert main(["probe", str(run), "--features", "300", *HARDWARE]) == 0
-    rows = rows_of(run / "probe")
+    rows = rows_of(run.with_name("run_probe"))
     assert [(row["block"], row["channels"], row["grid"]) for row in rows] == [
         ("1", "32", "3"),
         ("2", "64", "2"),
@@ -36,7 +36,7 @@ def test_each_block_has_its_row_beside_that_of_random_weights(run: Path, capsys:
     assert all(row["labelled"] == "36" for row in rows)
     assert all(float(row["accuracy"]) == 1 for row in rows), "three shades lie apart in any block"
     assert all(0 <= float(row["accuracy_random"]) <= 1 for row in rows)
-    assert "random weights" in (run / "probe" / "probe.svg").read_text(encoding="utf-8")
+    assert "random weights" in (run.with_name("run_probe") / "probe.svg").read_text(encoding="utf-8")
     assert capsys.readouterr().out.count("block ") == 4
     after = load_file(run / "weights.safetensors")
     assert all(bool((value == after[name]).all()) for name, value in before.items()), "the run stays as it is"
@@ -52,7 +52,7 @@ def test_random_weights_may_be_left_out_and_few_labels_be_enough(run: Path, tmp_
 def test_any_network_with_blocks_can_be_probed(encoder: str, tmp_path: Path) -> None:
     run = train_on_shades(tmp_path, {"train": 4, "test": 2}, "--encoder", encoder, "--epochs", "0")
     assert main(["probe", str(run), "--features", "64", *HARDWARE]) == 0
-    assert len(rows_of(run / "probe")) >= 2
+    assert len(rows_of(run.with_name("run_probe"))) >= 2
 
 
 def test_a_network_without_blocks_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

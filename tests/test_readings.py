@@ -25,16 +25,16 @@ def one_split(tmp_path_factory: pytest.TempPathFactory) -> FrozenRun:
     return open_frozen(train_on_shades(tmp_path_factory.mktemp("one"), splits={"train": 12}))
 
 
-def test_labels_to_learn_from_are_those_of_the_training_split(two_splits: FrozenRun) -> None:
-    fitted, scored = open_labelled(two_splits, ReadingOptions(**HARDWARE))  # type: ignore[arg-type]
+def test_labels_to_learn_from_are_those_of_the_training_split(two_splits: FrozenRun, tmp_path: Path) -> None:
+    fitted, scored = open_labelled(two_splits, ReadingOptions(**HARDWARE), tmp_path)  # type: ignore[arg-type]
     assert np.bincount(fitted.labels).tolist() == [12, 12, 12]
     assert np.bincount(scored.labels).tolist() == [5, 5, 5]
     assert fitted.class_names == {0: "dark", 1: "grey", 2: "light"}
     assert fitted.store is not scored.store
 
 
-def test_smaller_shares_are_parts_of_larger_ones(two_splits: FrozenRun) -> None:
-    fitted, _ = open_labelled(two_splits, ReadingOptions(**HARDWARE))  # type: ignore[arg-type]
+def test_smaller_shares_are_parts_of_larger_ones(two_splits: FrozenRun, tmp_path: Path) -> None:
+    fitted, _ = open_labelled(two_splits, ReadingOptions(**HARDWARE), tmp_path)  # type: ignore[arg-type]
     half, tenth = fitted.share(0.5, 0), fitted.share(0.1, 0)
     assert len(half.rows) == 18
     assert len(tenth.rows) == 4
@@ -43,10 +43,10 @@ def test_smaller_shares_are_parts_of_larger_ones(two_splits: FrozenRun) -> None:
         fitted.share(0, 0)
 
 
-def test_of_one_split_a_part_is_held_out_or_nothing_is_read(one_split: FrozenRun) -> None:
+def test_of_one_split_a_part_is_held_out_or_nothing_is_read(one_split: FrozenRun, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"trained and scored on one split.*--held-out"):
-        open_labelled(one_split, ReadingOptions(**HARDWARE))  # type: ignore[arg-type]
-    fitted, scored = open_labelled(one_split, ReadingOptions(held_out=0.25, **HARDWARE))  # type: ignore[arg-type]
+        open_labelled(one_split, ReadingOptions(**HARDWARE), tmp_path)  # type: ignore[arg-type]
+    fitted, scored = open_labelled(one_split, ReadingOptions(held_out=0.25, **HARDWARE), tmp_path)  # type: ignore[arg-type]
     assert len(scored.rows) == 9
     assert sorted([*fitted.rows, *scored.rows]) == list(range(36))
 

@@ -73,9 +73,10 @@ def test_open_wants_a_folder_with_a_config(tmp_path: Path) -> None:
 
 def test_all_files_have_names_of_their_own_inside_the_run(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    paths = [getattr(run, name) for name, value in vars(Run).items() if isinstance(value, property)]
+    found = [getattr(run, name) for name, value in vars(Run).items() if isinstance(value, property)]
+    paths = [path for path in found if isinstance(path, Path)]
     assert len(set(paths)) == len(paths) >= 14
-    assert all(path.parent == tmp_path for path in paths)
+    assert all(path.is_relative_to(tmp_path) and path != tmp_path for path in paths)
 
 
 def test_metrics_log_of_a_killed_run(tmp_path: Path) -> None:

@@ -153,9 +153,9 @@ def test_a_chain_answers_with_its_last_stage(chained: Path, stripes: Path, tmp_p
     assert read_json(Run(tmp_path).metrics)["accuracy_hungarian"] == expected["accuracy_hungarian"]
 
 
-def test_a_new_run_in_the_folder_starts_over(chained: Path, stripes: Path, tmp_path: Path) -> None:
+def test_a_run_that_replaces_a_chain_leaves_no_stage_of_it(stripes: Path, tmp_path: Path) -> None:
     discover(stripes, tmp_path, *CHAIN, "--epochs", "1")
-    numbers = discover(stripes, tmp_path, "--method", "simclr", "--epochs", "1")
+    numbers = discover(stripes, tmp_path, "--method", "simclr", "--epochs", "1", "--overwrite")
     assert "stages" not in numbers
     assert not Run(tmp_path).stages.exists()
 
@@ -270,6 +270,6 @@ def test_a_stage_that_finished_is_not_trained_again(chained: Path, monkeypatch: 
     monkeypatch.setattr(objdisc.stages, "fit", None)
     options = DiscoverOptions(method=SCAN)
     stage = Stage("pretext", Run(chained / "stages/pretext"), options)
-    seconds = objdisc.stages.run_stage(stage, None, None, None, resume=True)  # type: ignore[arg-type]
+    seconds = objdisc.stages.run_stage(stage, None, None, None)  # type: ignore[arg-type]
     numbers = json.loads((chained / "stages/pretext/metrics.json").read_text(encoding="utf-8"))
     assert seconds == numbers["training_seconds"]

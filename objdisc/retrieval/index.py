@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from objdisc.errors import UsageError
 from objdisc.files import atomic_write, write_json
+from objdisc.io.paths import checked_name
+from objdisc.io.staging import settle, staged
 from objdisc.retrieval.search import Hits, nearest_rows, squared_lengths_of
 from objdisc.run import Run
 
@@ -28,8 +30,8 @@ _ROWS_AT_ONCE = 1 << 16
 class Index:
     """Embeddings of N patches: row i is row i of the answered split's ``PatchStore``.
 
-    A folder of ``.npy`` files, read memory-mapped, and ``index.json``, written last: without it the others are not
-    trusted. No file holds a pickle.
+    A folder of ``.npy`` files, read memory-mapped, and ``index.json``; all of them appear together. No file holds a
+    pickle.
 
     Attributes:
         embeddings: ``(N, D)`` float32, what the method clusters.
@@ -71,6 +73,7 @@ class Index:
             UsageError: The folder holds no run, or its index is missing, damaged, or of another version.
         """
         run = run if isinstance(run, Run) else Run.open(Path(run))
+        settle(run.index)
         try:
             manifest = json.loads((run.index / _MANIFEST).read_text(encoding="utf-8"))
             if manifest["format"] != FORMAT_VERSION:
@@ -81,7 +84,10 @@ class Index:
             }
             if {len(array) for array in arrays.values()} != {manifest["patches"]}:
                 raise ValueError("its files do not belong together")
-            paths = {name: Path(path) for name, path in manifest["images"].items()}
+            where = run.index / _MANIFEST
+            paths = {checked_name(name, where): Path(path) for name, path in manifest["images"].items()}
+            if manifest["split"]:
+                checked_name(manifest["split"], where)
             texts: dict[str, Any] = {name: str(manifest[name]) for name in ("split", "store_key", "weights")}
             return cls(
                 **arrays,
@@ -179,8 +185,6 @@ class Index:
             raise ValueError(
                 f"{len(embeddings)} embeddings, {len(probabilities)} probabilities, {len(foreground)} rows"
             )
-        manifest = run.index / _MANIFEST
-        manifest.unlink(missing_ok=True)
         arrays: dict[str, NDArray[Any]] = {
             "embeddings": embeddings.astype(np.float32, copy=False),
             "clusters": probabilities.argmax(axis=1).astype(np.int32),
@@ -188,23 +192,22 @@ class Index:
             "probabilities": probabilities.astype(np.float32, copy=False),
             "foreground": foreground.astype(np.bool_, copy=False),
         }
-        for name in _ARRAYS:
-            with atomic_write(run.index / f"{name}.npy", "wb") as file:
-                np.save(file, arrays[name], allow_pickle=False)
-        write_json(
-            manifest,
-            {
-                "format": FORMAT_VERSION,
-                "patches": len(embeddings),
-                "normalized": has_unit_length(embeddings),
-                "split": split,
-                "store_key": store_key,
-                "weights": weights,
-                # absolute: a run is opened from other folders than the one it was started in
-                "root": os.path.abspath(root),
-                "images": {name: os.path.abspath(path) for name, path in image_paths.items()},
-            },
-        )
+        manifest = {
+            "format": FORMAT_VERSION,
+            "patches": len(embeddings),
+            "normalized": has_unit_length(embeddings),
+            "split": split,
+            "store_key": store_key,
+            "weights": weights,
+            # absolute: a run is opened from other folders than the one it was started in
+            "root": os.path.abspath(root),
+            "images": {name: os.path.abspath(path) for name, path in image_paths.items()},
+        }
+        with staged(run.index) as folder:
+            for name in _ARRAYS:
+                with atomic_write(folder / f"{name}.npy", "wb") as file:
+                    np.save(file, arrays[name], allow_pickle=False)
+            write_json(folder / _MANIFEST, manifest)
 
 
 def has_unit_length(embeddings: NDArray[np.float32]) -> bool:

@@ -1,9 +1,7 @@
 """Training state on disk: one file an epoch, written whole or not at all, read without executing code."""
 
 import pickle
-import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -32,7 +30,7 @@ def save_checkpoint(run: Run, state: Mapping[str, Any]) -> None:
         state: Tensors, numbers, strings and containers of them.
     """
     run.checkpoints.mkdir(parents=True, exist_ok=True)
-    with atomic_write(_last(run), "wb") as file:
+    with atomic_write(run.last_checkpoint, "wb") as file:
         torch.save(dict(state), file)
 
 
@@ -42,13 +40,13 @@ def load_checkpoint(run: Run) -> dict[str, Any] | None:
     Raises:
         UsageError: The file is damaged, or holds more than plain data.
     """
-    if not _last(run).is_file():
+    if not run.last_checkpoint.is_file():
         return None
     try:
-        state: dict[str, Any] = torch.load(_last(run), map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(run.last_checkpoint, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError) as error:
         raise UsageError(
-            f"{_last(run)}: not a checkpoint that can be read; delete it to train from the start"
+            f"{run.last_checkpoint}: not a checkpoint that can be read; delete it to train from the start"
         ) from error
     return state
 
@@ -73,7 +71,7 @@ def restore(run: Run, state: Mapping[str, Any], parts: Mapping[str, Stateful]) -
         return int(state["epoch"]), int(state["step"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UsageError(
-            f"{_last(run)}: of a training with other settings; resume with those, or delete it to train from the start"
+            f"{run.last_checkpoint}: of a training with other settings; resume with those, or begin a new run"
         ) from error
 
 
@@ -95,19 +93,8 @@ def start_from(run: Run, method: Method) -> None:
         raise UsageError(f"--init-from {run.path}: {error}") from error
 
 
-def discard_results(run: Run) -> None:
-    """Remove checkpoint, weights and clusters of an earlier training: a resume must not go on from them."""
-    shutil.rmtree(run.assignments, ignore_errors=True)
-    _last(run).unlink(missing_ok=True)
-    run.weights.unlink(missing_ok=True)
-
-
 def save_weights(run: Run, method: nn.Module) -> None:
     """Write all parameters and buffers as ``weights.safetensors``."""
     state: dict[str, Tensor] = {name: value.cpu().contiguous() for name, value in method.state_dict().items()}
     with atomic_write(run.weights, "wb") as file:
         file.write(save(state))
-
-
-def _last(run: Run) -> Path:
-    return run.checkpoints / "last.pt"

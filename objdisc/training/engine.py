@@ -30,10 +30,7 @@ def make_accelerator(device: str, precision: Literal["auto", "bf16", "fp32"] = "
     Raises:
         UsageError: The device is not there.
     """
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device != "auto" and not available.get(device, False):
-        there = ", ".join(name for name, present in available.items() if present)
-        raise UsageError(f"--device {device}: not available here; there is {there} (or auto)")
+    check_device(device)
     _keep_freed_memory()
     mixed = precision if precision != "auto" else "bf16" if _has_bf16(device) else "fp32"
     # one process may train several methods in turn; Accelerate keeps the first setting until told to forget it
@@ -51,6 +48,21 @@ def make_accelerator(device: str, precision: Literal["auto", "bf16", "fp32"] = "
     if device == "auto" and accelerator.is_main_process:
         logger.info("device: %s, %s (choose with --device, --precision)", accelerator.device.type, mixed)
     return accelerator
+
+
+def check_device(device: str) -> None:
+    """Check that a device is there.
+
+    Args:
+        device: auto, cpu, cuda or mps.
+
+    Raises:
+        UsageError: It is not.
+    """
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device != "auto" and not available.get(device, False):
+        there = ", ".join(name for name, present in available.items() if present)
+        raise UsageError(f"--device {device}: not available here; there is {there} (or auto)")
 
 
 def _leave_processes() -> None:

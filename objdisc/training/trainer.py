@@ -18,12 +18,11 @@ from torch import Tensor
 from objdisc.errors import ObjdiscError, UsageError
 from objdisc.files import atomic_write
 from objdisc.methods.base import Method, Views
-from objdisc.run import Run
+from objdisc.run import Run, read_metrics_log
 from objdisc.store import PatchStore
 from objdisc.training.batches import BatchMaker
 from objdisc.training.checkpoint import (
     Stateful,
-    discard_results,
     load_checkpoint,
     restore,
     save_checkpoint,
@@ -75,10 +74,12 @@ def fit(
         Seconds that the training took, with those before an interruption.
 
     Raises:
-        UsageError: There are too few foreground patches, the checkpoint is damaged or of another training, or
-            ``init_from`` does not fit the method.
+        UsageError: There are too few foreground patches, the checkpoint is damaged or of another training, there is
+            one that is not to be gone on with, or ``init_from`` does not fit the method.
         ObjdiscError: The loss is not finite.
     """
+    if not resume and run.has_learned:
+        raise UsageError(f"{run.path}: holds what another training has learned; resume it, or give another folder.")
     accelerator = make_accelerator(options.device, options.precision)
     set_seed(options.seed)
     num_foreground = int(store.foreground.sum())
@@ -87,12 +88,43 @@ def fit(
     method.setup(len(store))
     if not method.trains:
         return _finish_at_once(method, store, run, options, accelerator, init_from)
+    if resume and run.weights.is_file() and not run.last_checkpoint.is_file() and _has_ended(run, options):
+        start_from(run, method)
+        return sum(float(record.get("seconds", 0.0)) for record in read_metrics_log(run.metrics_log))
     training = _Training(method, store, run, options, accelerator, resume, init_from)
     try:
         return training.run_epochs()
     finally:
         # its processes end with the training; the cycle of references that it lies in may be found much later
         del training.loader
+
+
+def _has_ended(run: Run, options: TrainerOptions) -> bool:
+    """Whether a run's training has come to its end, as far as its log tells: a budget may have ended it before."""
+    epochs = [int(record["epoch"]) for record in read_metrics_log(run.metrics_log) if "epoch" in record]
+    return max(epochs, default=0) >= options.epochs or options.budget_minutes > 0
+
+
+def check_checkpoint(method: Method, run: Run, options: TrainerOptions, num_samples: int) -> None:
+    """Try whether a training can go on from a run's checkpoint, if it has one; nothing is written.
+
+    Args:
+        method: A method of its own, which is of no use afterwards.
+        run: The run.
+        options: How it would be trained.
+        num_samples: Rows of its patch store.
+
+    Raises:
+        UsageError: The checkpoint is damaged, or of another training.
+    """
+    checkpoint = load_checkpoint(run)
+    if checkpoint is None and method.trains and run.weights.is_file() and not _has_ended(run, options):
+        raise UsageError(f"{run.last_checkpoint}: missing, so that this training cannot go on; begin a new run.")
+    if checkpoint is not None:
+        method.setup(num_samples)
+        optimizer = make_optimizer(method, options)
+        scheduler = make_scheduler(optimizer, options, lambda: 1)
+        restore(run, checkpoint, {"method": method, "optimizer": optimizer, "scheduler": scheduler})
 
 
 def _finish_at_once(
@@ -108,8 +140,6 @@ def _finish_at_once(
     method.to(accelerator.device)
     if init_from is not None:
         start_from(init_from, method)
-    if accelerator.is_main_process:
-        discard_results(run)
     method.finish(StoreEncoder(store, method, accelerator, options))
     if accelerator.is_main_process:
         save_weights(run, method)
@@ -157,11 +187,8 @@ class _Training:
             parts: dict[str, Stateful] = {"method": method, "optimizer": optimizer, "scheduler": scheduler}
             self.epoch, self.step = restore(run, checkpoint, parts)
             logger.info("going on after epoch %d", self.epoch)
-        else:
-            if init_from is not None:
-                start_from(init_from, method)
-            if accelerator.is_main_process:
-                discard_results(run)
+        elif init_from is not None:
+            start_from(init_from, method)
         self.clock = Clock(accelerator, options.budget_minutes, (checkpoint or {}).get("spent", 0.0))
         # a scheduler that Accelerate prepares would step once for every process
         with warnings.catch_warnings():

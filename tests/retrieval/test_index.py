@@ -122,12 +122,6 @@ def test_arrays_of_different_length_are_a_mistake_of_the_program(run: Run) -> No
         )
 
 
-def test_a_new_run_in_the_folder_removes_it(run: Run) -> None:
-    write(run, unit(np.random.default_rng(0), 10, 5))
-    run.clear_answers()
-    assert not run.index.exists()
-
-
 @pytest.mark.parametrize("cluster", [None, 1])
 def test_a_query_finds_what_scikit_learn_finds_among_the_objects(run: Run, cluster: int | None) -> None:
     rng = np.random.default_rng(0)

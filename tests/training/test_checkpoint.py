@@ -10,7 +10,6 @@ from torch import nn
 from objdisc.errors import UsageError
 from objdisc.run import Run
 from objdisc.training.checkpoint import (
-    discard_results,
     load_checkpoint,
     restore,
     save_checkpoint,
@@ -83,13 +82,3 @@ def test_weights_hold_all_parameters_and_buffers(tmp_path: Path) -> None:
     loaded = load_file(run.weights)
     assert set(loaded) == set(module.state_dict())
     assert all(torch.equal(loaded[name], value) for name, value in module.state_dict().items())
-
-
-def test_discarding_leaves_nothing_to_resume_from(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    save_checkpoint(run, {"epoch": 1})
-    save_weights(run, nn.Linear(2, 2))
-    discard_results(run)
-    assert load_checkpoint(run) is None
-    assert not run.weights.exists()
-    discard_results(run)

@@ -79,15 +79,6 @@ def test_agreement_with_the_epoch_before_is_logged_from_the_second_epoch_on(
     assert all(len(record["occupancy"]) == 8 for record in (first, *others))
 
 
-def test_clusters_of_an_earlier_training_do_not_stay(
-    make_method: MakeMethod, toy_store: PatchStore, tmp_path: Path
-) -> None:
-    run = Run(tmp_path)
-    for epochs in (3, 1):
-        fit(make_method(), toy_store, run, replace(OPTIONS, epochs=epochs))
-    assert [file.name for file in run.assignments.iterdir()] == ["epoch_00001.npy"]
-
-
 class Halted(DeepCluster):
     """Its second epoch has no gradient."""
 

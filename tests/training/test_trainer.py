@@ -22,7 +22,7 @@ from objdisc.store import PatchStore
 from objdisc.training.checkpoint import save_checkpoint
 from objdisc.training.clock import Clock
 from objdisc.training.optimization import make_optimizer, make_scheduler
-from objdisc.training.trainer import TrainerOptions, fit
+from objdisc.training.trainer import TrainerOptions, check_checkpoint, fit
 from objdisc.types import Batch
 
 OPTIONS = TrainerOptions(epochs=3, batch_size=16, lr=3e-3, device="cpu", precision="fp32", workers=0)
@@ -169,20 +169,36 @@ def test_resuming_a_finished_training_changes_nothing(
     assert (run.weights.read_bytes(), run.metrics_log.read_bytes()) == (weights, log)
 
 
-def test_a_new_training_in_an_old_folder_cannot_be_resumed_as_the_old_one(
+def test_a_new_training_does_not_touch_what_an_old_one_has_learned(
     make_method: MakeMethod, toy_store: PatchStore, tmp_path: Path
 ) -> None:
-    run, fresh = Run(tmp_path / "run"), Run(tmp_path / "fresh")
+    run = Run(tmp_path)
     fit(make_method(), toy_store, run, OPTIONS)
-    other = replace(OPTIONS, seed=5)
-    method = make_method()
-    stop_at(method, call=1)
-    with pytest.raises(Interrupted):
-        fit(method, toy_store, run, other)
-    assert not run.weights.exists()
-    fit(make_method(), toy_store, run, other, resume=True)
-    fit(make_method(), toy_store, fresh, other)
-    assert same(weights_of(run), weights_of(fresh))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    for lost in (None, run.weights, run.last_checkpoint):
+        if lost is not None:
+            lost.unlink()
+            del before[lost]
+        if run.has_learned:
+            with pytest.raises(UsageError, match="holds what another training has learned"):
+                fit(make_method(), toy_store, run, replace(OPTIONS, seed=5))
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_training_that_has_ended_needs_no_checkpoint_to_be_taken_up(
+    make_method: MakeMethod, toy_store: PatchStore, tmp_path: Path
+) -> None:
+    run = Run(tmp_path)
+    seconds = fit(make_method(), toy_store, run, OPTIONS)
+    run.last_checkpoint.unlink()
+    before, method = weights_of(run), make_method()
+    assert 0 < fit(method, toy_store, run, OPTIONS, resume=True) <= seconds
+    assert same(before, weights_of(run))
+    assert all(torch.equal(value.cpu(), before[name]) for name, value in method.state_dict().items())
+    longer = replace(OPTIONS, epochs=OPTIONS.epochs + 1)
+    with pytest.raises(UsageError, match=r"last\.pt: missing, so that this training cannot go on"):
+        check_checkpoint(make_method(), run, longer, len(toy_store))
+    assert same(before, weights_of(run))
 
 
 def test_the_baseline_resumes_too(make_encoder: Callable[[], Encoder], toy_store: PatchStore, tmp_path: Path) -> None:
