@@ -428,20 +428,8 @@ def test_an_empty_path_is_not_the_current_folder(evil: Path) -> None:
 
 def test_arguments_of_components_are_plain_values() -> None:
     """What takes a class, or a function, as an argument could be told to import one."""
-    plain = {
-        "int",
-        "float",
-        "str",
-        "bool",
-        "NoneType",
-        "Path",
-        "tuple",
-        "list",
-        "dict",
-        "Literal",
-        "Union",
-        "UnionType",
-    }
+    plain = {"int", "float", "str", "bool", "NoneType", "Path", "Literal", "Union", "UnionType"}
+    plain |= {"tuple", "list", "dict", "Sequence"}
     for base, package in ((Method, "objdisc.methods"), (ObjectnessSource, "objdisc.objectness")):
         for name in component_names(base, package):
             found = Component(resolve_class_path(name, base, package)).find(base)
