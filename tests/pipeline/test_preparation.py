@@ -1,0 +1,311 @@
+"""Whose a run's folder is, what a second command does there, and what an interruption or a failure leaves."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from objdisc import discover as discover_module
+from objdisc.cli import main
+from objdisc.errors import ObjdiscError
+from objdisc.frozen import weights_name
+from objdisc.io.claims import LOCK
+from objdisc.io.marks import Mark
+from objdisc.io.staging import REPLACEMENT, STAGING
+from objdisc.run import Run
+
+from ..support.runs import QUICK, discover, error, state
+
+
+def test_a_run_is_marked(project: Path, made: Path) -> None:
+    mark = Mark.read(project / "run")
+    assert mark is not None
+    assert (mark.command, mark.data, mark.run) == ("discover", str(made / "city"), None)
+
+
+@pytest.mark.parametrize("command", ["discover", "train"])
+def test_the_same_command_again_says_where_the_run_is(
+    project: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    before = state(project / "run" / "index")
+    assert discover(command=command) == 0
+    assert discover("--workers", "1", "--device", "auto", command=command) == 0, "the same run on other hardware"
+    assert capsys.readouterr().out.count("nothing to do") == 2
+    assert main([command, "--resume", "run"]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert state(project / "run" / "index") == before
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (["--seed", "1"], "holds a run with other settings"),
+        (["--baseline"], "holds a run with other settings"),
+        (["--method.init_finer", "1"], "holds a run with other settings"),
+    ],
+)
+def test_another_run_does_not_take_its_place(
+    project: Path, capsys: pytest.CaptureFixture[str], more: list[str], reason: str
+) -> None:
+    before = state(project)
+    assert discover(*more) == 2
+    said = error(capsys)
+    assert reason in said
+    assert "--resume run" in said
+    assert "--overwrite" in said
+    assert state(project) == before
+
+
+def test_a_run_that_is_not_finished_is_gone_on_with_or_replaced(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = state(project / "run")
+    (project / "run/report.html").unlink()
+    before = state(project)
+    assert discover() == 2
+    assert "holds a run that is not finished; go on with it by --resume run" in error(capsys)
+    assert state(project) == before
+    assert main(["discover", "--resume", "run"]) == 0
+    again = state(project / "run")
+    assert set(again) == set(whole)
+    timed = {"metrics.json", "report.html"}
+    assert {path for path in whole if again[path] != whole[path]} <= timed | {
+        "patches/train/manifest.json",
+        "patches/val/manifest.json",
+    }
+
+
+def change_an_image(city: Path, split: str) -> None:
+    """Paint one pixel, with as many bytes in the file as before."""
+    path = next((city / "leftImg8bit" / split).rglob("*.png"))
+    image, size = np.array(Image.open(path))[..., ::-1], path.stat().st_size
+    image[0, 0] += 1
+    data = cv2.imencode(".png", image)[1].tobytes()
+    path.write_bytes(data + b"\0" * (size - len(data)))
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_other_images_make_another_run(project: Path, capsys: pytest.CaptureFixture[str], split: str) -> None:
+    change_an_image(project / "city", split)
+    before = state(project)
+    assert discover() == 2
+    assert "holds a run on other images" in error(capsys)
+    code = main(["discover", "--resume", "run"])
+    if split == "train":
+        assert code == 2, "its weights were learned from other images"
+        assert "have changed since the run was trained on them" in error(capsys)
+        assert state(project) == before
+    else:
+        assert code == 0, "it answers for the images that are there now"
+        assert discover() == 0
+        assert "nothing to do" in capsys.readouterr().out
+
+
+def test_a_run_is_replaced_when_the_new_one_is_whole(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(project / "run")
+    assert main(["export", "run"]) == 0
+    mine = ["notes.txt", "overlays/best.txt", "retrieval/mine.jpg", "stages/plan.txt", "export/names.json"]
+    for name in mine:
+        (run.path / name).parent.mkdir(exist_ok=True)
+        (run.path / name).write_text("mine", encoding="utf-8")
+    old = state(run.path)
+    assert discover("--seed", "1", "--num-clusters", "3", "--overwrite") == 0
+    said = capsys.readouterr()
+    assert "report: run/report.html" in said.out
+    assert "still there, and of the run that was replaced: run/export" in said.err
+    assert discover("--seed", "1", "--num-clusters", "3") == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert discover("--seed", "1", "--num-clusters", "3", folder="fresh") == 0
+    new, fresh = state(run.path), state(project / "fresh")
+    kept = {path for path in old if path in mine or path.startswith("export/")}
+    assert set(new) == set(fresh) | kept
+    assert {new[path] for path in kept} == {old[path] for path in kept}
+    named = {"run.json", "config.yaml", "metrics.json", "report.html", "metrics.jsonl", "checkpoints/last.pt", LOCK}
+    assert {path for path in fresh if new[path] != fresh[path]} <= named  # these hold a place or a time
+    assert REPLACEMENT not in run.report.read_text(encoding="utf-8")
+
+
+def test_a_training_replaces_answers_of_other_weights_too(project: Path) -> None:
+    assert discover("--seed", "1", "--overwrite", command="train") == 0
+    assert Run(project / "run").weights.is_file()
+    assert not list((project / "run").rglob("*clusterIds.png"))
+    assert not Run(project / "run").metrics.exists()
+    assert main(["discover", "--resume", "run"]) == 0
+    assert Run(project / "run").report.is_file()
+
+
+def test_an_interrupted_replacement_is_gone_on_with(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = state(project / "run")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(discover_module, "answer_for", interrupted)
+        assert discover("--seed", "1", "--overwrite") == 130
+    staged = Run(project / "run" / REPLACEMENT)
+    assert staged.weights.is_file()
+    learned = staged.weights.read_bytes()
+    assert {path: value for path, value in state(project / "run").items() if REPLACEMENT not in path} == old
+    assert discover("--seed", "2", "--overwrite") == 2
+    assert "an earlier --overwrite with other settings was interrupted" in error(capsys)
+    assert main(["discover", "--resume", "run", "--overlays", "2"]) == 0, "the old run is there, to be used"
+    assert staged.weights.read_bytes() == learned
+    assert discover("--seed", "1", "--overwrite") == 0
+    assert "going on after epoch 1" in capsys.readouterr().err
+    assert Run(project / "run").weights.read_bytes() == learned
+    assert not staged.path.exists()
+
+
+@pytest.mark.parametrize("flag", [(), ("--overwrite",)])
+def test_a_failure_before_anything_was_learned_leaves_nothing(
+    project: Path, capsys: pytest.CaptureFixture[str], flag: tuple[str, ...]
+) -> None:
+    before = state(project)
+    folder = "run" if flag else "deep/new"
+    assert discover("--num-clusters", "5000", *flag, folder=folder) == 2
+    assert "object patches are too few for 5000 clusters" in error(capsys)
+    assert discover("--patches.min-area", "1000000", *flag, folder=folder) == 2
+    assert "no object in" in error(capsys)
+    assert state(project) == before
+    assert not (project / "deep").exists()
+    assert not (project / "run" / REPLACEMENT).exists()
+
+
+def test_what_was_learned_before_a_failure_is_kept_to_go_on_from(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object) -> None:
+        raise ObjdiscError("No space left on the disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(discover_module, "answer_for", fails)
+        assert discover(folder="new") == 1
+    assert Run(project / "new").weights.is_file()
+    assert not (project / "new" / STAGING).exists()
+    assert discover(folder="new") == 2
+    assert "holds a run that is not finished" in error(capsys)
+    assert main(["discover", "--resume", "new"]) == 0
+    assert Run(project / "new").report.is_file()
+
+
+def test_a_room_that_is_too_small_is_found_before_anything_is_touched(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = state(project)
+    usage = shutil.disk_usage(project)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    for more in (["--output-dir", "new"], ["--overwrite", "--seed", "1"]):
+        assert discover(*more) == 1
+        assert "No space left on the disk for the run: it needs at least" in error(capsys)
+    assert state(project) == before
+
+
+@pytest.mark.parametrize("files", [["config.yaml"], ["notes.txt"], ["checkpoints/last.pt", "weights.safetensors"]])
+@pytest.mark.parametrize("more", [[], ["--overwrite"]])
+def test_a_folder_of_somebody_else_is_refused(
+    project: Path, capsys: pytest.CaptureFixture[str], files: list[str], more: list[str]
+) -> None:
+    for name in (*files, "index/mine.npy", "export/mine.txt", "overlays/mine.jpg", "stages/mine.txt"):
+        (project / "theirs" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / "theirs" / name).write_text("epochs: 3\n", encoding="utf-8")
+    before = state(project)
+    assert discover(*more, folder="theirs") == 2
+    assert "theirs: not empty, and not written by objdisc; nothing was written or removed" in error(capsys)
+    assert discover(*more, folder="city") == 2
+    assert main(["segment", "run", "city", "--output-dir", "theirs"]) == 2
+    assert state(project) == before
+
+
+def test_results_of_another_command_are_no_run(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "run", "--output-dir", "out", "--format", "csv"]) == 0
+    before = state(project)
+    assert discover("--overwrite", folder="out") == 2
+    assert "out: holds results of objdisc export of the run" in error(capsys)
+    assert main(["train", "--resume", "out"]) == 2
+    assert main(["export", "out"]) == 2
+    assert "out: not a run, it holds results of objdisc export" in error(capsys)
+    assert state(project) == before
+
+
+def test_an_empty_folder_and_its_litter_are_welcome(project: Path) -> None:
+    (project / "empty").mkdir()
+    (project / "empty/.DS_Store").write_bytes(b"")
+    assert discover(command="train", folder="empty") == 0
+    assert Run(project / "empty").weights.is_file()
+
+
+def test_resume_and_overwrite_exclude_each_other(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["discover", "--resume", "run", "--overwrite"]) == 2
+    assert "--overwrite and --resume" in error(capsys)
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "city"])
+def test_what_is_no_run_cannot_be_resumed(project: Path, capsys: pytest.CaptureFixture[str], folder: str) -> None:
+    (project / "city/config.yaml").write_text("epochs: 1\n", encoding="utf-8")
+    before = state(project)
+    assert main(["train", "city", "--resume", folder, *QUICK]) == 2
+    assert "objdisc: error: " in error(capsys)
+    assert state(project) == before
+
+
+KILLED = """
+import sys, time
+from objdisc import discover
+from objdisc.cli import main
+answer_for = discover.answer_for
+def slowly(*arguments):
+    print("answering", flush=True)
+    time.sleep(60)
+discover.answer_for = slowly
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+def test_a_run_is_written_by_one_process_and_survives_its_kill(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [sys.executable, "-c", KILLED, "discover", "city", *QUICK, "--output-dir", "other"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"answering\n"
+        assert main(["discover", "--resume", "other"]) == 2
+        assert "another process of objdisc writes to it" in error(capsys)
+        assert discover(folder="other") == 2
+        process.send_signal(signal.SIGKILL)
+    assert main(["discover", "--resume", "other"]) == 0
+    assert weights_name(Run(project / "other")) == weights_name(Run(project / "run"))
+
+
+def test_folders_of_one_name_are_not_mixed_up(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for place in ("a", "b"):
+        shutil.copytree(project / "city/leftImg8bit/val/marblemouth", project / place / "photos")
+    assert main(["segment", "run", "a/photos", "--device", "cpu"]) == 0
+    before = state(project)
+    assert main(["segment", "run", "b/photos", "--device", "cpu"]) == 2
+    assert "holds results of objdisc segment of the run" in error(capsys)
+    assert state(project) == before
+    assert main(["segment", "run", "a/photos", "--device", "cpu"]) == 0
+
+
+def test_one_search_does_not_overwrite_another(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = sorted((project / "city/leftImg8bit/val").rglob("*.png"))[:2]
+
+    def search(image: Path) -> int:
+        return main(["retrieve", "run", "--query", str(image), "--output-dir", "found"])
+
+    assert search(images[0]) == 0
+    assert search(images[0]) == 0
+    before = state(project / "found")
+    assert search(images[1]) == 2
+    assert "found: holds results of objdisc retrieve (query " in error(capsys)
+    assert state(project / "found") == before

@@ -1,0 +1,1 @@
+"""What tests of several rooms share: writers of data, and small runs."""

@@ -1,0 +1,59 @@
+"""Small runs on the toy city, and what tests ask of their folders."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from objdisc.cli import main
+from objdisc.datasets import open_dataset
+from objdisc.frozen import open_answer
+from objdisc.io.claims import LOCK
+from objdisc.joining import MANIFEST
+from objdisc.naming import former_identities
+from objdisc.objectness.instances import Instances
+from objdisc.patches import PatchOptions
+from objdisc.run import Run
+from objdisc.shards import CutJob
+
+QUICK = ["--encoder", "nin", "--weights", "none", "--patches.size", "32", "--epochs", "1", "--batch-size", "32"]
+QUICK += ["--workers", "0", "--device", "cpu", "--num-clusters", "4", "--overlays", "1"]
+
+
+def discover(*more: str, command: str = "discover", folder: str = "run") -> int:
+    return main([command, "city", *QUICK, "--output-dir", folder, *more])
+
+
+def state(folder: Path) -> dict[str, str]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def error(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def as_version_0_1(project: Path) -> str:
+    """Make the run one that version 0.1 would have left in this place, and return its identity there."""
+    run = Run(project / "run")
+    (run.path / "run.json").unlink()
+    (run.path / LOCK).unlink()
+    for split in ("train", "val"):
+        manifest = run.patches / split / MANIFEST
+        values = json.loads(manifest.read_text(encoding="utf-8"))
+        del values["stamps"]
+        job = CutJob(open_dataset(Path("city"), split), Instances(), PatchOptions(size=32), 0)
+        values |= {"format": 3, "key": job.key_of_version_3()}
+        values["settings"]["format"] = 3
+        manifest.write_text(json.dumps(values), encoding="utf-8")
+    index = run.index / "index.json"
+    about = json.loads(index.read_text(encoding="utf-8")) | {"store_key": values["key"]}
+    index.write_text(json.dumps(about), encoding="utf-8")
+    (identity,) = former_identities(run, open_answer(run)[1])
+    return identity
+
+
+def write_names(path: Path, identity: str) -> None:
+    head = {"format": "objdisc-names", "version": 1, "num_clusters": 4, "run": identity}
+    path.write_text(json.dumps(head | {"clusters": [{"cluster": 0, "name": "thing"}]}), encoding="utf-8")
