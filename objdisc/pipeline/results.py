@@ -40,5 +40,5 @@ def result_folder(
 
 def beside(run: Run, command: str) -> Path:
     """Return the folder ``RUN_COMMAND`` beside a run."""
-    path = run.path.resolve()
+    path = run.path if run.path.name not in {"", ".."} else run.path.resolve()
     return path.with_name(f"{path.name}_{command}")
