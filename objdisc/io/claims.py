@@ -1,5 +1,6 @@
 """Who may write to a folder: nobody's files are cleared or overwritten, and one process writes at a time."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,8 @@ from objdisc.io import marks
 from objdisc.io.marks import Mark
 from objdisc.io.paths import check_links
 from objdisc.io.staging import settle
+
+log = logging.getLogger("objdisc")
 
 LOCK = ".objdisc.lock"
 
@@ -107,6 +110,8 @@ def held(folder: Path) -> Iterator[None]:
         raise UsageError(
             f"{folder}: another process of objdisc writes to it; wait for its end, or give another --output-dir."
         ) from error
+    except (OSError, NotImplementedError) as error:  # some network file systems know no locks: nobody can take one
+        log.debug("%s is not locked: %s", folder, error)
     try:
         yield
     finally:
