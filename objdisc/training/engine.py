@@ -5,6 +5,7 @@ import ctypes
 import gc
 import logging
 import sys
+from functools import cache
 from typing import Literal
 
 import torch
@@ -46,8 +47,14 @@ def make_accelerator(device: str, precision: Literal["auto", "bf16", "fp32"] = "
     if not accelerator.is_main_process:
         logging.getLogger("objdisc").setLevel(logging.ERROR)  # every process would say the same
     if device == "auto" and accelerator.is_main_process:
-        logger.info("device: %s, %s (choose with --device, --precision)", accelerator.device.type, mixed)
+        _say_once(accelerator.device.type, mixed)
     return accelerator
+
+
+@cache
+def _say_once(device: str, precision: str) -> None:
+    """Say what ``auto`` took; one process asks for an accelerator many times."""
+    logger.info("device: %s, %s (choose with --device, --precision)", device, precision)
 
 
 def check_device(device: str) -> None:
