@@ -12,7 +12,7 @@ from objdisc.benchmark_iid import dense_loss
 from objdisc.benchmark_retrieval import search_times
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
-from objdisc.files import read_json, write_json
+from objdisc.files import write_json
 from objdisc.inputs import DiscoverOptions, build_method, build_store, choose_objectness, find_data, open_splits
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.options import Component, component, flag_only, positional
@@ -37,7 +37,7 @@ class BenchmarkOptions:
         encoder: As in discover.
         weights: As in discover.
         objectness: As in discover.
-        output: JSON file for the numbers, a new one or that of an earlier benchmark; they are printed in any case.
+        output: JSON file for the numbers, which must not be there yet; they are printed in any case.
         allow_import: Import a class that lies outside of the package, where a flag names one; that runs its module.
         patches: How patches are cut.
     """
@@ -79,15 +79,9 @@ def benchmark(options: BenchmarkOptions) -> dict[str, float]:
 
 
 def _check_output(path: Path | None) -> None:
-    """Refuse a file that is not of an earlier benchmark, before hours are spent on numbers for it."""
-    if path is None or not path.exists():
-        return
-    try:
-        numbers = read_json(path)
-    except UsageError:
-        numbers = {}
-    if not numbers or not all(isinstance(value, float) for value in numbers.values()):
-        raise UsageError(f"--output {path}: is there already, and holds no numbers of a benchmark; give another file.")
+    """Refuse a file that is there, before hours are spent on numbers for it."""
+    if path is not None and path.exists():
+        raise UsageError(f"--output {path}: is there already; give another file, or move it away.")
 
 
 def whole_run(options: BenchmarkOptions) -> dict[str, float]:

@@ -24,6 +24,8 @@ from objdisc.shards import CutJob, ShardPlan, write_shard
 if sys.platform != "win32":
     import fcntl
 
+LOCK = ".lock"
+
 _FEW_IMAGES = 64  # below, starting processes costs more than they save
 
 log = logging.getLogger("objdisc")
@@ -171,7 +173,7 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         ObjdiscError: The folder cannot be written.
     """
-    path = folder / ".lock"
+    path = folder / LOCK
     try:
         file = path.open("a")
     except OSError as error:

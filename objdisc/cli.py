@@ -42,6 +42,8 @@ COMMANDS = {
 }
 EXIT_INTERRUPTED = 130
 
+_KEEPING = {"discover", "train", "segment", "compare"}  # what they have finished is of use to a second call
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -62,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words[0] not in COMMANDS:
         return _fail(f"no command {words[0]!r}; there are {', '.join(COMMANDS)}.", 2)
     with _logging_to_stderr(), _terminate_as_interrupt():
-        return _guarded(lambda: _run(words[0], words[1:]))
+        return _guarded(lambda: _run(words[0], words[1:]), _after_interrupt(words))
 
 
 def _run(command: str, argv: Sequence[str]) -> None:
@@ -75,15 +77,23 @@ def _run(command: str, argv: Sequence[str]) -> None:
     sys.stdout.flush()
 
 
-def _guarded(job: Callable[[], None]) -> int:
+def _after_interrupt(words: Sequence[str]) -> str:
+    """Say what an interrupted command leaves, and how it goes on."""
+    if words[0] not in _KEEPING:
+        return "interrupted; what was there is as it was."
+    if words[0] in {"segment", "compare"} or "--overwrite" in words:
+        return "interrupted; what was finished is kept, and the same command goes on."
+    return "interrupted; what was finished is kept, --resume RUN goes on."
+
+
+def _guarded(job: Callable[[], None], interrupted: str = "interrupted.") -> int:
     """Run a job; a mistake in paths, config, data or disk costs the user no traceback."""
     try:
         job()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     except KeyboardInterrupt:
-        message = "interrupted; what was finished is kept: --resume RUN goes on, or the same command with --overwrite."
-        return _fail(message, EXIT_INTERRUPTED)
+        return _fail(interrupted, EXIT_INTERRUPTED)
     except BrokenPipeError:
         # The reader of stdout has left; without this, the interpreter would complain again on its way out
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

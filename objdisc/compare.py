@@ -13,6 +13,7 @@ from objdisc.inputs import DiscoverOptions, find_data, labels_seen, open_splits
 from objdisc.io.claims import claimed
 from objdisc.io.marks import Mark
 from objdisc.options import flag_only, passed_on, positional
+from objdisc.pipeline.images import fingerprint
 from objdisc.plannedruns import PlannedRun, check_settings, outcome_of, perform, plan_run
 
 log = logging.getLogger("objdisc")
@@ -59,12 +60,12 @@ def compare(options: CompareOptions) -> Comparison:
     flags = [*options.flags, *(["--allow-import"] if options.allow_import else [])]
     planned = [plan_run(config, seed, data, folder, flags) for seed in options.seeds for config in configs]
     for run in planned:
-        open_splits(data, run.options)
         check_settings(run)
+    images = fingerprint(open_splits(data, planned[0].options)[0])
     _warn_of_tasks(planned)
     names = [config.stem for config in configs]
     comparison = _table(planned, names, data)
-    with claimed(folder, Mark.now("compare", data=data), unmarked=_is_old_comparison(folder)):
+    with claimed(folder, Mark.now("compare", data=data, images=images), unmarked=_is_old_comparison(folder)):
         for number, run in enumerate(planned):
             if outcome_of(run).failure:
                 log.info("%d of %d: %s, seed %d", number + 1, len(planned), run.name, run.seed)

@@ -49,6 +49,8 @@ def parse(options: type[Options], argv: Sequence[str], prog: str) -> Options:
     resumed = next((value for flag, value in pairs if flag == "--resume" and value), None)
     if resumed and not files:
         files = [Path(resumed) / "config.yaml"]
+        if not files[0].is_file():
+            raise UsageError(f"--resume {resumed}: no run there, it has no config.yaml; give the folder of a run.")
     given = [value for flag, value in pairs if not flag and value]
     read = [_read_config(options, file, parser, allow_import) for file in files]
     _drop_replaced(options, parser, read, pairs, allow_import)
@@ -310,7 +312,7 @@ def _one_line(message: str, options: type) -> str:
         name = name.partition("=")[0]
         known = [*leaf_types(options), *(item.name for item in option_fields(options))]
         close = get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]}?" if close else "."
+        hint = f"; did you mean {close[0]}?" if close and close[0] != name else "."
         return f"unknown setting {name!r}{f' of {key}' if key else ''}{hint}"
     wrong = re.search(r"Expected an? (.*?)\. Got value: (.*)", message)
     if wrong:

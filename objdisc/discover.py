@@ -14,10 +14,12 @@ from objdisc.inputs import DiscoverOptions, baseline_of, build_method, build_sto
 from objdisc.io.staging import staged
 from objdisc.methods.base import Method
 from objdisc.patches import PatchOptions
-from objdisc.pipeline.preparation import Job, begun, check_count, prepare
+from objdisc.pipeline.checks import check_count
+from objdisc.pipeline.job import Job
+from objdisc.pipeline.preparation import begun, prepare
 from objdisc.report.gallery import write_report
 from objdisc.retrieval import Centers
-from objdisc.run import ANSWERS, Run, read_metrics_log
+from objdisc.run import Run, read_metrics_log
 from objdisc.stages import Stage, run_stage
 from objdisc.store import PatchStore
 from objdisc.training.trainer import TrainerOptions, fit, predict
@@ -51,7 +53,7 @@ def discover(options: DiscoverOptions) -> Run:
     with begun(job):
         trained = _train(job)
         if is_main_process():
-            with staged(trained.run.path, ANSWERS) as folder:
+            with staged(trained.run.path, trained.run.answers()) as folder:
                 answer = answer_for(trained, Run(folder), options, started)
                 data = report_data(options, trained, Run(folder), answer)
                 write_report(Run(folder), data, read_metrics_log(trained.run.metrics_log))

@@ -16,7 +16,7 @@ from objdisc.objectness.base import ObjectnessSource
 from objdisc.options import Component, component, flag_only, positional
 from objdisc.pictures import write_maps
 from objdisc.pipeline.results import result_folder
-from objdisc.run import ANSWERS, Run
+from objdisc.run import Run
 from objdisc.scoring import score, score_maps
 from objdisc.segment import choose_source, open_split
 from objdisc.store import PatchStore
@@ -73,8 +73,8 @@ def evaluate(options: EvaluateOptions) -> Run:
     source = choose_source(named, dataset, frozen, options.device)
     name = "_".join(filter(None, [path.resolve().name, dataset.split]))
     usual = frozen.run.path / "evaluate" / name
-    with result_folder("evaluate", frozen, options.output_dir, usual, data=path, subject=dataset.split) as folder:
-        with staged(folder, ANSWERS) as new:
+    with result_folder("evaluate", frozen, options.output_dir, usual, dataset=dataset, subject=dataset.split) as folder:
+        with staged(folder, Run(folder).answers()) as new:
             if frozen.method.per_pixel:
                 _evaluate_pixels(frozen, dataset, Run(new), options)
             else:

@@ -167,6 +167,11 @@ def write_finds(folder: Path, finds: Sequence[Find], most: int) -> None:
         )
 
 
+def drawn_finds(folder: Path) -> list[str]:
+    """Name the frames that an earlier search has drawn, below its folder."""
+    return [f"overlays/{path.name}" for path in (folder / "overlays").glob("[0-9][0-9][0-9]_*.jpg")]
+
+
 def _read_frame(find: Find) -> NDArray[np.uint8] | None:
     """Read the frame of a find; None where it is gone, or another image lies under its name."""
     try:

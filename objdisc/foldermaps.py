@@ -145,7 +145,8 @@ class FolderJob:
         return self.answer.path / "parts" / f"{plan.span.start:08d}{suffix}"
 
     def _key(self, plan: ShardPlan) -> str:
-        known = [FORMAT_VERSION, plan.key, self.weights, self.centers is not None]
+        root = str(self.dataset.root.absolute())  # parts hold whole paths
+        known = [FORMAT_VERSION, plan.key, root, self.weights, self.centers is not None]
         return hashlib.blake2b(json.dumps(known).encode(), digest_size=16).hexdigest()
 
     def _part(self, plan: ShardPlan, totals: Totals) -> Part:

@@ -2,12 +2,14 @@
 
 import logging
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from objdisc.config import dump
 from objdisc.datasets import ImageDataset, Reading, available_splits, open_dataset
 from objdisc.datasets.toycity import generate_toy_city
 from objdisc.errors import UsageError
@@ -226,6 +228,20 @@ def _supervision_of(start: Path, otherwise: str) -> str:
 def labels_seen(supervision: str) -> str:
     """Cut what a run notes of its supervision down to the labels that its weights have seen; empty if none."""
     return supervision.partition(_STARTED)[0].removeprefix("none")
+
+
+def difference(one: DiscoverOptions, other: DiscoverOptions) -> str:
+    """Name the first setting that differs, with both values; empty where two runs would be the same.
+
+    Where data and run lie, and what hardware they use, makes no other run.
+    """
+
+    def settings(of: DiscoverOptions) -> list[str]:
+        training = replace(of.training, device="auto", workers=0)
+        return dump(replace(of, path=None, output_dir=None, resume=None, training=training)).splitlines()
+
+    pairs = zip_longest(settings(one), settings(other), fillvalue="nothing")
+    return next((f"{old.strip()}, now {new.strip()}" for old, new in pairs if old != new), "")
 
 
 def baseline_of(method: Component) -> Component:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar
 
+import yaml
+
 from objdisc.errors import UsageError
 
 Base = TypeVar("Base")
@@ -117,9 +119,21 @@ def check_class_paths(options: type, values: object, where: str) -> None:
             if str(key).rpartition(".")[2] == "class_path":
                 _check_class_path(options, value, where)
             check_class_paths(options, value, where)
-    elif isinstance(values, Sequence) and not isinstance(values, str | bytes):
+    elif isinstance(values, str):
+        if not isinstance(inner := _inner_value(values), str):
+            check_class_paths(options, inner, where)
+    elif isinstance(values, Sequence):
         for value in values:
             check_class_paths(options, value, where)
+
+
+def _inner_value(text: str) -> object:
+    """Read a text as YAML, as jsonargparse does with texts where anything may stand; the text itself if it is none."""
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError):
+        return text
+    return text if value == text else value
 
 
 def _check_class_path(options: type, name: object, where: str) -> None:

@@ -14,7 +14,7 @@ from objdisc.comparison import Outcome
 from objdisc.config import dump, load, parse
 from objdisc.errors import UsageError
 from objdisc.files import atomic_write, read_json, write_json
-from objdisc.inputs import DiscoverOptions
+from objdisc.inputs import DiscoverOptions, difference
 from objdisc.io.claims import claimed
 from objdisc.io.marks import Mark
 from objdisc.joining import IMAGES, MANIFEST, MASKS, ROWS
@@ -87,14 +87,8 @@ def check_settings(planned: PlannedRun) -> None:
     """
     if not planned.run.config.is_file():
         return
-    there, asked = (dump(found).splitlines() for found in (load_planned(planned), planned.options))
-    if there != asked:
-        first = next(
-            (f"{old.strip()}, now {new.strip()}" for old, new in zip(there, asked, strict=False) if old != new), ""
-        )
-        raise UsageError(
-            f"{planned.run.path}: holds a run with other settings ({first}); give another --output-dir, or delete it"
-        )
+    if first := difference(load_planned(planned), planned.options):
+        raise UsageError(f"{planned.run.path}: holds a run with other settings ({first}); give another --output-dir.")
 
 
 def load_planned(planned: PlannedRun) -> DiscoverOptions:

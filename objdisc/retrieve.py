@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from objdisc.datasets.images import read_rgb
 from objdisc.errors import UnreadableImageError, UsageError
-from objdisc.finds import Find, table, write_finds, write_list, write_sheet
+from objdisc.finds import Find, drawn_finds, table, write_finds, write_list, write_sheet
 from objdisc.frozen import FrozenRun, open_answer, open_frozen
 from objdisc.io.staging import staged
 from objdisc.options import flag_only, positional
@@ -108,7 +108,7 @@ def retrieve(options: RetrieveOptions) -> Path:
     usual = frozen.run.retrieval / query.folder
     with (
         result_folder("retrieve", frozen, options.output_dir, usual, subject=query.subject) as folder,
-        staged(folder, replaces=("overlays/*.jpg",)) as new,
+        staged(folder, drawn_finds(folder)) as new,
     ):
         write_list(new / "hits.csv", finds)
         write_sheet(new / "sheet.jpg", query.title, query.lines, query.patch, finds, store.images, names)

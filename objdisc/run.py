@@ -1,34 +1,38 @@
 """A run on disk: its files by name, and what its log says."""
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from objdisc.errors import UsageError
-from objdisc.files import remove_leftovers
+from objdisc.files import read_json, remove_leftovers
 from objdisc.io.claims import describe
 from objdisc.io.marks import Mark
+from objdisc.io.paths import checked_name
 from objdisc.io.staging import final_place, settle
+
+log = logging.getLogger("objdisc")
 
 COMMANDS = ("discover", "train")
 """Commands whose folders are runs."""
 
-ANSWERS = (
+_ANSWERS = (
     *("metrics.json", "report.html", "clusters.csv", "cluster_counts.csv", "cluster_counts.json", "epochs.csv"),
-    *("prototypes.png", "confusion.png", "retrieval/cluster_*.jpg", "index/index.json", "index/*.npy"),
-    *("clusterIds/**/*_clusterIds.png", "clusterIds/**/*_clusterIds.tif", "labelIds/**/*_labelIds.png"),
-    *("color/**/*_color.png", "overlays/**/*.jpg"),
+    *("prototypes.png", "confusion.png", "index/index.json", "index/embeddings.npy", "index/clusters.npy"),
+    *("index/confidence.npy", "index/probabilities.npy", "index/foreground.npy"),
 )
-"""What a run answers, as patterns below its folder: newer answers replace all of it, and nothing else."""
-
+_MAPS = (
+    *("clusterIds/{}_clusterIds.png", "clusterIds/{}_clusterIds.tif", "labelIds/{}_labelIds.png"),
+    *("color/{}_color.png", "overlays/{}.jpg"),
+)
 _TRAINING = (
     *("config.yaml", "weights.safetensors", "centers.safetensors", "metrics.jsonl", "checkpoints/last.pt"),
-    *("assignments/epoch_*.npy", "tensorboard/events.*", "patches/*/*.npy", "patches/*/manifest.json"),
+    *("assignments/epoch_[0-9][0-9][0-9][0-9][0-9].npy", "tensorboard/events.out.tfevents.*"),
+    *(f"patches/*/{name}" for name in ("images.npy", "rows.npy", "masks.npy", "manifest.json", ".lock")),
+    *("patches/*/shards/*.shard", "patches/*/shards/*.pixels"),
 )
-_ALONE = (*ANSWERS, *_TRAINING)
-OWN = (*_ALONE, *(f"baseline/{pattern}" for pattern in _ALONE), *(f"stages/*/{pattern}" for pattern in _ALONE))
-"""All that a run is made of, its stages and its baseline too: a run that replaces it replaces all of this."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,9 @@ class Run:
         run = cls(path)
         if not path.is_dir():
             raise UsageError(f"{path}: no such folder; give the folder of a run, such as runs/<name>.")
-        settle(path)
         if (mark := Mark.read(path)) is not None and mark.command not in COMMANDS:
             raise UsageError(f"{path}: not a run, it {describe(mark)}; give a folder that train or discover wrote.")
+        settle(path)
         if not run.config.is_file():
             raise UsageError(f"{path}: not a run, it has no config.yaml; give a folder that train or discover wrote.")
         return run
@@ -88,6 +92,37 @@ class Run:
         """Whether there is anything in it that took a training to make, in one of its stages if not in itself."""
         runs = [self, *(Run(path) for path in self.stages.glob("*"))]
         return any(run.weights.is_file() or run.last_checkpoint.is_file() for run in runs)
+
+    def answers(self) -> list[str]:
+        """Name the files of the run's answers, below its folder, whether they are there or not.
+
+        Newer answers take the place of all of these, and of nothing else: what a user has put beside them stays.
+        """
+        names = list(_ANSWERS)
+        names += [f"retrieval/{path.name}" for path in self.retrieval.glob("cluster_[0-9][0-9][0-9]*.jpg")]
+        manifest = self.index / "index.json"
+        if manifest.is_file():
+            try:
+                images = [checked_name(name, manifest) for name in read_json(manifest).get("images") or ()]
+            except UsageError as error:
+                log.warning("maps of earlier answers stay: %s", error)
+                images = []
+            names += [pattern.format(name) for name in images for pattern in _MAPS]
+        return names
+
+    def files(self) -> list[str]:
+        """Name the files that the run is made of, its stages and its baseline too, below its folder.
+
+        A folder in it that bears a mark of its own is another's.
+        """
+        names = self.answers()
+        for pattern in _TRAINING:
+            names += [str(path.relative_to(self.path)) for path in self.path.glob(pattern)]
+        for folder in (self.path / "baseline", *sorted(self.stages.glob("*"))):
+            if folder.is_dir() and not folder.is_symlink() and Mark.read(folder) is None:
+                inner = Run(folder)
+                names += [str((folder / name).relative_to(self.path)) for name in inner.files()]
+        return names
 
     @property
     def config(self) -> Path:

@@ -99,9 +99,7 @@ def segment(options: SegmentOptions) -> Run:
     usual = frozen.run.path / "segment" / options.path.resolve().name
     do = _segment_pixels if frozen.method.per_pixel else _segment_patches
     job = do(frozen, dataset, options)
-    with result_folder(
-        "segment", frozen, options.output_dir, usual, data=options.path, subject=dataset.split
-    ) as folder:
+    with result_folder("segment", frozen, options.output_dir, usual, dataset=dataset, subject=dataset.split) as folder:
         job(Run(folder))
     return Run(folder)
 
@@ -283,6 +281,9 @@ def matching_of(run: Run) -> tuple[dict[int, int] | None, dict[int, str] | None]
     numbers = read_json(run.metrics) if run.metrics.is_file() else {}
     if "cluster_to_label" not in numbers:
         return None, None
-    mapping = {int(cluster): int(label) for cluster, label in numbers["cluster_to_label"].items()}
-    names = {cluster: name for cluster, name in enumerate(numbers["majority"]) if name is not None}
+    try:
+        mapping = {int(cluster): int(label) for cluster, label in numbers["cluster_to_label"].items()}
+        names = {cluster: str(name) for cluster, name in enumerate(numbers["majority"]) if name is not None}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{run.metrics}: damaged; make it again with: objdisc discover --resume {run.path}") from error
     return mapping, names

@@ -13,12 +13,12 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.building import finish_shards, locked
+from objdisc.building import LOCK, finish_shards, locked
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.files import write_json
 from objdisc.io.paths import checked_name
-from objdisc.io.staging import settle, staged
+from objdisc.io.staging import STAGING, settle, staged
 from objdisc.io.stamps import Stamps, edges
 from objdisc.joining import IMAGES, MANIFEST, MASKS, ROWS, SHARDS, join_shards
 from objdisc.objectness.base import ObjectnessSource
@@ -107,14 +107,24 @@ class PatchStore:
         """
         source.check(dataset)
         job = CutJob(dataset, source, options, seed)
+        fresh = not folder.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"{folder}: cannot be made ({error.strerror}); choose another --output-dir.") from error
-        with locked(folder):
-            store = _renewed(cls.find(job, folder), job)
-            if store is None:
-                store = _cut(job, folder, keep, workers=workers, strict=strict, progress=progress)
+        try:
+            with locked(folder):
+                store = cls.find(job, folder) or _cut(
+                    job, folder, keep, workers=workers, strict=strict, progress=progress
+                )
+                for leftover in (folder / SHARDS, folder / STAGING):  # of a process that was killed at its very end
+                    shutil.rmtree(leftover, ignore_errors=True)
+        except (UsageError, UnreadableImageError):  # there is nothing that a second call could go on from
+            shutil.rmtree(folder / SHARDS, ignore_errors=True)
+            if fresh:
+                (folder / LOCK).unlink(missing_ok=True)
+                folder.rmdir()
+            raise
         _report_skipped(store.skipped, len(dataset.samples), strict, folder)
         return store
 
@@ -157,6 +167,18 @@ class PatchStore:
         for field in ("sample", "window", "box", "foreground"):
             digest.update(np.ascontiguousarray(self._rows[field]).tobytes())
         return digest.hexdigest()
+
+    @classmethod
+    def renew(cls, job: CutJob, folder: Path) -> None:
+        """Note where the files of a store lie now, so that the next call need not look into them.
+
+        Args:
+            job: What the store was cut by.
+            folder: Of the store, which was found to be that of the job.
+        """
+        store, now = cls.open(folder), job.stamps()
+        if store.stamps is not None and (store.stamps.root, store.stamps.times) != (now.root, now.times):
+            _write_manifest(store, {"stamps": replace(now, edges=store.stamps.edges).to_json()})
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to other processes as a path: a pickled memory map would carry every pixel."""
@@ -213,16 +235,6 @@ class _Patches(Sequence[Patch]):
         return self._store.patch(index)
 
 
-def _renewed(store: PatchStore | None, job: CutJob) -> PatchStore | None:
-    """Note where the files of a store lie now, so that the next call need not look into them."""
-    if store is None or store.stamps is None:
-        return store
-    now = job.stamps()
-    if (store.stamps.root, list(store.stamps.times)) != (now.root, list(now.times)):
-        _write_manifest(store, {"stamps": replace(now, edges=store.stamps.edges).to_json()})
-    return PatchStore.open(store.folder)
-
-
 def _cut(job: CutJob, folder: Path, keep: bool, *, workers: int, strict: bool, progress: bool | None) -> PatchStore:
     """Cut a store beside the one that is there, and let it take that one's place."""
     old = _open_any(folder)
@@ -238,9 +250,7 @@ def _cut(job: CutJob, folder: Path, keep: bool, *, workers: int, strict: bool, p
             # version 0.1 knew files by their whole paths; what is known by its key goes on being of these patches
             _write_manifest(PatchStore.open(new), {"key": old.key})
         elif keep and old is not None:
-            shutil.rmtree(folder / SHARDS)
             raise UsageError(_changed(folder))
-    shutil.rmtree(folder / SHARDS)
     return PatchStore.open(folder)
 
 

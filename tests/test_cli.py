@@ -84,7 +84,7 @@ def test_discover_spells_its_flags_as_torchvision_does(capsys: pytest.CaptureFix
         (["city", "--weights", "magic.pth"], "magic.pth: no such file"),
         (["city", "--objectness", "folder", "--objectness.masks", "nowhere"], "nowhere: no such folder of masks"),
         (["city", "--config", "magic.yaml"], "magic.yaml: the config cannot be read"),
-        (["city", "--resume", "nowhere"], "nowhere/config.yaml: the config cannot be read"),
+        (["city", "--resume", "nowhere"], "--resume nowhere: no run there"),
         (["city", "--num-clusters", "5000"], "too few for 5000 clusters"),
         (["city", "--patches.min-area", "900000"], "lower --patches.min-area"),
     ],

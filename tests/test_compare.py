@@ -112,6 +112,21 @@ def test_a_finished_run_is_not_run_again_and_new_seeds_are(compare: Callable[...
     assert len(discover.asked) == 4
 
 
+def test_a_comparison_that_moved_or_runs_on_other_hardware_is_the_same(
+    configs: list[str], toy_city: Path, discover: Discover, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").symlink_to(toy_city)
+    assert main(["compare", *configs, "data", "--output-dir", "out"]) == 0
+    assert (
+        main(["compare", *configs, str(tmp_path / "data"), "--workers", "0", "--output-dir", str(tmp_path / "out")])
+        == 0
+    )
+    (tmp_path / "out").rename(tmp_path / "moved")
+    assert main(["compare", *configs, "data", "--output-dir", "moved"]) == 0
+    assert len(discover.asked) == 2
+
+
 def test_a_failure_leaves_a_row_that_says_so_and_is_tried_again(
     compare: Callable[..., int], discover: Discover, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -106,6 +106,7 @@ class Job:
         resume: Run to go on with.
         allow_import: Import classes of others.
         output: Where to.
+        anything: Whatever.
         source: Where shapes come from.
         shape: What is drawn.
         cut: How it is cut.
@@ -119,6 +120,7 @@ class Job:
     resume: str | None = None
     allow_import: bool = flag_only()
     output: Path | None = None
+    anything: dict[str, Any] | None = None
     source: Component | None = component(Shape, "objdisc.objectness")
     shape: Component = component(Shape, "objdisc.objectness", default=Component(POLYGON), given=["color"])
     cut: Cut = field(default_factory=Cut)
@@ -348,6 +350,10 @@ SETTINGS = [
     "cut: evil_module.Shape",
     "cut.class_path: evil_module.Shape",
     "names: [{class_path: evil_module.Shape}]",
+    "anything: {a: '{class_path: evil_module.Shape}'}",
+    "anything: \"{a: '{class_path: evil_module.Shape}'}\"",
+    "anything: {a: '{\"class\\u005fpath\": evil_module.Shape}'}",
+    "anything: {a: ['[{class_path: evil_module.Shape}]']}",
     "config: other.yaml",
     "config: {shape: evil_module.Shape}",
 ]
@@ -360,6 +366,7 @@ FLAGS = [
     ["--cut", "evil_module.Shape"],
     ["--cut={class_path: evil_module.Shape}"],
     ["--names=[{class_path: evil_module.Shape}]"],
+    ["--anything={a: '{class_path: evil_module.Shape}'}"],
 ]
 
 

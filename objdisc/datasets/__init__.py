@@ -51,6 +51,9 @@ def open_dataset(
     """
     _check_folder(path)
     dataset = _open(path, split, foreground, reading is not None and reading.folder_classes)
+    for sample in dataset.samples:
+        if not sample.name.isascii():
+            _check_text(sample.image_path)
     return dataset if reading is None else dataset.with_reading(reading)
 
 
@@ -80,6 +83,14 @@ def available_splits(path: Path) -> tuple[str, ...]:
     if find_potsdam_images(path) is not None:
         return potsdam_splits(path)
     return label_map_splits(path) if has_label_maps(path) else folder_splits(path)
+
+
+def _check_text(path: Path) -> None:
+    """Refuse a file name that is no text: no list, map or page could name it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{str(path)!a}: the file's name is not UTF-8; rename it.") from error
 
 
 def _check_folder(path: Path) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.io.marks import is_marked
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
@@ -27,7 +28,9 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def list_images(folder: Path) -> Iterator[Path]:
-    """Yield every image below a folder, at any depth, in no particular order; hidden files are left out.
+    """Yield every image below a folder, at any depth, in no particular order.
+
+    Hidden files are left out, and folders that this program has written: a run in a folder of photos is no photo.
 
     Args:
         folder: An existing folder.
@@ -45,7 +48,7 @@ def list_images(folder: Path) -> Iterator[Path]:
                     continue
                 if os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES and entry.is_file():
                     yield Path(entry.path)
-                elif entry.is_dir():
+                elif entry.is_dir() and not is_marked(Path(entry.path)):
                     yield from list_images(Path(entry.path))
     except OSError as error:
         raise UsageError(

@@ -38,6 +38,8 @@ def check_folder(folder: Path) -> None:
     there = folder
     while not there.exists() and there != there.parent:
         there = there.parent
+    if folder.is_symlink() and not folder.exists():
+        raise UsageError(f"{folder}: a link to nothing; give another --output-dir.")
     if not there.is_dir():
         raise UsageError(f"{there}: not a folder; give another --output-dir.")
     if not os.access(there, os.W_OK | os.X_OK):
@@ -56,7 +58,7 @@ def claimed(folder: Path, mark: Mark, *, other_weights: bool = False, unmarked: 
         folder: Where the results go.
         mark: Of the command.
         other_weights: Whether results of another run are renewed too, as inside a run that was replaced since.
-        unmarked: Whether a folder without a mark is the command's own, as inside a run of version 0.1.
+        unmarked: Whether the folder is the command's own though it bears no mark, as those of version 0.1.
 
     Yields:
         The folder.
@@ -126,7 +128,7 @@ def held(folder: Path) -> Iterator[None]:
 def describe(found: Mark | None) -> str:
     """Say whose a folder is that is not vacant."""
     if found is None:
-        return "not empty, and not written by objdisc"
+        return f"not empty, and without the mark of objdisc ({marks.FILE}; version 0.1 left none)"
     what = f" ({found.subject})" if found.subject else ""
     of = "" if found.run is None else f" of the run {found.run}"
     on = "" if found.data is None else f" on {found.data}"
@@ -136,11 +138,5 @@ def describe(found: Mark | None) -> str:
 def _same_job(found: Mark, mark: Mark, other_weights: bool) -> bool:
     """Whether results of one mark renew those of another, wherever run and images lie by now."""
     same = (found.command, found.subject) == (mark.command, mark.subject)
-    return same and (other_weights or found.weights == mark.weights) and _same_data(found.data, mark.data)
-
-
-def _same_data(before: str | None, now: str | None) -> bool:
-    """Whether two folders of images are one; a folder of the same name, where the old one is gone, was moved."""
-    if before is None or now is None or before == now:
-        return before == now
-    return Path(before).name == Path(now).name and not Path(before).exists()
+    moved = found.images != "" and found.images == mark.images
+    return same and (other_weights or found.weights == mark.weights) and (found.data == mark.data or moved)

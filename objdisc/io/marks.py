@@ -19,6 +19,7 @@ FILE = "run.json"
 
 _PACKAGE = Path(__file__).parents[1]
 _LIBRARIES = ("torch", "numpy")
+_TEXTS = ("data", "subject", "run", "weights", "date", "host", "commit", "images")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Mark:
         command: Name of the command, such as ``segment``.
         argv: The command line.
         data: Folder of the images, absolute; None where a command reads none.
+        images: Fingerprint of the images, which tells whether they are the same in another folder.
         subject: What was asked for, where a command may ask several things of a run and images: a split, a query.
         run: Folder of the run that the results are of, absolute; None for a run itself.
         weights: Hash of that run's weights, which names it wherever it lies; None for a run itself.
@@ -41,6 +43,7 @@ class Mark:
     command: str
     argv: tuple[str, ...] = ()
     data: str | None = None
+    images: str = ""
     subject: str = ""
     run: str | None = None
     weights: str | None = None
@@ -55,6 +58,7 @@ class Mark:
         command: str,
         *,
         data: Path | None = None,
+        images: str = "",
         subject: str = "",
         run: Path | None = None,
         weights: str | None = None,
@@ -64,6 +68,7 @@ class Mark:
         Args:
             command: Its name.
             data: Folder of the images.
+            images: Their fingerprint.
             subject: What is asked for.
             run: Folder of the run that the results are of.
             weights: Hash of that run's weights.
@@ -72,6 +77,7 @@ class Mark:
             command=command,
             argv=(Path(sys.argv[0]).name, *sys.argv[1:]),
             data=None if data is None else str(data.resolve()),
+            images=images,
             subject=subject,
             run=None if run is None else str(run.resolve()),
             weights=weights,
@@ -103,7 +109,21 @@ class Mark:
                 f"{path}: format {values['format']}, this objdisc reads up to {FORMAT_VERSION}; use a later version."
             )
         known: dict[str, Any] = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
-        return cls(**{**known, "argv": tuple(values.get("argv") or ())})
+        if not isinstance(known.get("argv", []), list) or not all(_is_text(known.get(name)) for name in _TEXTS):
+            raise UsageError(f"{path}: damaged; give another folder, or move the file away.")
+        return cls(**{**known, "argv": tuple(known.get("argv", ()))})
+
+
+def is_marked(folder: Path) -> bool:
+    """Whether a folder bears a mark that can be read."""
+    try:
+        return Mark.read(folder) is not None
+    except UsageError:
+        return False
+
+
+def _is_text(value: object) -> bool:
+    return value is None or isinstance(value, str)
 
 
 def _versions() -> dict[str, str]:

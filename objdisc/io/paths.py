@@ -30,6 +30,12 @@ def checked_name(name: object, source: Path | str) -> str:
     )
 
 
+def is_inside(path: Path, folder: Path) -> bool:
+    """Whether a path lies below a folder when all links are followed, but for one that the path itself may be."""
+    real = os.path.realpath(folder)
+    return os.path.commonpath([real, os.path.realpath(path.parent)]) == real
+
+
 def check_links(folder: Path) -> None:
     """Refuse a folder with links that lead out of it: what is written below them would land elsewhere.
 

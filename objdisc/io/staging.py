@@ -2,13 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from objdisc.errors import ObjdiscError
-from objdisc.files import read_json, write_json
-from objdisc.io.paths import checked_name
+from objdisc.errors import ObjdiscError, UsageError
+from objdisc.files import read_json, write_failed, write_json
+from objdisc.io.paths import checked_name, is_inside
 
 STAGING = ".objdisc-new"
 """Folder, inside the one that results are for, in which they are written: on the same disk, whatever is mounted."""
@@ -21,22 +21,24 @@ _WHOLE = ".objdisc-whole.json"  # lists what is to be moved and removed; it appe
 
 
 @contextmanager
-def staged(home: Path, replaces: Sequence[str] = ()) -> Iterator[Path]:
+def staged(home: Path, replaces: Iterable[str] = ()) -> Iterator[Path]:
     """Give an empty folder to write results into; they appear in ``home`` when the block ends well.
 
     Args:
         home: The folder that the results are for, which this process alone writes to.
-        replaces: Glob patterns below ``home``: files that the old results may have left, and that the new ones
-            replace even where they have no such file.
+        replaces: Names below ``home`` of files that the old results may have left: those that the new ones lack go.
 
     Raises:
-        ObjdiscError: Something that is no file of the results is in the way of one.
+        ObjdiscError: Something that is no file of the results is in the way of one, or nothing can be written.
     """
     settle(home)
     folder = home / STAGING
     if folder.exists():
         shutil.rmtree(folder)
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise write_failed(folder, error) from error
     try:
         yield folder
         publish(folder, replaces)
@@ -46,7 +48,7 @@ def staged(home: Path, replaces: Sequence[str] = ()) -> Iterator[Path]:
         raise
 
 
-def publish(folder: Path, replaces: Sequence[str] = ()) -> None:
+def publish(folder: Path, replaces: Iterable[str] = ()) -> None:
     """Move what lies in a staging folder to its place, the folder that it lies in; see ``staged``.
 
     A process that is killed in between leaves the rest to ``settle``.
@@ -60,9 +62,7 @@ def publish(folder: Path, replaces: Sequence[str] = ()) -> None:
     for name in new:
         if blocking := _in_the_way(home, name):
             raise ObjdiscError(f"{blocking}: in the way of {home / name}; move it away, and run the command again.")
-    kept = set(new)
-    old = {str(path.relative_to(home)) for pattern in replaces for path in home.glob(pattern) if path.is_file()}
-    outdated = sorted(name for name in old - kept if not _HIDDEN & set(Path(name).parts))
+    outdated = sorted(name for name in {*replaces} - {*new} if (home / name).is_file())
     write_json(folder / _WHOLE, {"new": new, "outdated": outdated})
     settle(home)
 
@@ -73,7 +73,7 @@ def settle(home: Path) -> None:
     Each step may be done twice, so that it harms nothing where two processes do it at once.
 
     Raises:
-        UsageError: The list of what is to be moved names places outside the folder.
+        UsageError: The list of what is to be moved is damaged, or names places outside the folder.
     """
     for name in sorted(_HIDDEN):
         if (home / name / _WHOLE).is_file():
@@ -81,8 +81,7 @@ def settle(home: Path) -> None:
 
 
 def _settle(home: Path, folder: Path) -> None:
-    whole = read_json(folder / _WHOLE)
-    new, outdated = ([checked_name(name, folder / _WHOLE) for name in whole[key]] for key in ("new", "outdated"))
+    new, outdated = _read_list(home, folder)
     for name in new:
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):  # it was moved before
@@ -93,6 +92,23 @@ def _settle(home: Path, folder: Path) -> None:
             for parent in Path(name).parents[:-1]:
                 (home / parent).rmdir()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _read_list(home: Path, folder: Path) -> tuple[list[str], list[str]]:
+    """Read what is to be moved and what goes; somebody else may have written it, and laid links."""
+    path = folder / _WHOLE
+    whole = read_json(path)
+    lists = []
+    for key in ("new", "outdated"):
+        names = whole.get(key)
+        if not isinstance(names, list):
+            raise UsageError(f"{path}: damaged; move the folder {folder} away.")
+        lists.append([checked_name(name, path) for name in names])
+    places = [*(home / name for names in lists for name in names), *(folder / name for name in lists[0])]
+    for place in (folder / _WHOLE, *places):
+        if not is_inside(place, home) or (place.is_dir() and not place.is_symlink()):
+            raise UsageError(f"{path}: {place} is no file in {home}; nothing was moved. Move the folder {folder} away.")
+    return lists[0], lists[1]
 
 
 def final_place(path: Path) -> Path:

@@ -4,15 +4,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from objdisc.datasets import ImageDataset
+from objdisc.errors import UsageError
 from objdisc.frozen import FrozenRun, weights_name
 from objdisc.io.claims import claimed
 from objdisc.io.marks import Mark
+from objdisc.io.paths import is_inside
+from objdisc.pipeline.images import fingerprint
 from objdisc.run import Run
 
 
 @contextmanager
 def result_folder(
-    command: str, frozen: FrozenRun, named: Path | None, usual: Path, *, data: Path | None = None, subject: str = ""
+    command: str,
+    frozen: FrozenRun,
+    named: Path | None,
+    usual: Path,
+    *,
+    dataset: ImageDataset | None = None,
+    subject: str = "",
 ) -> Iterator[Path]:
     """Hold the folder of a command's results, as ``io.claims.claimed`` says.
 
@@ -21,7 +31,7 @@ def result_folder(
         frozen: The run that they are of.
         named: The folder that was asked for; None for the usual one.
         usual: The folder where none is asked for.
-        data: Folder of the images.
+        dataset: The images; None where none are read.
         subject: What is asked for; see ``io.marks.Mark``.
 
     Yields:
@@ -31,10 +41,13 @@ def result_folder(
         UsageError: It holds anything else, cannot be written, or another process writes to it.
     """
     run = frozen.run.path
-    mark = Mark.now(command, data=data, subject=subject, run=run, weights=weights_name(frozen.run))
     inside = named is None and usual.is_relative_to(run)
-    unmarked = inside and Mark.read(run) is None
-    with claimed(named or usual, mark, other_weights=inside, unmarked=unmarked) as folder:
+    if inside and not is_inside(usual / "results", run):
+        raise UsageError(f"{usual}: lies behind a link that leads out of {run}; give another --output-dir.")
+    data, images = (None, "") if dataset is None else (dataset.root, fingerprint(dataset))
+    weights = weights_name(frozen.run)
+    mark = Mark.now(command, data=data, images=images, subject=subject, run=run, weights=weights)
+    with claimed(named or usual, mark, other_weights=inside) as folder:
         yield folder
 
 

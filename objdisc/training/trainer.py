@@ -88,7 +88,7 @@ def fit(
     method.setup(len(store))
     if not method.trains:
         return _finish_at_once(method, store, run, options, accelerator, init_from)
-    if resume and run.weights.is_file() and not run.last_checkpoint.is_file() and _has_ended(run, options):
+    if resume and run.weights.is_file() and not run.last_checkpoint.is_file() and has_ended(run, options):
         start_from(run, method)
         return sum(float(record.get("seconds", 0.0)) for record in read_metrics_log(run.metrics_log))
     training = _Training(method, store, run, options, accelerator, resume, init_from)
@@ -99,7 +99,7 @@ def fit(
         del training.loader
 
 
-def _has_ended(run: Run, options: TrainerOptions) -> bool:
+def has_ended(run: Run, options: TrainerOptions) -> bool:
     """Whether a run's training has come to its end, as far as its log tells: a budget may have ended it before."""
     epochs = [int(record["epoch"]) for record in read_metrics_log(run.metrics_log) if "epoch" in record]
     return max(epochs, default=0) >= options.epochs or options.budget_minutes > 0
@@ -118,7 +118,7 @@ def check_checkpoint(method: Method, run: Run, options: TrainerOptions, num_samp
         UsageError: The checkpoint is damaged, or of another training.
     """
     checkpoint = load_checkpoint(run)
-    if checkpoint is None and method.trains and run.weights.is_file() and not _has_ended(run, options):
+    if checkpoint is None and method.trains and run.weights.is_file() and not has_ended(run, options):
         raise UsageError(f"{run.last_checkpoint}: missing, so that this training cannot go on; begin a new run.")
     if checkpoint is not None:
         method.setup(num_samples)

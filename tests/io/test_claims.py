@@ -50,17 +50,17 @@ def test_results_of_another_job_are_refused_and_named(tmp_path: Path, other: Mar
 
 
 def test_images_that_moved_are_the_same_and_others_of_that_name_are_not(tmp_path: Path) -> None:
-    before, now = tmp_path / "before" / "photos", tmp_path / "now" / "photos"
-    now.mkdir(parents=True)
-    Mark("segment", data=str(before), weights="w").write(tmp_path)
-    with claimed(tmp_path, Mark("segment", data=str(now), weights="w")):
+    Mark("segment", data="/before/photos", images="f", weights="w").write(tmp_path)
+    with claimed(tmp_path, Mark("segment", data="/now/photos", images="f", weights="w")):
         pass
-    before.mkdir(parents=True)
-    with (
-        pytest.raises(UsageError, match="holds results"),
-        claimed(tmp_path, Mark("segment", data=str(before), weights="w")),
-    ):
+    with claimed(tmp_path, Mark("segment", data="/now/photos", images="with more of them", weights="w")):
         pass
+    for images in ("others", ""):
+        with (
+            pytest.raises(UsageError, match="holds results"),
+            claimed(tmp_path, Mark("segment", data="/before/photos", images=images, weights="w")),
+        ):
+            pass
 
 
 def test_a_folder_of_a_replaced_run_is_renewed_where_that_is_allowed(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_folder_of_a_replaced_run_is_renewed_where_that_is_allowed(tmp_path: P
 
 def test_a_folder_without_a_mark_is_nobodys_to_write_to(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("mine")
-    with pytest.raises(UsageError, match="not empty, and not written by objdisc"), claimed(tmp_path, MINE):
+    with pytest.raises(UsageError, match="not empty, and without the mark of objdisc"), claimed(tmp_path, MINE):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
     with claimed(tmp_path, MINE, unmarked=True):
@@ -118,6 +118,12 @@ def test_a_failure_in_its_own_folder_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         fail_in(tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_link_to_nothing_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    with pytest.raises(UsageError, match="link: a link to nothing"), claimed(tmp_path / "link", MINE):
+        pass
 
 
 @pytest.mark.parametrize("name", ["file", "file/below"])

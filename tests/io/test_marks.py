@@ -48,7 +48,11 @@ def test_a_folder_without_a_mark(tmp_path: Path) -> None:
     assert Mark.read(tmp_path / "missing") is None
 
 
-@pytest.mark.parametrize("text", ['{"format": 1}', '{"command": "train"}', "{}", "half", "[]"])
+OTHERS = ['{"format": 1}', '{"command": "train"}', "{}", "half", "[]", "[" * 10**5]
+OTHERS += ['{"format": 1, "command": "train", "argv": 5}', '{"format": 1, "command": "train", "data": 5}']
+
+
+@pytest.mark.parametrize("text", OTHERS, ids=range(len(OTHERS)))
 def test_a_run_json_of_another_program_is_no_mark(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
     with pytest.raises(UsageError, match=r"run\.json: "):

@@ -9,7 +9,7 @@ from objdisc.errors import ObjdiscError, UsageError
 from objdisc.io import staging
 from objdisc.io.staging import REPLACEMENT, STAGING, final_place, publish, settle, staged
 
-PATTERNS = ("metrics.json", "maps/**/*.png")
+OLDER = ("metrics.json", "maps/a/1.png", "maps/b/2.png", "maps/d/never.png")
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -29,7 +29,7 @@ BOTH = {**NEW, "maps/notes.txt": "mine", "names.json": "x"}
 
 def test_old_results_stay_until_the_new_ones_are_whole(tmp_path: Path) -> None:
     write(tmp_path, OLD)
-    with staged(tmp_path, PATTERNS) as folder:
+    with staged(tmp_path, OLDER) as folder:
         write(folder, NEW)
         assert {name: text for name, text in tree(tmp_path).items() if STAGING not in name} == OLD
     assert tree(tmp_path) == BOTH
@@ -41,7 +41,7 @@ def test_a_failure_changes_nothing(tmp_path: Path, error: BaseException) -> None
     write(tmp_path, OLD)
 
     def fail() -> None:
-        with staged(tmp_path, PATTERNS) as folder:
+        with staged(tmp_path, OLDER) as folder:
             write(folder, NEW)
             raise error
 
@@ -83,7 +83,7 @@ def test_a_swap_that_is_killed_between_any_two_moves_is_finished_by_the_next_cal
     write(folder, NEW)
     monkeypatch.setattr(os, "replace", killing)
     try:
-        publish(folder, PATTERNS)
+        publish(folder, OLDER)
     except Killed:
         assert steps < len(NEW)
     monkeypatch.undo()
@@ -107,19 +107,38 @@ def test_what_is_in_the_way_is_named_before_anything_moves(tmp_path: Path, there
 
 
 @pytest.mark.parametrize("key", ["new", "outdated"])
-def test_a_list_from_somebody_else_moves_and_removes_nothing_outside(tmp_path: Path, key: str) -> None:
-    run = tmp_path / "run"
-    write(tmp_path, {"mine.txt": "mine"})
-    lists = '{"new": [], "outdated": []}'.replace(f'"{key}": []', f'"{key}": ["../mine.txt"]')
+@pytest.mark.parametrize("name", ["../mine.txt", "link/mine.txt", "maps"])
+@pytest.mark.parametrize("link", [STAGING, "."])
+def test_a_list_from_somebody_else_moves_and_removes_nothing_outside(
+    tmp_path: Path, key: str, name: str, link: str
+) -> None:
+    run, theirs = tmp_path / "run", tmp_path / "theirs"
+    write(tmp_path, {"mine.txt": "mine", "theirs/mine.txt": "mine", "run/maps/1.png": "old"})
+    lists = '{"new": [], "outdated": []}'.replace(f'"{key}": []', f'"{key}": ["{name}"]')
     write(run / STAGING, {staging._WHOLE: lists, "../mine.txt": "evil"})
-    with pytest.raises(UsageError, match="leads out of the folder"):
+    (run / link / "link").symlink_to(theirs)
+    before = tree(tmp_path)
+    if (name, key, link) == ("link/mine.txt", "outdated", STAGING):
+        settle(run)  # names a file that is not there
+        before.pop(f"run/{STAGING}/{staging._WHOLE}")
+        before.pop(f"run/{STAGING}/link/mine.txt", None)
+        assert {path: text for path, text in tree(tmp_path).items() if STAGING not in path} == before
+        return
+    with pytest.raises(UsageError, match=r"leads out of the folder|is no file in"):
         settle(run)
-    assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("text", ["{}", '{"new": 5, "outdated": []}', "half", '{"new": [5], "outdated": []}'])
+def test_a_damaged_list_is_one_line(tmp_path: Path, text: str) -> None:
+    write(tmp_path / STAGING, {staging._WHOLE: text})
+    with pytest.raises(UsageError, match=staging._WHOLE):
+        settle(tmp_path)
 
 
 def test_a_replacement_and_answers_do_not_meet(tmp_path: Path) -> None:
     write(tmp_path / REPLACEMENT, {"weights": "of hours"})
-    with staged(tmp_path, ("**/*",)) as folder:
+    with staged(tmp_path, ["names.json"]) as folder:
         write(folder, NEW)
     assert tree(tmp_path / REPLACEMENT) == {"weights": "of hours"}
 

@@ -68,14 +68,18 @@ def test_a_run_of_version_0_1_goes_on(
     assert main(["export", "run", "--names", "names.json", "--format", "csv"]) == 0
 
 
-def test_what_version_0_1_left_inside_its_run_is_renewed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["export", "run"]) == 0
-    (project / "run/export/run.json").unlink()
-    assert main(["export", "run"]) == 2, "a run that bears a mark has marked what was exported from it"
-    assert "export: not empty, and not written by objdisc" in error(capsys)
+def test_what_bears_no_mark_inside_a_run_is_nobodys_to_overwrite(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     as_version_0_1(project)
-    assert main(["export", "run"]) == 0
-    assert Mark.read(project / "run/export") is not None
+    for name in ("export/objects.csv", "evaluate/city_val/report.html"):
+        (project / "run" / name).parent.mkdir(parents=True)
+        (project / "run" / name).write_text("mine", encoding="utf-8")
+    before = state(project)
+    for command in ("export", "evaluate"):
+        assert main([command, "run"]) == 2
+        assert "without the mark of objdisc (run.json; version 0.1 left none)" in error(capsys)
+    assert state(project) == before
 
 
 def test_time_is_not_what_makes_a_file_another(project: Path) -> None:

@@ -109,8 +109,10 @@ def test_a_run_is_replaced_when_the_new_one_is_whole(project: Path, capsys: pyte
     run = Run(project / "run")
     assert main(["export", "run"]) == 0
     mine = ["notes.txt", "overlays/best.txt", "retrieval/mine.jpg", "stages/plan.txt", "export/names.json"]
+    mine += ["overlays/favourites/a.jpg", "index/umap.npy", "patches/val/my.npy", "labelIds/mine_labelIds.png"]
+    mine += ["clusterIds/edited/x_clusterIds.png", "retrieval/cluster_best.jpg", "stages/mine/notes.txt"]
     for name in mine:
-        (run.path / name).parent.mkdir(exist_ok=True)
+        (run.path / name).parent.mkdir(exist_ok=True, parents=True)
         (run.path / name).write_text("mine", encoding="utf-8")
     old = state(run.path)
     assert discover("--seed", "1", "--num-clusters", "3", "--overwrite") == 0
@@ -127,6 +129,53 @@ def test_a_run_is_replaced_when_the_new_one_is_whole(project: Path, capsys: pyte
     named = {"run.json", "config.yaml", "metrics.json", "report.html", "metrics.jsonl", "checkpoints/last.pt", LOCK}
     assert {path for path in fresh if new[path] != fresh[path]} <= named  # these hold a place or a time
     assert REPLACEMENT not in run.report.read_text(encoding="utf-8")
+
+
+def test_a_run_inside_another_is_not_part_of_it(project: Path) -> None:
+    assert discover(folder="run/stages/mine", command="train") == 0
+    assert main(["segment", "run", "city", "--output-dir", "run/overlays/seg", "--device", "cpu"]) == 0
+    inner = {place: state(project / "run" / place) for place in ("stages/mine", "overlays/seg")}
+    assert discover("--seed", "1", "--overwrite") == 0
+    assert {place: state(project / "run" / place) for place in inner} == inner
+
+
+def test_a_resume_that_fails_leaves_a_finished_run_as_it_was(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for kind in ("leftImg8bit", "gtFine"):
+        shutil.copytree(project / "city" / kind / "val", project / "city" / kind / "test")
+    for path in (project / "city/leftImg8bit/test").rglob("*.png"):
+        path.write_bytes(path.read_bytes()[:100])
+    before = state(project)
+    for more in ([], ["--strict"]):
+        assert main(["discover", "--resume", "run", "--split", "test", *more]) in {1, 2}
+        assert "objdisc: error: " in error(capsys)
+        assert state(project) == before
+    assert not (project / "run/patches/test").exists()
+    assert main(["discover", "--resume", "run", "--split", "train"]) == 0
+    assert "split: train" in (project / "run/config.yaml").read_text(encoding="utf-8")
+
+
+def test_a_run_in_a_folder_of_photos_is_no_photo(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(project / "city/leftImg8bit/val/marblemouth", project / "photos")
+    command = ["discover", "photos", *QUICK, "--output-dir", "photos/run", "--objectness", "whole"]
+    assert main(command) == 0
+    assert main(command) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert main(["segment", "photos/run", "photos", "--objectness", "whole", "--device", "cpu"]) == 0
+    assert "6 regions in 6 images" in capsys.readouterr().out
+
+
+def test_a_replacement_that_has_learned_nothing_makes_way_for_another(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(discover_module, "fit", interrupted)
+        assert discover("--seed", "1", "--overwrite") == 130
+    assert (project / "run" / REPLACEMENT / "config.yaml").is_file()
+    assert discover("--seed", "2", "--overwrite") == 0
+    assert "seed: 2" in (project / "run/config.yaml").read_text(encoding="utf-8")
 
 
 def test_a_training_replaces_answers_of_other_weights_too(project: Path) -> None:
@@ -154,7 +203,7 @@ def test_an_interrupted_replacement_is_gone_on_with(
     learned = staged.weights.read_bytes()
     assert {path: value for path, value in state(project / "run").items() if REPLACEMENT not in path} == old
     assert discover("--seed", "2", "--overwrite") == 2
-    assert "an earlier --overwrite with other settings was interrupted" in error(capsys)
+    assert "an earlier --overwrite with other settings or on other images was interrupted" in error(capsys)
     assert main(["discover", "--resume", "run", "--overlays", "2"]) == 0, "the old run is there, to be used"
     assert staged.weights.read_bytes() == learned
     assert discover("--seed", "1", "--overwrite") == 0
@@ -217,7 +266,7 @@ def test_a_folder_of_somebody_else_is_refused(
         (project / "theirs" / name).write_text("epochs: 3\n", encoding="utf-8")
     before = state(project)
     assert discover(*more, folder="theirs") == 2
-    assert "theirs: not empty, and not written by objdisc; nothing was written or removed" in error(capsys)
+    assert "theirs: not empty, and without the mark of objdisc" in error(capsys)
     assert discover(*more, folder="city") == 2
     assert main(["segment", "run", "city", "--output-dir", "theirs"]) == 2
     assert state(project) == before
@@ -287,6 +336,7 @@ def test_a_run_is_written_by_one_process_and_survives_its_kill(
 def test_folders_of_one_name_are_not_mixed_up(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for place in ("a", "b"):
         shutil.copytree(project / "city/leftImg8bit/val/marblemouth", project / place / "photos")
+    next((project / "b/photos").iterdir()).unlink()
     assert main(["segment", "run", "a/photos", "--device", "cpu"]) == 0
     before = state(project)
     assert main(["segment", "run", "b/photos", "--device", "cpu"]) == 2

@@ -1,0 +1,148 @@
+"""What a job finds in its folder, and what it would stumble over: asked before anything is touched."""
+
+import logging
+import shutil
+from contextlib import suppress
+
+from objdisc.config import load
+from objdisc.datasets import ImageDataset
+from objdisc.errors import ObjdiscError, UsageError
+from objdisc.frozen import weights_name
+from objdisc.inputs import (
+    DiscoverOptions,
+    build_method,
+    cut_job,
+    difference,
+    store_folder,
+)
+from objdisc.pipeline.job import Job
+from objdisc.retrieval import Centers, Index
+from objdisc.run import Run
+from objdisc.stages import is_finished as is_stage_finished
+from objdisc.store import PatchStore
+from objdisc.training.checkpoint import start_from
+from objdisc.training.trainer import check_checkpoint
+
+log = logging.getLogger("objdisc")
+
+
+def is_finished(job: Job) -> bool:
+    """Whether a run holds all that is asked for: the same settings, the same images, and every answer whole."""
+    return (
+        has_same_settings(job.run, job.options)
+        and _has_all(job)
+        and all(_is_current(job, split) for split in splits(job))
+    )
+
+
+def _has_all(job: Job) -> bool:
+    """Whether the run's training, and for discover its answers, have come to their end."""
+    run = job.run
+    try:
+        centers = Centers.read(run.centers)
+        if centers is None or not run.weights.is_file() or centers.weights != weights_name(run):
+            return False
+        if job.command == "train":
+            return True
+        whole = all(path.is_file() for path in (run.metrics, run.report, run.clusters_csv))
+        return whole and Index.open(run).weights == centers.weights
+    except UsageError:
+        return False
+
+
+def splits(job: Job) -> list[ImageDataset]:
+    """Return the splits whose patches a run needs."""
+    return [job.dataset] if job.command == "train" or job.scored is job.dataset else [job.dataset, job.scored]
+
+
+def _is_current(job: Job, dataset: ImageDataset) -> bool:
+    """Whether the run's patches of a split are those of its images as they are now."""
+    return PatchStore.find(cut_job(dataset, job.source, job.options), store_folder(job.run, dataset)) is not None
+
+
+def has_same_settings(run: Run, options: DiscoverOptions) -> bool:
+    """Whether a run was made with the same settings, but for where things lie and what hardware is used."""
+    return not difference(load(DiscoverOptions, run.config, allow_import=options.allow_import), options)
+
+
+def refusal(job: Job) -> str:
+    """Say why a folder that holds a run is not simply taken for another."""
+    if not has_same_settings(job.run, job.options):
+        what = "holds a run with other settings"
+    elif not _has_all(job):
+        what = "holds a run that is not finished"
+    else:
+        what = "holds a run on other images"
+    return (
+        f"{job.home}: {what}; go on with it by --resume {job.home}, replace it by --overwrite, or give another "
+        "--output-dir."
+    )
+
+
+def check_start(job: Job) -> None:
+    """Check what a training would stumble over after it has begun to write."""
+    if job.replaces and job.run.has_learned:
+        same = has_same_settings(job.run, job.options) and _is_current(job, job.dataset)
+        if not same:
+            raise UsageError(
+                f"{job.home}: an earlier --overwrite with other settings or on other images was interrupted, and what "
+                f"it has learned lies in {job.run.path}; give the same again to go on with it, or delete that folder."
+            )
+    store = None
+    with suppress(UsageError):  # not cut yet
+        store = PatchStore.open(store_folder(job.run, job.dataset))
+    if store is not None and (job.run.has_learned or _is_current(job, job.dataset)):
+        if store.stamps is not None and not _is_current(job, job.dataset):
+            raise UsageError(
+                f"{job.home}: the images of split {job.dataset.split or 'all'!r}, their masks or how patches are cut "
+                "have changed since the run was trained on them; begin a new run with another --output-dir, or replace "
+                "this one by --overwrite."
+            )
+        check_count(job, store)
+        for stage in job.stages:
+            is_done = stage is not job.stages[-1] and is_stage_finished(stage)
+            if not is_done and stage.options.patches == job.options.patches:
+                check_checkpoint(build_method(stage.options), stage.run, stage.options.training, len(store))
+    _check_init_from(job)
+    if store is None:
+        _check_room(job)
+
+
+def check_count(job: Job, store: PatchStore) -> None:
+    """Hold the number of clusters to the number of objects.
+
+    Raises:
+        UsageError: There are fewer objects.
+    """
+    num_objects = int(store.foreground.sum())
+    if num_objects < job.options.num_clusters:
+        raise UsageError(
+            f"{job.path}: {num_objects} object patches are too few for {job.options.num_clusters} clusters; "
+            "lower --num-clusters or --patches.min-area, or give more images."
+        )
+
+
+def _check_init_from(job: Job) -> None:
+    """Let a method that is thrown away start from the run that is named, unless that was done before."""
+    first = job.stages[0]
+    if first.options.init_from is None or first.run.last_checkpoint.is_file() or first.run.weights.is_file():
+        return
+    method = build_method(first.options)
+    method.setup(max(len(job.dataset.samples), job.options.num_clusters))
+    start_from(Run(first.options.init_from), method)
+
+
+def _check_room(job: Job) -> None:
+    """Refuse what surely does not fit on the disk: a patch an image, and per training weights and a checkpoint."""
+    size = job.options.patches.size
+    images = sum(len(dataset.samples) * (dataset.num_channels + 1) for dataset in {job.dataset, job.scored})
+    # a checkpoint holds the weights and up to two moments of each, and is written anew beside the last one
+    learned = sum(value.numel() * value.element_size() for value in job.method.state_dict().values())
+    needed = images * size * size + len(job.stages) * (1 + 2 * 3) * learned
+    there = next(path for path in (job.home.absolute(), *job.home.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise ObjdiscError(
+            f"{there}: No space left on the disk for the run: it needs at least {needed / 1e6:,.0f} MB, and "
+            f"{free / 1e6:,.0f} MB are free; free some, or give an --output-dir on another disk."
+        )

@@ -1,0 +1,53 @@
+"""A training that can begin: what it is asked for, on what, where to, and how far an earlier call has come."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from accelerate import Accelerator
+
+from objdisc.datasets import ImageDataset
+from objdisc.inputs import DiscoverOptions
+from objdisc.methods.base import Method
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.run import Run
+from objdisc.stages import Stage
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A training that can begin.
+
+    Attributes:
+        command: ``discover`` or ``train``.
+        options: What was asked for.
+        path: Folder of the images.
+        dataset: The split to train on.
+        scored: The split to answer for; the same object where there is no other.
+        source: Where regions come from.
+        home: The run's folder.
+        run: Where it is written: there, or beside the run that it will replace.
+        stages: The trainings of a chain, in order; the last is the run itself.
+        method: That one's method, untrained.
+        finished: Whether all of it is there already.
+        trained: Whether the training has ended, so that answers are all that is left.
+        accelerator: Device and processes.
+    """
+
+    command: str
+    options: DiscoverOptions
+    path: Path
+    dataset: ImageDataset
+    scored: ImageDataset
+    source: ObjectnessSource
+    home: Path
+    run: Run
+    stages: tuple[Stage, ...]
+    method: Method
+    finished: bool
+    trained: bool
+    accelerator: Accelerator
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the run is written beside one that it will replace."""
+        return self.run.path != self.home
