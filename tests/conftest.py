@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from objdisc.cli import main
-from objdisc.datasets.toycity import generate_toy_city
-from objdisc.run import Run
+from objdisc.datasets.toycity.generate import generate_toy_city
+from objdisc.io.run import Run
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from objdisc.affine import Affine, draw_affines, invert, reaches, warp
+from objdisc.augmentation.affine import Affine, draw_affines, invert, reaches, warp
 from objdisc.errors import UsageError
 
 SIZE = 64

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from objdisc.benchmark_building import building, first_images, memory
 from objdisc.cli import main
+from objdisc.commands.benchmark.building import building, first_images, memory
 from objdisc.datasets import ImageDataset, open_dataset
 from objdisc.objectness.instances import Instances
-from objdisc.patches import PatchOptions
+from objdisc.patches.windows import PatchOptions
 from objdisc.types import Sample
 
 

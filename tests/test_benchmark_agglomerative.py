@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from objdisc import benchmark_agglomerative
 from objdisc.cli import main
+from objdisc.commands.benchmark import agglomerative as benchmark_agglomerative
 
 
 def test_command_prints_times_their_ratio_and_the_peak(

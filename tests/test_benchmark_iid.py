@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from objdisc import benchmark_iid
 from objdisc.cli import main
+from objdisc.commands.benchmark import iid as benchmark_iid
 from objdisc.losses.iid import iid_dense_loss
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from objdisc.benchmark_retrieval import search_times
+from objdisc.commands.benchmark.retrieval import search_times
 
 
 def test_times_and_ratios_are_positive_and_belong_together() -> None:

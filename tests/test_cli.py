@@ -14,7 +14,7 @@ import pytest
 from objdisc import __version__
 from objdisc.cli import COMMANDS, main
 from objdisc.errors import ObjdiscError, UnreadableImageError, UsageError
-from objdisc.files import write_image
+from objdisc.io.files import write_image
 
 
 def run(*argv: str | Path) -> int:
@@ -127,7 +127,7 @@ def failing(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
         raise error
 
     monkeypatch.setitem(sys.modules, "job", SimpleNamespace(fail=job, Options=object))
-    monkeypatch.setattr("objdisc.config.parse", lambda *args, **kwargs: None)
+    monkeypatch.setattr("objdisc.config.parser.parse", lambda *args, **kwargs: None)
     monkeypatch.setitem(COMMANDS, "fail", ("job", "Options", ""))
 
 

@@ -17,9 +17,9 @@ import pytest
 import yaml
 
 from objdisc.cli import main
-from objdisc.config import load
-from objdisc.inputs import DiscoverOptions
-from objdisc.joining import IMAGES, MANIFEST, MASKS, ROWS
+from objdisc.config.parser import load
+from objdisc.patches.joining import IMAGES, MANIFEST, MASKS, ROWS
+from objdisc.pipeline.options import DiscoverOptions
 
 QUICK = ["--encoder", "nin", "--weights", "none", "--patches.size", "16", "--workers", "0", "--device", "cpu"]
 
@@ -71,7 +71,7 @@ class Discover:
 @pytest.fixture
 def discover(monkeypatch: pytest.MonkeyPatch) -> Discover:
     fake = Discover()
-    monkeypatch.setattr("objdisc.plannedruns.subprocess", SimpleNamespace(run=fake))
+    monkeypatch.setattr("objdisc.commands.compare.runs.subprocess", SimpleNamespace(run=fake))
     return fake
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import pytest
 
-from objdisc.comparison import SCORES, Comparison, Outcome, Spread, to_markdown, write_comparison
+from objdisc.commands.compare.table import SCORES, Comparison, Outcome, Spread, to_markdown, write_comparison
 
 
 def finished(name: str, seed: int, score: float, **more: Any) -> Outcome:

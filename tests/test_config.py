@@ -10,11 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 import yaml
 
-from objdisc.config import dump, load, override, parse
-from objdisc.errors import UsageError
-from objdisc.methods.base import Method
-from objdisc.objectness.base import ObjectnessSource
-from objdisc.options import (
+from objdisc.config.components import (
     Component,
     component,
     component_names,
@@ -24,6 +20,10 @@ from objdisc.options import (
     positional,
     resolve_class_path,
 )
+from objdisc.config.parser import dump, load, override, parse
+from objdisc.errors import UsageError
+from objdisc.methods.base import Method
+from objdisc.objectness.base import ObjectnessSource
 
 
 class Shape(ABC):

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from objdisc.cli import main
-from objdisc.config import load
-from objdisc.inputs import DiscoverOptions
+from objdisc.config.parser import load
+from objdisc.pipeline.options import DiscoverOptions
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 QUICK = ["--epochs", "1", "--batch-size", "32", "--weights", "none", "--workers", "0", "--device", "cpu"]

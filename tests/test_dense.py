@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from scipy.optimize import linear_sum_assignment
 
 from objdisc.cli import main
-from objdisc.run import Run
+from objdisc.io.run import Run
 
 GROUPS = {"flat": [7, 8], "built": [11], "sky": [23]}
 CONFIG: dict[str, Any] = {

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objdisc import densescore
 from objdisc.datasets import ImageDataset, open_dataset
 from objdisc.evaluation.pixelcounts import count_pixels
+from objdisc.pipeline import dense_score as densescore
 from objdisc.types import Sample, SegmentationMap
 
 CLUSTERS = 3

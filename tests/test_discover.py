@@ -14,9 +14,9 @@ from safetensors.numpy import load_file
 from objdisc.cli import main
 from objdisc.datasets import open_dataset
 from objdisc.datasets.cityscapes import MOVING_CLASSES
+from objdisc.io.run import Run
+from objdisc.patches.store import PatchStore
 from objdisc.retrieval import Centers, Index
-from objdisc.run import Run
-from objdisc.store import PatchStore
 
 SMALL = [
     "--encoder",

@@ -13,10 +13,10 @@ from pycocotools.coco import COCO
 
 from objdisc.cli import main
 from objdisc.io.claims import LOCK
+from objdisc.io.run import Run
 from objdisc.methods.kmeans_memory import KMeansMemory
-from objdisc.naming import run_identity
-from objdisc.run import Run
-from objdisc.store import PatchStore
+from objdisc.naming.categories import run_identity
+from objdisc.patches.store import PatchStore
 
 SMALL = "--encoder nin --weights none --patches.size 32 --epochs 0 --workers 0 --device cpu --precision fp32"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from objdisc.errors import ObjdiscError, UsageError
-from objdisc.files import atomic_write, read_json, write_image, write_json
+from objdisc.io.files import atomic_write, read_json, write_image, write_json
 
 
 @pytest.mark.parametrize(("mode", "content"), [("w", "naïve\nline\r\n"), ("wb", b"\x00\xff")])

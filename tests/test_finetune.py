@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from objdisc.cli import main
-from objdisc.finetune import LabelledClassifier
+from objdisc.commands.supervised.finetune import LabelledClassifier
 from objdisc.models.encoder import Encoder
 from objdisc.types import Batch
 

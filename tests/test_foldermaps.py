@@ -15,13 +15,13 @@ from PIL import Image
 
 from objdisc.datasets import open_dataset
 from objdisc.errors import UnreadableImageError, UsageError
-from objdisc.foldermaps import FolderJob
-from objdisc.naming import Names
+from objdisc.io.run import Run
+from objdisc.naming.categories import Names
 from objdisc.objectness.windows import Windows
-from objdisc.patches import PatchOptions
-from objdisc.pictures import FrameStyle
+from objdisc.patches.windows import PatchOptions
+from objdisc.pipeline.folder_maps import FolderJob
+from objdisc.pipeline.maps import FrameStyle
 from objdisc.retrieval import Centers
-from objdisc.run import Run
 from objdisc.training.inference import Predictions
 from objdisc.types import UNKNOWN
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from objdisc.augmentation.geometry import Geometry, draw, resample
 from objdisc.errors import UsageError
-from objdisc.geometry import Geometry, draw, resample
 
 
 def dot(x: int, y: int, side: int = 33) -> NDArray[np.uint8]:

@@ -151,7 +151,7 @@ def test_labels_train_something_in_three_commands_alone() -> None:
         (name, room_of(path))
         for path in MODULES
         for name in imports_of(path)
-        if name.startswith("objdisc.readings.") or "fit_linear" in name or "LabelledClassifier" in name
+        if name.startswith("objdisc.commands.supervised.labelled.") or "fit_linear" in name or "LabelledClassifier" in name
     }
     assert {room for name, room in importers if "readings" in name} == {"overclustering", "probe", "finetune"}
     assert {room for name, room in importers if "readings" not in name} == {"probe"}
@@ -177,7 +177,7 @@ def test_help_does_not_wait_for_torch() -> None:
 
 
 def test_processes_that_cut_patches_do_not_wait_for_torch() -> None:
-    script = "import sys, objdisc.store, objdisc.objectness.instances; sys.exit('torch' in sys.modules)"
+    script = "import sys, objdisc.patches.store, objdisc.objectness.instances; sys.exit('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
     assert result.returncode == 0
 

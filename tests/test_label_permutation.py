@@ -11,7 +11,7 @@ from PIL import Image
 
 from objdisc.cli import main
 from objdisc.datasets.cityscapes import MOVING_CLASSES
-from objdisc.run import Run
+from objdisc.io.run import Run
 
 IDS = (24, 25, 26, 27, 28, 31, 32, 33)
 EXCHANGED = (33, 26, 24, 32, 31, 27, 25, 28)  # each class takes another's id

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from objdisc.lettering import put_text, shorten, text_width
+from objdisc.imaging.text import put_text, shorten, text_width
 
 
 def _drawn(text: str) -> np.ndarray:

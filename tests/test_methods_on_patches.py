@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from objdisc.cli import main
-from objdisc.run import Run
-from objdisc.store import PatchStore
+from objdisc.io.run import Run
+from objdisc.patches.store import PatchStore
 
 SETTINGS = [
     *("--encoder", "nin", "--weights", "none", "--patches.size", "32", "--batch-size", "32"),

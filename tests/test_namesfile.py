@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from objdisc.errors import UsageError
-from objdisc.namesfile import read_names
-from objdisc.naming import Names
+from objdisc.naming.categories import Names
+from objdisc.naming.names_file import read_names
 
 IDENTITY = "0123456789abcdef"
 COLORS = np.array([(10 * k, 0, 0) for k in range(4)], np.uint8)

@@ -9,12 +9,12 @@ import pytest
 
 from objdisc.datasets import open_dataset
 from objdisc.errors import UsageError
-from objdisc.joining import MANIFEST, ROWS
-from objdisc.naming import Category, Names, run_identity
+from objdisc.io.run import Run
+from objdisc.naming.categories import Category, Names, run_identity
 from objdisc.objectness.instances import Instances
-from objdisc.patches import PatchOptions
-from objdisc.run import Run
-from objdisc.store import PatchStore
+from objdisc.patches.joining import MANIFEST, ROWS
+from objdisc.patches.store import PatchStore
+from objdisc.patches.windows import PatchOptions
 
 RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 255, 0)
 COLORS = np.array([RED, BLUE, GREEN], np.uint8)

@@ -184,7 +184,7 @@ def test_a_full_disk_takes_nothing_that_was_there(
     """What a training has learned, and parts of a folder that was segmented, are kept to go on from."""
     before = state(place)
     with monkeypatch.context() as patch:
-        patch.setattr("objdisc.files.os.replace", FullDisk(files))
+        patch.setattr("objdisc.io.files.os.replace", FullDisk(files))
         code = main(words(ALL[name], place))
     after = state(place)
     if code == 0:

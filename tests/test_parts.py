@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objdisc.objectness.masks import region_from_mask
-from objdisc.parts import AnsweredImage, Part
+from objdisc.imaging.masks import region_from_mask
+from objdisc.pipeline.parts import AnsweredImage, Part
 from objdisc.types import Region
 
 

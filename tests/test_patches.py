@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from objdisc.datasets.cityscapes import Cityscapes
 from objdisc.errors import UsageError
+from objdisc.imaging.masks import decode_mask, region_from_mask
 from objdisc.objectness.instances import Instances
-from objdisc.objectness.masks import decode_mask, region_from_mask
-from objdisc.patches import PatchOptions, background_windows, object_window
+from objdisc.patches.windows import PatchOptions, background_windows, object_window
 from objdisc.types import Region
 
 CAMVID = Path(__file__).parents[1] / "data" / "camvid"

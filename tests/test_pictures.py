@@ -9,12 +9,12 @@ import pytest
 
 from objdisc.datasets import ImageDataset, open_dataset
 from objdisc.errors import UnreadableImageError
+from objdisc.imaging.colors import cluster_colors
+from objdisc.io.run import Run
 from objdisc.objectness.instances import Instances
-from objdisc.patches import PatchOptions
-from objdisc.pictures import frame_painter, write_maps
-from objdisc.report.palette import cluster_colors
-from objdisc.run import Run
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
+from objdisc.patches.windows import PatchOptions
+from objdisc.pipeline.maps import frame_painter, write_maps
 from objdisc.training.trainer import Predictions
 
 

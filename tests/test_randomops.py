@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
-from objdisc import randomops
-from objdisc.randomops import cut_out, random_ops
+from objdisc.augmentation import random_ops as randomops
+from objdisc.augmentation.random_ops import cut_out, random_ops
 
 
 def patch(side: int = 32, channels: int = 3, seed: int = 0) -> NDArray[np.uint8]:

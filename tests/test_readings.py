@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from objdisc.cli import main
+from objdisc.commands.supervised.labelled import ReadingOptions, class_numbers, open_labelled
 from objdisc.errors import UsageError
-from objdisc.frozen import FrozenRun, open_frozen
-from objdisc.readings import ReadingOptions, class_numbers, open_labelled
+from objdisc.pipeline.loading import FrozenRun, open_frozen
 
 from .shades import train_on_shades
 

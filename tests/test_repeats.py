@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from objdisc.repeats import repeat_object
+from objdisc.augmentation.repeats import repeat_object
 
 
 def disc(size: int = 64, radius: int = 20, channels: int = 3) -> NDArray[np.uint8]:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from objdisc.cli import main
-from objdisc.frozen import open_answer
+from objdisc.io.run import Run
+from objdisc.pipeline.loading import open_answer
 from objdisc.retrieval import Centers
-from objdisc.run import Run
 
 
 def retrieve(*argv: str | Path) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from objdisc.errors import UsageError
-from objdisc.run import Run, read_metrics_log
+from objdisc.io.run import Run, read_metrics_log
 
 
 def test_create_makes_the_folder_and_takes_one_that_is_there(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_create_makes_the_folder_and_takes_one_that_is_there(tmp_path: Path) -> 
 KILLED = """
 import os, sys
 from pathlib import Path
-from objdisc.files import atomic_write
+from objdisc.io.files import atomic_write
 with atomic_write(Path(sys.argv[1]) / "overlays" / "big.jpg", "wb") as file:
     file.write(b"half")
     file.flush()

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from objdisc.cli import main
-from objdisc.frozen import open_answer
-from objdisc.naming import run_identity
+from objdisc.io.run import Run
+from objdisc.naming.categories import run_identity
+from objdisc.pipeline.loading import open_answer
 from objdisc.retrieval import Centers
-from objdisc.run import Run
 
 
 def segment(*argv: str | Path) -> int:

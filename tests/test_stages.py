@@ -11,19 +11,19 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
-import objdisc.stages
+import objdisc.pipeline.stages
+from objdisc.augmentation.views import Augmentation
 from objdisc.cli import main
-from objdisc.config import load
+from objdisc.config.components import Component
+from objdisc.config.parser import load
 from objdisc.errors import UsageError
-from objdisc.files import read_json
-from objdisc.inputs import DiscoverOptions, build_method
+from objdisc.io.files import read_json
+from objdisc.io.run import Run
 from objdisc.methods.scan import SCAN as ScanMethod
 from objdisc.methods.simclr import SimCLR
-from objdisc.options import Component
-from objdisc.run import Run
-from objdisc.stages import Stage, format_stages, plan
+from objdisc.pipeline.options import DiscoverOptions, build_method
+from objdisc.pipeline.stages import Stage, format_stages, plan
 from objdisc.training.trainer import TrainerOptions
-from objdisc.transforms import Augmentation
 
 SCAN = Component("objdisc.methods.scan.SCAN", {"neighbors": 3})
 SETTINGS = [
@@ -267,9 +267,9 @@ def test_the_table_lines_up() -> None:
 
 
 def test_a_stage_that_finished_is_not_trained_again(chained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(objdisc.stages, "fit", None)
+    monkeypatch.setattr(objdisc.pipeline.stages, "fit", None)
     options = DiscoverOptions(method=SCAN)
     stage = Stage("pretext", Run(chained / "stages/pretext"), options)
-    seconds = objdisc.stages.run_stage(stage, None, None, None)  # type: ignore[arg-type]
+    seconds = objdisc.pipeline.stages.run_stage(stage, None, None, None)  # type: ignore[arg-type]
     numbers = json.loads((chained / "stages/pretext/metrics.json").read_text(encoding="utf-8"))
     assert seconds == numbers["training_seconds"]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from objdisc.errors import ObjdiscError
-from objdisc.objectness.masks import region_from_mask
-from objdisc.stitching import footprint, label_map, paint_regions, stitch
+from objdisc.imaging.masks import region_from_mask
+from objdisc.inference.stitching import footprint, label_map, paint_regions, stitch
 from objdisc.types import UNKNOWN, Patch, Region, SegmentationMap
 
 FRAME = (24, 31)

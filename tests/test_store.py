@@ -17,18 +17,19 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from objdisc import files, shards
 from objdisc.datasets.cityscapes import Cityscapes
 from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.errors import ObjdiscError, UnreadableImageError, UsageError
+from objdisc.io import files
 from objdisc.objectness.base import decode_mask
 from objdisc.objectness.foreground import Foreground
 from objdisc.objectness.instances import Instances
 from objdisc.objectness.whole import Whole
 from objdisc.objectness.windows import Windows
-from objdisc.patches import PatchOptions, cut, object_window
-from objdisc.shardfiles import PixelFile, Shard, append_pixels, images_header
-from objdisc.store import PatchStore
+from objdisc.patches import shards
+from objdisc.patches.shard_files import PixelFile, Shard, append_pixels, images_header
+from objdisc.patches.store import PatchStore
+from objdisc.patches.windows import PatchOptions, cut, object_window
 
 OPTIONS = PatchOptions(size=24, min_area=50)
 
@@ -161,10 +162,11 @@ def test_a_store_is_rebuilt_when_something_changed(city: Path, tmp_path: Path, c
 KILLED = """
 import sys, time
 from pathlib import Path
-from objdisc import shards, store
+from objdisc.patches import shards
+from objdisc.patches import store
 from objdisc.datasets.cityscapes import Cityscapes
 from objdisc.objectness.instances import Instances
-from objdisc.patches import PatchOptions
+from objdisc.patches.windows import PatchOptions
 
 class Slow(Instances):
     def regions(self, dataset, sample, image):
@@ -206,7 +208,7 @@ def test_a_killed_build_goes_on_and_ends_as_one_that_was_never_stopped(
         written.append(plan.file_name)
         return shards.write_shard(job, plan, where, pixels)
 
-    monkeypatch.setattr("objdisc.building.write_shard", noted)
+    monkeypatch.setattr("objdisc.patches.building.write_shard", noted)
     build(city, folder)
     if sent == signal.SIGINT or workers == 0:
         assert not set(written) & set(kept), "finished shards are not cut again"
@@ -274,7 +276,7 @@ def test_a_build_in_one_process_goes_on_whatever_shards_are_there(
         copied.append(shard)
         append_pixels(shard, file)
 
-    monkeypatch.setattr("objdisc.joining.append_pixels", noted)
+    monkeypatch.setattr("objdisc.patches.joining.append_pixels", noted)
     build(city, folder)
     in_order = kept == list(range(len(kept))) and (len(kept) == 1 or not apart)
     assert len(copied) == (0 if in_order else 3), "patches that one process wrote in order are not copied"
@@ -327,13 +329,13 @@ def test_a_full_disk_is_one_line_that_names_the_file(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr("objdisc.shardfiles.PixelFile.append", full)
+        patched.setattr("objdisc.patches.shard_files.PixelFile.append", full)
         with pytest.raises(ObjdiscError, match=r"No space left.*\.shard"):
             build(city, tmp_path / "store")
     with monkeypatch.context() as patched:
         # as where several processes wrote them; how many of two do is chance
-        patched.setattr("objdisc.joining.end_in_one_file", lambda *_: None)
-        patched.setattr("objdisc.joining.append_pixels", full)
+        patched.setattr("objdisc.patches.joining.end_in_one_file", lambda *_: None)
+        patched.setattr("objdisc.patches.joining.append_pixels", full)
         with pytest.raises(ObjdiscError, match=r"No space left.*images\.npy"):
             build(city, tmp_path / "store", workers=2)
     assert not list(tmp_path.rglob("*.tmp"))

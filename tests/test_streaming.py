@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from objdisc.datasets import ImageDataset, open_dataset
+from objdisc.inference.streaming import CutImage, ask_about, cut_images, stream
 from objdisc.objectness.instances import Instances
 from objdisc.objectness.windows import Windows
-from objdisc.patches import PatchOptions
-from objdisc.store import PatchStore
-from objdisc.streaming import CutImage, ask_about, cut_images, stream
+from objdisc.patches.store import PatchStore
+from objdisc.patches.windows import PatchOptions
 from objdisc.training.inference import Predictions
 from objdisc.types import Sample
 

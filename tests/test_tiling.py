@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from objdisc.datasets.imagefolder import ImageFolder
-from objdisc.tiling import Tiling, feather, segment_image
+from objdisc.inference.tiling import Tiling, feather, segment_image
 from objdisc.training.inference import Predictor
 from objdisc.types import Sample
 
@@ -128,7 +128,7 @@ def test_memory_holds_a_strip_of_probabilities_and_not_the_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beside the answer itself, 6 bytes a pixel: numpy's memory, as tracemalloc counts it."""
-    monkeypatch.setattr("objdisc.tiling._WHOLE", 0)
+    monkeypatch.setattr("objdisc.inference.tiling._WHOLE", 0)
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
     dataset, peaks = Tall(tmp_path), []
     for height in (2_000, 10_000):
@@ -153,7 +153,7 @@ from pathlib import Path
 from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.methods.iic_dense import DenseIIC
 from objdisc.models.encoder import build_encoder
-from objdisc.tiling import Tiling, segment_image
+from objdisc.inference.tiling import Tiling, segment_image
 from objdisc.training.inference import Predictor
 from objdisc.training.trainer import TrainerOptions
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from objdisc.augmentation.geometry import Geometry
+from objdisc.augmentation.views import Augmentation, Augmenter, Background, to_network_input
 from objdisc.errors import UsageError
-from objdisc.geometry import Geometry
-from objdisc.transforms import Augmentation, Augmenter, Background, to_network_input
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.grouping import IGNORED, Reading, group_ids, ids_among, scale_image, scale_map, scaled_size
-from objdisc.datasets.images import image_size, read_rgb
-from objdisc.datasets.rasters import raster_size, read_bands
-from objdisc.datasets.runs import InstanceRuns, find_runs
 from objdisc.datasets.selection import Measures, select_samples
 from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.imaging.decode import image_size, read_rgb
+from objdisc.imaging.rasters import raster_size, read_bands
+from objdisc.imaging.runs import InstanceRuns, find_runs
 from objdisc.types import Sample
 
 _RGB = 3

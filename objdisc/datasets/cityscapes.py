@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.datasets.grouping import ids_among, scale_map
-from objdisc.datasets.images import list_images
 from objdisc.datasets.maps import read_label_map, read_map_of
-from objdisc.datasets.runs import InstanceRuns, find_runs
 from objdisc.errors import UsageError
+from objdisc.imaging.decode import list_images
+from objdisc.imaging.runs import InstanceRuns, find_runs
 from objdisc.types import Sample
 
 LABEL_NAMES: Mapping[int, str] = {label.id: label.name for label in cityscapes_labels if label.id >= 0}

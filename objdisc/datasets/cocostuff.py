@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from objdisc.datasets.base import ImageDataset
 from objdisc.datasets.cococlasses import COARSE_IDS, COARSE_NAMES, NUM_FINE, THINGS
 from objdisc.datasets.grouping import IGNORED, ids_among, scale_map
-from objdisc.datasets.hues import even_hues
-from objdisc.datasets.images import list_images
 from objdisc.datasets.maps import read_label_map
 from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.imaging.decode import list_images
+from objdisc.imaging.hues import even_hues
 from objdisc.types import Sample
 
 CLASS_NAMES: Mapping[int, str] = dict(enumerate(COARSE_NAMES))

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
-from objdisc.datasets.hues import even_hues
-from objdisc.datasets.images import IMAGE_SUFFIXES, image_size, list_images
 from objdisc.errors import UsageError
+from objdisc.imaging.decode import IMAGE_SUFFIXES, image_size, list_images
+from objdisc.imaging.hues import even_hues
 from objdisc.types import Sample
 
 SPLIT_FOLDERS = ("train", "val", "test")

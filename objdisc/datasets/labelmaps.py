@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.grouping import ids_among, scale_map
-from objdisc.datasets.hues import even_hues
 from objdisc.datasets.imagefolder import ImageFolder
-from objdisc.datasets.images import list_images
 from objdisc.datasets.maps import read_label_map
 from objdisc.errors import UsageError
+from objdisc.imaging.decode import list_images
+from objdisc.imaging.hues import even_hues
 from objdisc.types import Sample
 
 _IMAGES, _LABELS, _CLASSES = "images", "labels", "classes.json"

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.datasets.images import image_size, read_index_map
 from objdisc.errors import UnreadableImageError
+from objdisc.imaging.decode import image_size, read_index_map
 from objdisc.types import Sample
 
 _LARGEST_LABEL = 255

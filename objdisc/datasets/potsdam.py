@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.datasets.grouping import IGNORED, ids_among, scale_image, scale_map
-from objdisc.datasets.images import read_rgb
 from objdisc.datasets.maps import hold_to_size
-from objdisc.datasets.rasters import raster_size, read_bands
 from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.imaging.decode import read_rgb
+from objdisc.imaging.rasters import raster_size, read_bands
 from objdisc.types import Sample
 
 CLASS_NAMES: Mapping[int, str] = dict(enumerate(("road", "building", "low vegetation", "tree", "car", "clutter")))

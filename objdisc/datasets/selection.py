@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from objdisc.datasets.grouping import Reading
 from objdisc.errors import ObjdiscError, UnreadableImageError, UsageError
-from objdisc.files import read_json, write_json
+from objdisc.io.files import read_json, write_json
 from objdisc.types import Sample
 
 CACHE = Path("runs/cache/selection")

@@ -13,8 +13,8 @@ from objdisc.datasets.base import ImageDataset
 from objdisc.evaluation.matching import ClassCounts, count_classes
 from objdisc.evaluation.metrics import ClusterMetrics, cluster_metrics, foreground_accuracy
 from objdisc.evaluation.tables import format_table
-from objdisc.files import atomic_write, write_json
-from objdisc.stitching import footprint
+from objdisc.inference.stitching import footprint
+from objdisc.io.files import atomic_write, write_json
 from objdisc.types import Patch
 
 __all__ = [

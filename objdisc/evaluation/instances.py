@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from objdisc.datasets.base import ImageDataset
-from objdisc.objectness.masks import encode_mask, regions_from_map
+from objdisc.imaging.masks import encode_mask, regions_from_map
 
 _MOST = (10, 100, 1000)  # detections of one image that count, best first
 

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
-from objdisc.datasets.images import read_index_map
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.evaluation.confusion import ConfusionMatrix
 from objdisc.evaluation.matching import ClassCounts, labelled_share
+from objdisc.imaging.decode import read_index_map
 from objdisc.types import SegmentationMap
 
 _PIXELS_AT_ONCE = 1 << 22  # bounds what counting a large tile takes beside its two maps

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
-from objdisc.datasets.images import read_index_map
 from objdisc.errors import ObjdiscError, UnreadableImageError, UsageError
 from objdisc.evaluation.confusion import ConfusionMatrix
+from objdisc.imaging.decode import read_index_map
 from objdisc.types import Sample
 
 _TRUTH_END = "_gtFine_labelIds.png"

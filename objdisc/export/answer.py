@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.naming import REJECTED, Names
+from objdisc.inference.stitching import stitch
+from objdisc.naming.categories import REJECTED, Names
+from objdisc.patches.store import PatchStore
 from objdisc.retrieval import Index
-from objdisc.stitching import stitch
-from objdisc.store import PatchStore
 from objdisc.types import Patch, SegmentationMap
 
 Objects = list[tuple[int, Patch]]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.evaluation.segmentation import prediction_path
-from objdisc.files import write_image
+from objdisc.io.files import write_image
 from objdisc.types import UNKNOWN, SegmentationMap
 
 Color = tuple[int, int, int]

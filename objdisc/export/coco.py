@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from objdisc.export.answer import NamedAnswer
-from objdisc.files import atomic_write
-from objdisc.objectness.masks import encode_crop
-from objdisc.stitching import footprint
+from objdisc.imaging.masks import encode_crop
+from objdisc.inference.stitching import footprint
+from objdisc.io.files import atomic_write
 from objdisc.types import Patch
 
 INSTANCES, RESULTS = "instances.json", "results.json"

@@ -11,8 +11,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.datasets.rasters import has_rasterio
 from objdisc.errors import ObjdiscError, UsageError
+from objdisc.imaging.rasters import has_rasterio
 
 Color = tuple[int, int, int]
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from objdisc.datasets.cityscapes import LABEL_IDS
 from objdisc.export.answer import Frame, NamedAnswer, Objects
 from objdisc.export.cityscapes import write_label_ids
-from objdisc.files import atomic_write, write_image
-from objdisc.stitching import footprint
+from objdisc.inference.stitching import footprint
+from objdisc.io.files import atomic_write, write_image
 from objdisc.types import Patch
 
 

@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from objdisc.augmentation.views import to_network_input
 from objdisc.errors import ObjdiscError, UsageError
-from objdisc.files import atomic_write
+from objdisc.io.files import atomic_write
 from objdisc.methods.base import Method
 from objdisc.training.options import TrainerOptions
-from objdisc.transforms import to_network_input
 
 INPUT, PROBABILITIES, EMBEDDING, FOREGROUND = "patches", "probabilities", "embedding", "foreground"
 OPSET = 18

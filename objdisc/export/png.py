@@ -9,7 +9,7 @@ from PIL import Image
 
 from objdisc.errors import UsageError
 from objdisc.export.answer import NamedAnswer
-from objdisc.files import atomic_write, write_json
+from objdisc.io.files import atomic_write, write_json
 
 _MOST = 255  # an index has 8 bits, and 0 is nothing
 

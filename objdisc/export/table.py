@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from objdisc.export.answer import NamedAnswer
-from objdisc.files import atomic_write
+from objdisc.io.files import atomic_write
 
 COLUMNS = (
     *("patch", "image", "x", "y", "width", "height", "area"),

@@ -9,8 +9,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from objdisc.errors import UsageError
-from objdisc.files import is_leftover, remove_leftovers
 from objdisc.io import marks
+from objdisc.io.files import is_leftover, remove_leftovers
 from objdisc.io.marks import Mark
 from objdisc.io.paths import check_links
 from objdisc.io.staging import settle

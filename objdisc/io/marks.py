@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from objdisc import __version__
 from objdisc.errors import UsageError
-from objdisc.files import read_json, write_json
+from objdisc.io.files import read_json, write_json
 
 FORMAT_VERSION = 1
 FILE = "run.json"

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from objdisc.errors import ObjdiscError, UsageError
-from objdisc.files import read_json, write_failed, write_json
+from objdisc.io.files import read_json, write_failed, write_json
 from objdisc.io.paths import checked_name, is_inside
 
 STAGING = ".objdisc-new"

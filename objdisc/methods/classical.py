@@ -11,7 +11,7 @@ from objdisc.clustering.classical import Algorithm, cluster_points
 from objdisc.clustering.kmeans import soft_assignments
 from objdisc.clustering.neighbors import nearest
 from objdisc.errors import UsageError
-from objdisc.methods.transductive import TransductiveMethod
+from objdisc.methods.support.transductive import TransductiveMethod
 from objdisc.models.encoder import Encoder
 from objdisc.models.pixels import pixel_encoder
 from objdisc.types import Batch

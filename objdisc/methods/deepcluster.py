@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from objdisc.clustering.whitening import pca_whitening
 from objdisc.errors import UsageError
 from objdisc.methods.base import Encode, Views
-from objdisc.methods.pseudolabels import PseudoLabelMethod, encode_with
+from objdisc.methods.support.pseudolabels import PseudoLabelMethod, encode_with
 from objdisc.models.encoder import Encoder
 from objdisc.models.sobel import sobel
 from objdisc.types import Batch

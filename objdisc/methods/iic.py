@@ -13,7 +13,7 @@ from objdisc.errors import UsageError
 from objdisc.losses.contrastive import info_nce
 from objdisc.losses.iid import iid_loss
 from objdisc.methods.base import Encode, ImageFunction, Method, Views
-from objdisc.methods.iic_start import start_from_kmeans, start_from_merging, start_from_neighbors
+from objdisc.methods.support.iic_start import start_from_kmeans, start_from_merging, start_from_neighbors
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
 from objdisc.models.pixels import pixel_vectors

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from objdisc.affine import warp
+from objdisc.augmentation.affine import warp
 from objdisc.errors import UsageError
 from objdisc.losses.iid import iid_dense_loss
 from objdisc.methods.base import Encode, ImageFunction, Method, Views
-from objdisc.methods.iic_start import start_from_joint
+from objdisc.methods.support.iic_start import start_from_joint
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
 from objdisc.types import Batch

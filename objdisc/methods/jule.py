@@ -20,8 +20,8 @@ from objdisc.clustering.mutual_information import walk_information
 from objdisc.errors import UsageError
 from objdisc.losses.triplet import TripletLoss, affinity_triplets, hinge_triplets
 from objdisc.methods.base import Encode, ImageFunction
-from objdisc.methods.transductive import TransductiveMethod
-from objdisc.methods.triplet_rows import lay_out_triplets
+from objdisc.methods.support.transductive import TransductiveMethod
+from objdisc.methods.support.triplet_rows import lay_out_triplets
 from objdisc.models.encoder import Encoder
 from objdisc.models.pixels import pixel_vectors
 from objdisc.types import Batch

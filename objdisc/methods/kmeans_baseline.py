@@ -5,7 +5,7 @@ from torch import Tensor
 
 from objdisc.clustering.kmeans import kmeans, soft_assignments
 from objdisc.methods.base import Encode
-from objdisc.methods.foreground import ForegroundMethod, Freeze
+from objdisc.methods.support.foreground import ForegroundMethod, Freeze
 from objdisc.models.encoder import Encoder
 from objdisc.types import Batch
 

@@ -21,7 +21,7 @@ from objdisc.losses.kmeans_memory import (
     squared_distances,
 )
 from objdisc.methods.base import Encode, Views
-from objdisc.methods.foreground import ForegroundMethod, Freeze
+from objdisc.methods.support.foreground import ForegroundMethod, Freeze
 from objdisc.models.encoder import Encoder
 from objdisc.types import Batch
 

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from objdisc.errors import ObjdiscError, UsageError
 from objdisc.losses.scan import ScanTerms, scan_loss
 from objdisc.methods.base import Encode, ImageFunction, Method, Views
-from objdisc.methods.mining import mine
-from objdisc.methods.scan_start import start_heads
+from objdisc.methods.support.mining import mine
+from objdisc.methods.support.scan_start import start_heads
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
 from objdisc.models.kept import KeptCopy, features_of, num_features

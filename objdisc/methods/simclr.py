@@ -8,7 +8,7 @@ from objdisc.clustering.kmeans import kmeans, soft_assignments
 from objdisc.errors import UsageError
 from objdisc.losses.contrastive import info_nce
 from objdisc.methods.base import Encode, ImageFunction, Method, Views
-from objdisc.methods.mining import mine
+from objdisc.methods.support.mining import mine
 from objdisc.models.encoder import Encoder
 from objdisc.models.kept import KeptCopy, features_of
 from objdisc.types import Batch

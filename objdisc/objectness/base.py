@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
-from objdisc.objectness.masks import decode_mask, encode_mask, region_from_mask
+from objdisc.imaging.masks import decode_mask, encode_mask, region_from_mask
 from objdisc.types import Region, Sample
 
 __all__ = ["ObjectnessSource", "decode_mask", "encode_mask", "region_from_mask"]

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
-from objdisc.datasets.images import read_index_map
 from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.imaging.decode import read_index_map
+from objdisc.imaging.masks import regions_from_binary, regions_from_map
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.objectness.masks import regions_from_binary, regions_from_map
 from objdisc.types import Region, Sample
 
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.imaging.masks import regions_from_binary
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.objectness.masks import regions_from_binary
 from objdisc.types import Region, Sample
 
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.imaging.crops import Window
+from objdisc.imaging.masks import encode_crop
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.objectness.cutting import Window
-from objdisc.objectness.masks import encode_crop
 from objdisc.types import Region, Sample
 
 

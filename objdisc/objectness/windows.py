@@ -11,8 +11,8 @@ from torchvision.ops import nms
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UsageError
+from objdisc.imaging.crops import cut
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.objectness.cutting import cut
 from objdisc.types import Region, Sample
 
 Scorer = Callable[[NDArray[np.uint8]], NDArray[np.floating]]

@@ -4,22 +4,22 @@ import logging
 import shutil
 from contextlib import suppress
 
-from objdisc.config import load
+from objdisc.config.parser import load
 from objdisc.datasets import ImageDataset
 from objdisc.errors import ObjdiscError, UsageError
-from objdisc.frozen import weights_name
-from objdisc.inputs import (
+from objdisc.io.run import Run
+from objdisc.patches.store import PatchStore
+from objdisc.pipeline.job import Job
+from objdisc.pipeline.loading import weights_name
+from objdisc.pipeline.options import (
     DiscoverOptions,
     build_method,
     cut_job,
     difference,
     store_folder,
 )
-from objdisc.pipeline.job import Job
+from objdisc.pipeline.stages import is_finished as is_stage_finished
 from objdisc.retrieval import Centers, Index
-from objdisc.run import Run
-from objdisc.stages import is_finished as is_stage_finished
-from objdisc.store import PatchStore
 from objdisc.training.checkpoint import start_from
 from objdisc.training.trainer import check_checkpoint
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from objdisc.datasets import ImageDataset
-from objdisc.inputs import DiscoverOptions
+from objdisc.io.run import Run
 from objdisc.methods.base import Method
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.run import Run
-from objdisc.stages import Stage
+from objdisc.pipeline.options import DiscoverOptions
+from objdisc.pipeline.stages import Stage
 
 
 @dataclass(frozen=True, eq=False)

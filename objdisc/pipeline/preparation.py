@@ -7,12 +7,22 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from objdisc.config import dump, load
+from objdisc.config.parser import dump, load
 from objdisc.datasets import ImageDataset
-from objdisc.dense import check_dense
 from objdisc.errors import ObjdiscError, UsageError
-from objdisc.files import atomic_write, remove_leftovers
-from objdisc.inputs import (
+from objdisc.io import marks
+from objdisc.io.claims import check_folder, describe, held, is_vacant
+from objdisc.io.files import atomic_write, remove_leftovers
+from objdisc.io.marks import Mark
+from objdisc.io.run import COMMANDS, Run
+from objdisc.io.staging import REPLACEMENT, publish, settle
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.patches.store import PatchStore
+from objdisc.pipeline.checks import check_start, has_same_settings, is_finished, refusal, splits
+from objdisc.pipeline.dense import check_dense
+from objdisc.pipeline.images import fingerprint
+from objdisc.pipeline.job import Job
+from objdisc.pipeline.options import (
     DiscoverOptions,
     build_method,
     choose_objectness,
@@ -22,17 +32,7 @@ from objdisc.inputs import (
     open_splits,
     store_folder,
 )
-from objdisc.io import marks
-from objdisc.io.claims import check_folder, describe, held, is_vacant
-from objdisc.io.marks import Mark
-from objdisc.io.staging import REPLACEMENT, publish, settle
-from objdisc.objectness.base import ObjectnessSource
-from objdisc.pipeline.checks import check_start, has_same_settings, is_finished, refusal, splits
-from objdisc.pipeline.images import fingerprint
-from objdisc.pipeline.job import Job
-from objdisc.run import COMMANDS, Run
-from objdisc.stages import plan
-from objdisc.store import PatchStore
+from objdisc.pipeline.stages import plan
 from objdisc.training.engine import make_accelerator
 from objdisc.training.trainer import has_ended
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.errors import UnreadableImageError
+from objdisc.render.outline import outline
 from objdisc.report.embedding import Budget, embed_frames, embed_patches
-from objdisc.report.outline import outline
 from objdisc.retrieval import ClusterPatches
 from objdisc.types import Patch
 

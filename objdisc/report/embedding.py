@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.errors import UnreadableImageError
-from objdisc.files import encode_image
+from objdisc.io.files import encode_image
 from objdisc.retrieval import thumbnail
 
 THUMBNAIL = 96  # pixels: a patch in a row is shown at 72, and larger where it is opened

@@ -14,14 +14,14 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from objdisc.files import atomic_write
-from objdisc.report.alarms import logged_occupancy, occupancy_warnings, stability_warnings, training_warnings
+from objdisc.imaging.colors import cluster_colors
+from objdisc.io.files import atomic_write
+from objdisc.io.run import Run
 from objdisc.report.cards import Pictures, embed_pictures
 from objdisc.report.curves import HEIGHT, WIDTH, curves, occupancy_bands
 from objdisc.report.nearest import nearest_clusters
-from objdisc.report.palette import cluster_colors
+from objdisc.report.warnings import logged_occupancy, occupancy_warnings, stability_warnings, training_warnings
 from objdisc.retrieval import ClusterPatches
-from objdisc.run import Run
 from objdisc.types import Patch
 
 _MAX_COLUMNS = 300  # clusters in a class x cluster table

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.errors import UsageError
+from objdisc.imaging.crops import cut
 from objdisc.objectness.base import encode_mask
-from objdisc.objectness.cutting import cut
-from objdisc.patches import PatchOptions, object_window
+from objdisc.patches.windows import PatchOptions, object_window
 from objdisc.types import Region
 
 Box = tuple[int, int, int, int]

@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from objdisc.errors import UsageError
-from objdisc.files import atomic_write
+from objdisc.io.files import atomic_write
+from objdisc.io.run import Run
 from objdisc.methods.base import Method
-from objdisc.run import Run
 
 
 class Stateful(Protocol):

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from objdisc.augmentation.views import to_network_input
 from objdisc.methods.base import Method
 from objdisc.models.encoder import PIXELS_AT_ONCE, Encoder
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
 from objdisc.training.engine import make_accelerator
 from objdisc.training.loader import PatchViews, make_loader
 from objdisc.training.options import TrainerOptions
-from objdisc.transforms import to_network_input
 
 _ENCODING_EPOCH = 2**31  # views for encoding share no seed with views of any epoch
 

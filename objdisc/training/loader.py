@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from objdisc.repeats import repeat_object
-from objdisc.store import PatchStore
-from objdisc.transforms import Augmentation, Augmenter
+from objdisc.augmentation.repeats import repeat_object
+from objdisc.augmentation.views import Augmentation, Augmenter
+from objdisc.patches.store import PatchStore
 
 
 class Item(NamedTuple):

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from objdisc.files import atomic_write
-from objdisc.run import Run, read_metrics_log
+from objdisc.io.files import atomic_write
+from objdisc.io.run import Run, read_metrics_log
 
 try:
     from torch.utils.tensorboard import SummaryWriter

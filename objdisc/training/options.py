@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from objdisc.affine import Affine
+from objdisc.augmentation.affine import Affine
+from objdisc.augmentation.views import Augmentation, Background
 from objdisc.errors import UsageError
-from objdisc.transforms import Augmentation, Background
 
 
 @dataclass(frozen=True)

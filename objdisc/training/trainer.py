@@ -16,10 +16,10 @@ from accelerate.utils import set_seed
 from torch import Tensor
 
 from objdisc.errors import ObjdiscError, UsageError
-from objdisc.files import atomic_write
+from objdisc.io.files import atomic_write
+from objdisc.io.run import Run, read_metrics_log
 from objdisc.methods.base import Method, Views
-from objdisc.run import Run, read_metrics_log
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
 from objdisc.training.batches import BatchMaker
 from objdisc.training.checkpoint import (
     Stateful,

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from objdisc.config import dump, load, parse
+from objdisc.config.parser import dump, load, parse
 from objdisc.datasets import Cityscapes, ImageFolder, Reading, open_dataset
 from objdisc.datasets.grouping import group_ids, scale_image, scale_map
 from objdisc.errors import UnreadableImageError, UsageError
-from objdisc.inputs import DiscoverOptions
+from objdisc.pipeline.options import DiscoverOptions
 
 CAMVID_3 = {"sky": [23], "ground": [7, 8], "plants": [21]}
 

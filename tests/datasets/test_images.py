@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from objdisc.datasets.images import image_size, list_images, read_index_map, read_rgb
 from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.imaging.decode import image_size, list_images, read_index_map, read_rgb
 
 _ORIENTATION = 0x0112
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from objdisc.datasets import rasters
-from objdisc.datasets.rasters import raster_size, read_bands
 from objdisc.errors import UnreadableImageError
+from objdisc.imaging.rasters import raster_size, read_bands
 
 NAMES = "red, green, blue, infrared"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from objdisc.datasets.runs import find_runs
+from objdisc.imaging.runs import find_runs
 
 
 def random_ids(rng: np.random.Generator, dtype: type[np.integer]) -> NDArray[np.integer]:

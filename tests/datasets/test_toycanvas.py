@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from cityscapesscripts.helpers.labels import name2label
 
-from objdisc.datasets.toycanvas import Canvas, Frame
-from objdisc.datasets.toyshapes import Part, box
-from objdisc.datasets.toystreet import paint_street, rectangle
+from objdisc.datasets.toycity.canvas import Canvas, Frame
+from objdisc.datasets.toycity.shapes import Part, box
+from objdisc.datasets.toycity.street import paint_street, rectangle
 
 COLORS = {"body": (200.0, 40.0, 40.0), "pale": (255.0, 255.0, 255.0)}
 PLAIN = (1.0, 1.0, 1.0)

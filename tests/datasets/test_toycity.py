@@ -20,7 +20,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from objdisc.datasets import toycity
 from objdisc.datasets.cityscapes import MOVING_CLASSES, Cityscapes
-from objdisc.datasets.toycity import generate_toy_city, render_frame
+from objdisc.datasets.toycity.generate import generate_toy_city, render_frame
 from objdisc.errors import UsageError
 
 

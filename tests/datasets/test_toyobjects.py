@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from objdisc.datasets.cityscapes import MOVING_CLASSES
-from objdisc.datasets.toyobjects import OUTLINES
-from objdisc.datasets.toyshapes import bar, box, disc
+from objdisc.datasets.toycity.objects import OUTLINES
+from objdisc.datasets.toycity.shapes import bar, box, disc
 
 ROLES = {"body", "second", "dark", "metal", "pale", "glass", "light", "skin"}
 # Metres, as the things are: lowest and highest height, lowest and highest length.

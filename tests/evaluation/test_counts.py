@@ -14,8 +14,8 @@ from objdisc.datasets.grouping import Reading
 from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.evaluation.counts import patch_labels, write_counts
 from objdisc.evaluation.metrics import cluster_metrics
-from objdisc.files import write_image
-from objdisc.objectness.masks import region_from_mask
+from objdisc.imaging.masks import region_from_mask
+from objdisc.io.files import write_image
 from objdisc.types import Patch, Region
 
 FRAME = (48, 96)

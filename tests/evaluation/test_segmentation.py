@@ -13,10 +13,10 @@ import pytest
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.datasets.cityscapes import MOVING_CLASSES, Cityscapes
-from objdisc.datasets.images import read_index_map
 from objdisc.errors import ObjdiscError, UnreadableImageError, UsageError
 from objdisc.evaluation.segmentation import OfficialScore, official_score, prediction_path, segmentation_score
 from objdisc.export.cityscapes import write_color, write_label_ids
+from objdisc.imaging.decode import read_index_map
 
 
 def write_perturbed_truth(folder: Path, dataset: ImageDataset, seed: int = 0, wrong: float = 0.3) -> Path:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from objdisc.datasets import open_dataset
 from objdisc.datasets.base import ImageDataset
 from objdisc.export.answer import NamedAnswer
-from objdisc.naming import Names
+from objdisc.imaging.colors import cluster_colors
+from objdisc.naming.categories import Names
 from objdisc.objectness.instances import Instances
-from objdisc.patches import PatchOptions
-from objdisc.report.palette import cluster_colors
+from objdisc.patches.store import PatchStore
+from objdisc.patches.windows import PatchOptions
 from objdisc.retrieval import Index
-from objdisc.store import PatchStore
 
 MakeAnswer = Callable[..., NamedAnswer]
 

@@ -8,12 +8,12 @@ import pytest
 
 from objdisc.datasets import open_dataset
 from objdisc.export.answer import NamedAnswer
-from objdisc.files import write_image
-from objdisc.naming import Names
-from objdisc.objectness.masks import decode_mask
+from objdisc.imaging.masks import decode_mask
+from objdisc.io.files import write_image
+from objdisc.naming.categories import Names
 from objdisc.objectness.whole import Whole
-from objdisc.patches import PatchOptions
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
+from objdisc.patches.windows import PatchOptions
 
 MakeAnswer = Callable[..., NamedAnswer]
 NAMES = Names.of([("car", (255, 0, 0)), None, ("person", (0, 255, 0)), ("car", (0, 0, 255))])

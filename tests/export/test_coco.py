@@ -14,10 +14,10 @@ from pycocotools.cocoeval import COCOeval
 from objdisc.datasets import open_dataset
 from objdisc.export.answer import NamedAnswer
 from objdisc.export.coco import INSTANCES, RESULTS, write_coco
-from objdisc.naming import Names
+from objdisc.naming.categories import Names
 from objdisc.objectness.windows import Windows
-from objdisc.patches import PatchOptions
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
+from objdisc.patches.windows import PatchOptions
 
 MakeAnswer = Callable[..., NamedAnswer]
 NAMES = Names.of([('a "quoted" <script>', (1, 2, 3)), ("Straße 東京", (4, 5, 6)), None, ("Straße 東京", (7, 8, 9))])

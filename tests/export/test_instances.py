@@ -13,12 +13,12 @@ from PIL import Image
 from objdisc.datasets import open_dataset
 from objdisc.export.answer import NamedAnswer
 from objdisc.export.instances import LabelChoice, choose_labels, write_cityscapes
-from objdisc.files import write_image
-from objdisc.naming import Names
+from objdisc.imaging.masks import decode_mask
+from objdisc.io.files import write_image
+from objdisc.naming.categories import Names
 from objdisc.objectness.folder import Folder
-from objdisc.objectness.masks import decode_mask
-from objdisc.patches import PatchOptions
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
+from objdisc.patches.windows import PatchOptions
 
 MakeAnswer = Callable[..., NamedAnswer]
 CLASSES = {24: "person", 25: "rider", 26: "car", 27: "truck", 28: "bus", 31: "train", 32: "motorcycle", 33: "bicycle"}

@@ -17,7 +17,7 @@ from objdisc.export.onnx import check_onnx, write_onnx
 from objdisc.methods.kmeans_baseline import KMeansBaseline
 from objdisc.methods.kmeans_memory import KMeansMemory
 from objdisc.models.encoder import Encoder
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
 from objdisc.training.options import TrainerOptions
 from objdisc.training.trainer import Predictions, predict
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from objdisc.datasets.images import read_index_map
 from objdisc.errors import UsageError
 from objdisc.export.answer import NamedAnswer
 from objdisc.export.png import write_png_maps
-from objdisc.naming import Names
+from objdisc.imaging.decode import read_index_map
+from objdisc.naming.categories import Names
 
 MakeAnswer = Callable[..., NamedAnswer]
 NAMES = Names.of([("car, red", (255, 0, 0)), None, ("Straße", (0, 128, 255)), ("car, red", (9, 9, 9))])

@@ -10,7 +10,7 @@ from PIL import Image
 
 from objdisc.export.answer import NamedAnswer
 from objdisc.export.table import COLUMNS, write_table
-from objdisc.naming import Names
+from objdisc.naming.categories import Names
 
 MakeAnswer = Callable[..., NamedAnswer]
 

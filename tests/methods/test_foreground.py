@@ -62,7 +62,7 @@ def test_a_frozen_encoder_takes_a_large_batch_in_pieces(
     whole = method(batch)
     sizes: list[int] = []
     pixels.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
-    monkeypatch.setattr("objdisc.methods.foreground.PIXELS_AT_ONCE", 7 * batch.context[0, 0].numel())
+    monkeypatch.setattr("objdisc.methods.support.foreground.PIXELS_AT_ONCE", 7 * batch.context[0, 0].numel())
     for name, term in method(batch).items():
         torch.testing.assert_close(term, whole[name])
     assert max(sizes) == 7

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from objdisc.affine import Affine, draw_affines, invert, warp
+from objdisc.augmentation.affine import Affine, draw_affines, invert, warp
 from objdisc.errors import UsageError
 from objdisc.losses.iid import iid_dense_loss
 from objdisc.methods.base import Encode

@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 from objdisc.clustering.agglomerative import GraphDegreeLinkage
 from objdisc.errors import UsageError
 from objdisc.methods.jule import JULE
-from objdisc.methods.triplet_rows import lay_out_triplets
+from objdisc.methods.support.triplet_rows import lay_out_triplets
 from objdisc.models.encoder import Encoder
 
 if TYPE_CHECKING:

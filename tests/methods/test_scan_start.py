@@ -6,7 +6,7 @@ from torch import Tensor
 
 from objdisc.clustering.neighbors import nearest
 from objdisc.losses.scan import scan_loss
-from objdisc.methods.scan_start import start_heads
+from objdisc.methods.support.scan_start import start_heads
 from objdisc.models.heads import SubHeads
 
 KINDS = torch.arange(90) % 3

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from objdisc.errors import UsageError
-from objdisc.methods.transductive import TransductiveMethod, fingerprints
+from objdisc.methods.support.transductive import TransductiveMethod, fingerprints
 from objdisc.models.encoder import Encoder
 from objdisc.types import Batch
 

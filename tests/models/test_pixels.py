@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
+from objdisc.augmentation.views import to_network_input
 from objdisc.models.pixels import pixel_encoder
-from objdisc.transforms import to_network_input
 
 
 def test_small_patches_are_their_pixels_from_0_to_1() -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from objdisc.objectness.cutting import Window, cut
-from objdisc.objectness.masks import region_from_mask
+from objdisc.imaging.crops import Window, cut
+from objdisc.imaging.masks import region_from_mask
 from objdisc.types import Region
 
 

@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from objdisc.datasets.imagefolder import ImageFolder
-from objdisc.datasets.images import read_rgb
 from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.imaging.decode import read_rgb
 from objdisc.objectness.grid import Grid, grid_windows
-from objdisc.patches import PatchOptions
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
+from objdisc.patches.windows import PatchOptions
 from objdisc.types import Region, Sample
 
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from scipy import ndimage
 
-from objdisc.objectness.masks import (
+from objdisc.imaging.masks import (
     decode_box,
     decode_crop,
     decode_mask,

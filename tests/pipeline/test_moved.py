@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from objdisc.cli import main
-from objdisc.frozen import open_answer
 from objdisc.io.marks import Mark
-from objdisc.joining import MANIFEST
-from objdisc.naming import run_identity
-from objdisc.run import Run
+from objdisc.io.run import Run
+from objdisc.naming.categories import run_identity
+from objdisc.patches.joining import MANIFEST
+from objdisc.pipeline.loading import open_answer
 
 from ..support.runs import as_version_0_1, discover, error, state, write_names
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from objdisc import discover as discover_module
 from objdisc.cli import main
+from objdisc.commands import discover as discover_module
 from objdisc.errors import ObjdiscError
-from objdisc.frozen import weights_name
 from objdisc.io.claims import LOCK
 from objdisc.io.marks import Mark
+from objdisc.io.run import Run
 from objdisc.io.staging import REPLACEMENT, STAGING
-from objdisc.run import Run
+from objdisc.pipeline.loading import weights_name
 
 from ..support.runs import QUICK, discover, error, state
 
@@ -306,7 +306,7 @@ def test_what_is_no_run_cannot_be_resumed(project: Path, capsys: pytest.CaptureF
 
 KILLED = """
 import sys, time
-from objdisc import discover
+from objdisc.commands import discover
 from objdisc.cli import main
 answer_for = discover.answer_for
 def slowly(*arguments):

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from objdisc.cli import main
-from objdisc.frozen import open_answer
+from objdisc.io.run import Run
 from objdisc.io.staging import STAGING
-from objdisc.run import Run
+from objdisc.pipeline.loading import open_answer
 
 from ..support.runs import error, state
 

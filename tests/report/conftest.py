@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from objdisc.files import write_image
+from objdisc.io.files import write_image
+from objdisc.io.run import Run
 from objdisc.report.gallery import ReportData
 from objdisc.retrieval import rank
-from objdisc.run import Run
 from objdisc.types import Patch, Region
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from objdisc.report.alarms import logged_occupancy, occupancy_warnings, stability_warnings, training_warnings
+from objdisc.report.warnings import logged_occupancy, occupancy_warnings, stability_warnings, training_warnings
 
 
 @pytest.mark.parametrize("sizes", [[10, 12, 9], [60, 40], [], [7], [0, 0], [50, 30, 10, 10]])

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.report.barchart import Bar, BarColumn, bar_chart
+from objdisc.render.bar_chart import Bar, BarColumn, bar_chart
 
 FILL = (86, 150, 200)
 

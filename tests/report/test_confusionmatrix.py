@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from objdisc.report.confusionmatrix import confusion_picture
+from objdisc.render.confusion_matrix import confusion_picture
 
 
 def darkness(picture: np.ndarray, classes: int, clusters: int) -> np.ndarray:

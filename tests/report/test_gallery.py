@@ -15,9 +15,9 @@ import pytest
 from numpy.typing import NDArray
 
 from objdisc.errors import UnreadableImageError
+from objdisc.io.run import Run, read_metrics_log
 from objdisc.report.gallery import ReportData, write_report
 from objdisc.retrieval import rank
-from objdisc.run import Run, read_metrics_log
 from objdisc.types import Patch
 
 EVIL = """<script>alert("x")</script> 'ü' & co"""

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from objdisc.report.linechart import line_chart
+from objdisc.render.line_chart import line_chart
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from objdisc.report.outline import outline
+from objdisc.render.outline import outline
 from objdisc.types import Patch, Region
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from objdisc.report.overlay import UNKNOWN_COLOR, draw, paint
-from objdisc.report.palette import cluster_colors
+from objdisc.imaging.colors import cluster_colors
+from objdisc.render.overlay import UNKNOWN_COLOR, draw, paint
 from objdisc.types import UNKNOWN, SegmentationMap
 
 

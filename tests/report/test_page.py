@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from objdisc.namesfile import read_names
-from objdisc.naming import Names
+from objdisc.imaging.colors import cluster_colors
+from objdisc.io.run import Run
+from objdisc.naming.categories import Names
+from objdisc.naming.names_file import read_names
 from objdisc.report.gallery import ReportData, write_report
-from objdisc.report.palette import cluster_colors
-from objdisc.run import Run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from objdisc.report.palette import cluster_colors
+from objdisc.imaging.colors import cluster_colors
 
 
 def test_a_cluster_keeps_its_colour_when_k_grows() -> None:

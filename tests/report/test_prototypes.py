@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from objdisc.report.prototypes import prototype_picture, prototypes
+from objdisc.render.prototypes import prototype_picture, prototypes
 
 
 def told(clusters: list[int], confidence: list[float], count: int = 3) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from objdisc.objectness.masks import region_from_mask
-from objdisc.retrieval.hits import draw_hits, hit_sheet
+from objdisc.imaging.masks import region_from_mask
+from objdisc.render.hits import draw_hits, hit_sheet
 from objdisc.types import Region
 
 RED, BLUE = (250, 0, 0), (0, 0, 250)

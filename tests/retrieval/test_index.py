@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from objdisc.errors import UsageError
+from objdisc.io.run import Run
 from objdisc.retrieval import Index
-from objdisc.run import Run
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from objdisc.errors import UsageError
 from objdisc.objectness.base import decode_mask
-from objdisc.patches import PatchOptions
+from objdisc.patches.windows import PatchOptions
 from objdisc.retrieval.query import query_patch, query_region
 
 IMAGE = np.random.default_rng(0).integers(1, 256, (60, 80, 3), np.uint8)

@@ -16,7 +16,7 @@ from typing import Any
 from safetensors import safe_open
 
 from objdisc.cli import main
-from objdisc.datasets.toycity import generate_toy_city
+from objdisc.datasets.toycity.generate import generate_toy_city
 
 COMMON = ["--weights", "none", "--epochs", "2", "--batch-size", "32", "--workers", "0", "--device", "cpu"]
 COMMON += ["--num-clusters", "4", "--overlays", "1"]

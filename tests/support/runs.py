@@ -8,14 +8,14 @@ import pytest
 
 from objdisc.cli import main
 from objdisc.datasets import open_dataset
-from objdisc.frozen import open_answer
 from objdisc.io.claims import LOCK
-from objdisc.joining import MANIFEST
-from objdisc.naming import former_identities
+from objdisc.io.run import Run
+from objdisc.naming.categories import former_identities
 from objdisc.objectness.instances import Instances
-from objdisc.patches import PatchOptions
-from objdisc.run import Run
-from objdisc.shards import CutJob
+from objdisc.patches.joining import MANIFEST
+from objdisc.patches.shards import CutJob
+from objdisc.patches.windows import PatchOptions
+from objdisc.pipeline.loading import open_answer
 
 QUICK = ["--encoder", "nin", "--weights", "none", "--patches.size", "32", "--epochs", "1", "--batch-size", "32"]
 QUICK += ["--workers", "0", "--device", "cpu", "--num-clusters", "4", "--overlays", "1"]

@@ -10,8 +10,8 @@ from torch import nn
 from objdisc.datasets import open_dataset
 from objdisc.models.encoder import Encoder
 from objdisc.objectness.instances import Instances
-from objdisc.patches import PatchOptions
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
+from objdisc.patches.windows import PatchOptions
 
 
 @pytest.fixture(scope="session")

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from objdisc.affine import Affine, warp
+from objdisc.augmentation.affine import Affine, warp
+from objdisc.augmentation.views import Augmentation
+from objdisc.io.run import Run
 from objdisc.methods.base import Method, Views
 from objdisc.models.encoder import Encoder
-from objdisc.run import Run
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
 from objdisc.training.inference import Predictor
 from objdisc.training.trainer import TrainerOptions, fit
-from objdisc.transforms import Augmentation
 from objdisc.types import Batch
 
 OPTIONS = TrainerOptions(

@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from objdisc.augmentation.views import Augmentation
+from objdisc.inference.agreement import kept_clusters
 from objdisc.methods.kmeans_memory import KMeansMemory
 from objdisc.models.encoder import Encoder
-from objdisc.store import PatchStore
-from objdisc.training.agreement import kept_clusters
+from objdisc.patches.store import PatchStore
 from objdisc.training.inference import predict
 from objdisc.training.options import TrainerOptions
-from objdisc.transforms import Augmentation
 
 OPTIONS = TrainerOptions(device="cpu", precision="fp32", workers=0)
 

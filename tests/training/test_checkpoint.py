@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from objdisc.errors import UsageError
-from objdisc.run import Run
+from objdisc.io.run import Run
 from objdisc.training.checkpoint import (
     load_checkpoint,
     restore,

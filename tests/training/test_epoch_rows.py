@@ -14,10 +14,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from objdisc.io.run import Run
 from objdisc.methods.base import Encode, Method, Views
 from objdisc.models.encoder import Encoder
-from objdisc.run import Run
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
 from objdisc.training.trainer import TrainerOptions, fit
 from objdisc.types import Batch
 

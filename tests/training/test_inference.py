@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from objdisc.augmentation.views import Augmentation, Background, to_network_input
 from objdisc.methods.iic import IIC
 from objdisc.methods.kmeans_baseline import KMeansBaseline
 from objdisc.methods.kmeans_memory import KMeansMemory
 from objdisc.models.encoder import Encoder
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
 from objdisc.training.engine import make_accelerator
 from objdisc.training.inference import StoreEncoder, predict
 from objdisc.training.options import TrainerOptions
-from objdisc.transforms import Augmentation, Background, to_network_input
 
 OPTIONS = TrainerOptions(device="cpu", precision="fp32", workers=0)
 

@@ -10,10 +10,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from objdisc.errors import UsageError
+from objdisc.io.run import Run
 from objdisc.methods.kmeans_baseline import KMeansBaseline
 from objdisc.models.encoder import Encoder
-from objdisc.run import Run
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
 from objdisc.training.trainer import TrainerOptions, fit
 
 OPTIONS = TrainerOptions(epochs=2, batch_size=16, lr=3e-3, device="cpu", precision="fp32", workers=0)

@@ -5,9 +5,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from objdisc.store import PatchStore
+from objdisc.augmentation.views import Augmentation
+from objdisc.patches.store import PatchStore
 from objdisc.training.loader import EpochBatches, Item, PatchViews, RawBatch, make_loader, view_seed
-from objdisc.transforms import Augmentation
 
 
 def mixed(foreground: int, background: int) -> NDArray[np.bool_]:

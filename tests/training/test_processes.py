@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from objdisc.cli import main
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 TRAIN = "import sys; from objdisc.cli import main; sys.exit(main(sys.argv[1:]))\n"
@@ -29,8 +29,8 @@ import torch
 from torch import nn
 from objdisc.methods.kmeans_memory import KMeansMemory
 from objdisc.models.encoder import Encoder
-from objdisc.run import Run
-from objdisc.store import PatchStore
+from objdisc.io.run import Run
+from objdisc.patches.store import PatchStore
 from objdisc.training.trainer import TrainerOptions, fit
 
 store, folder = PatchStore.open(Path(sys.argv[1])), Path(sys.argv[2])

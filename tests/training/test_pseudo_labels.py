@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from objdisc.io.run import Run, read_metrics_log
 from objdisc.methods.base import Encode
 from objdisc.methods.deepcluster import DeepCluster
 from objdisc.methods.deepcluster_v2 import DeepClusterV2
-from objdisc.methods.pseudolabels import PseudoLabelMethod
+from objdisc.methods.support.pseudolabels import PseudoLabelMethod
 from objdisc.models.encoder import Encoder
-from objdisc.run import Run, read_metrics_log
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
 from objdisc.training.options import TrainerOptions
 from objdisc.training.trainer import fit
 from objdisc.types import Batch

@@ -8,11 +8,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from objdisc.config.components import Component, component_names, resolve_class_path
+from objdisc.io.run import Run, read_metrics_log
 from objdisc.methods.base import Method
 from objdisc.models.encoder import build_encoder
-from objdisc.options import Component, component_names, resolve_class_path
-from objdisc.run import Run, read_metrics_log
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
 from objdisc.training.options import TrainerOptions
 from objdisc.training.trainer import fit
 from objdisc.types import Batch

@@ -14,11 +14,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from objdisc.errors import ObjdiscError, UsageError
+from objdisc.io.run import Run
 from objdisc.methods.kmeans_baseline import KMeansBaseline
 from objdisc.methods.kmeans_memory import KMeansMemory
 from objdisc.models.encoder import Encoder
-from objdisc.run import Run
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
 from objdisc.training.checkpoint import save_checkpoint
 from objdisc.training.clock import Clock
 from objdisc.training.optimization import make_optimizer, make_scheduler

@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from objdisc.io.run import Run
 from objdisc.methods.classical import Classical
 from objdisc.models.encoder import Encoder
-from objdisc.run import Run
-from objdisc.store import PatchStore
+from objdisc.patches.store import PatchStore
 from objdisc.training.trainer import TrainerOptions, fit, predict
 
 

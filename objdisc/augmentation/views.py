@@ -1,0 +1,170 @@
+"""Views of patches: seeded photometric and crop augmentation, and backgrounds kept, dimmed or blanked."""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import albumentations as A
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from objdisc.augmentation.geometry import Geometry, draw, resample
+from objdisc.augmentation.random_ops import cut_out, random_ops
+from objdisc.errors import UsageError
+
+Background = Literal["keep", "dim", "blank"]
+
+_CONTRAST = 0.16  # standard deviation of an object's brightness that all are brought to, in [0, 1]
+_LEAST_CONTRAST = 0.02
+_KEPT_SHARE = {"keep": 1.0, "dim": 0.25, "blank": 0.0}
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How strongly a view may differ from its patch; every field is the field's standard meaning.
+
+    Attributes:
+        crop_scale: Smallest share of the patch's area that a random resized crop keeps; 1 crops nothing.
+        flip: Probability of a horizontal flip.
+        jitter: Range of brightness, contrast and saturation factors, 1 - jitter to 1 + jitter.
+        grey: Probability of dropping colour.
+        hue: Largest shift of the hue either way, as a share of the circle.
+        geometry: What happens to a view's geometry before all that.
+        repeat: Probability that a view shows the object two or three times, touching; only where encoded views are
+            compared before training, and only on blanked backgrounds.
+        first_crop: The first view of a pair is a square crop of this share of the side at a random place and nothing
+            else, as in image IIC; 0 draws it like the others, 1 leaves it as it is.
+        ops: Random operations in a row, after all that, as in SCAN's strong augmentation (4).
+        cutout: Side of a square that is greyed out at last, as a share of the patch's; 0 cuts nothing.
+    """
+
+    crop_scale: float = 0.8
+    flip: float = 0.5
+    jitter: float = 0.4
+    grey: float = 0.2
+    hue: float = 0.0
+    geometry: Geometry = field(default_factory=Geometry)
+    first_crop: float = 0.0
+    repeat: float = 0.25
+    ops: int = 0
+    cutout: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges that nothing below checks.
+
+        Raises:
+            UsageError: A value is out of its range.
+        """
+        if self.ops < 0 or not 0 <= self.cutout <= 1 or not 0 <= self.first_crop <= 1:
+            raise UsageError("--augmentation: ops starts at 0, cutout and first_crop are shares between 0 and 1")
+
+
+class Augmenter:
+    """Draws views of patches; the same seed gives the same view, on any machine and in any worker.
+
+    Args:
+        augmentation: What may change.
+        size: Side of patches in pixels.
+    """
+
+    def __init__(self, augmentation: Augmentation, size: int) -> None:
+        self._geometry = augmentation.geometry if augmentation.geometry != Geometry() else None
+        self._first = Geometry(crops=(augmentation.first_crop,)) if augmentation.first_crop else None
+        strength = augmentation.jitter
+        factors = (1 - strength, 1 + strength)
+        hue = (-augmentation.hue, augmentation.hue)
+        self._ops, self._cutout = augmentation.ops, augmentation.cutout
+        here = replace(augmentation, geometry=Geometry(), first_crop=0.0, ops=0, cutout=0.0)
+        neutral = here == Augmentation(1.0, 0.0, 0.0, 0.0)
+        # for small patches an empty list of transforms would cost more than the geometry
+        self._compose = (
+            None
+            if neutral
+            else A.Compose(
+                [
+                    A.RandomResizedCrop((size, size), scale=(augmentation.crop_scale, 1.0), ratio=(3 / 4, 4 / 3)),
+                    A.HorizontalFlip(p=augmentation.flip),
+                    A.ColorJitter(factors, factors, factors, hue=hue, p=0.8 if strength else 0),
+                    A.ToGray(p=augmentation.grey),
+                ]
+            )
+        )
+
+    def __call__(self, patch: NDArray[np.uint8], seed: int, first: bool = False) -> NDArray[np.uint8]:
+        """Draw one view.
+
+        Args:
+            patch: ``(S, S, C + 1)``: RGB, any further channels such as infrared, and the region's mask.
+            seed: Of every random choice.
+            first: Whether it is the first of a pair.
+
+        Returns:
+            ``(S, S, C + 1)``, colour changed in RGB only, geometry in all channels.
+        """
+        only_crop = self._first if first else None
+        geometry = only_crop or self._geometry
+        if geometry is not None:
+            patch = resample(np.ascontiguousarray(patch), draw(geometry, np.random.default_rng(seed)))
+        if only_crop is not None:
+            return np.array(patch)
+        return self._strongly(self._composed(patch, seed), seed)
+
+    def _composed(self, patch: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+        if self._compose is None:
+            return np.array(patch)
+        self._compose.set_random_seed(seed)
+        view = self._compose(image=np.ascontiguousarray(patch[..., :3]), mask=np.ascontiguousarray(patch[..., 3:]))
+        return np.concatenate([view["image"], view["mask"]], axis=2)
+
+    def _strongly(self, view: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+        rng = np.random.default_rng([seed, 1])  # the geometry's own stream is that of the seed alone
+        view = random_ops(view, self._ops, rng) if self._ops else view
+        return cut_out(view, self._cutout, rng) if self._cutout else view
+
+
+def to_network_input(
+    patches: Tensor,
+    background: Background,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    equalization: float = 0.0,
+) -> Tensor:
+    """Normalise patches on their device, with what lies outside the region faded towards the mean colour.
+
+    Args:
+        patches: ``(B, S, S, C + 1)`` uint8: C image channels, RGB first, and the mask.
+        background: ``keep``; ``dim`` leaves a quarter of the contrast; ``blank`` leaves none.
+        mean: Per channel, of images in [0, 1].
+        std: Per channel.
+        equalization: How far every region is brought to the same mean brightness and contrast, so that objects in
+            shade and in sun differ by shape, colour and texture: 0 not at all, 1 wholly.
+
+    Returns:
+        ``(B, C, S, S)`` float32 in channels_last memory format.
+    """
+    pixels = patches.float() / 255  # (B, S, S, C + 1)
+    rgb, mask = pixels[..., :-1], pixels[..., -1:]
+    center, scale = torch.tensor(mean, device=patches.device), torch.tensor(std, device=patches.device)
+    # one grey for all channels, where brightness changes: what is grey in shade must be grey in the sun
+    rgb = _equalize(rgb - center.mean(), mask, equalization) if equalization else rgb - center
+    kept = _KEPT_SHARE[background]
+    # permuting a contiguous (B, S, S, C) tensor is what channels_last means
+    return (rgb / scale * (kept + (1 - kept) * mask)).permute(0, 3, 1, 2)
+
+
+def _equalize(rgb: Tensor, mask: Tensor, strength: float) -> Tensor:
+    """Bring the brightness of each region towards mean 0 and a common deviation.
+
+    Args:
+        rgb: ``(B, S, S, C)`` around 0, an intensity range of 1 wide.
+        mask: ``(B, S, S, 1)`` in [0, 1].
+        strength: 0 to 1.
+    """
+    brightness = rgb.mean(dim=3, keepdim=True)
+    pixels = mask.sum(dim=(1, 2), keepdim=True).clamp_min(1)
+    center = (brightness * mask).sum(dim=(1, 2), keepdim=True) / pixels
+    variance = ((brightness - center).square() * mask).sum(dim=(1, 2), keepdim=True) / pixels
+    # a region of one flat colour has no contrast to stretch
+    gain = (_CONTRAST / variance.sqrt().clamp_min(_LEAST_CONTRAST)) ** strength
+    return (rgb - strength * center) * gain

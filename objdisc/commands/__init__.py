@@ -1,0 +1,1 @@
+"""One module a command; the console command finds them by name."""

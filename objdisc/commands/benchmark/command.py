@@ -1,0 +1,134 @@
+"""Speed and memory of this machine's runs, as ratios within one run: absolute rates differ from machine to machine."""
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from objdisc.commands.benchmark.agglomerative import agglomerative
+from objdisc.commands.benchmark.building import building, first_images, memory
+from objdisc.commands.benchmark.iid import dense_loss
+from objdisc.commands.benchmark.retrieval import search_times
+from objdisc.config.components import Component, component, flag_only, positional
+from objdisc.datasets import ImageDataset
+from objdisc.errors import UsageError
+from objdisc.io.files import write_json
+from objdisc.io.run import Run, read_metrics_log
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.patches.windows import PatchOptions
+from objdisc.pipeline.options import (
+    DiscoverOptions,
+    build_method,
+    build_store,
+    choose_objectness,
+    find_data,
+    open_splits,
+)
+from objdisc.training.trainer import TrainerOptions, fit
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """Measure patch building, data waiting in training, and peak memory; prints ratios.
+
+    Attributes:
+        path: Data set to measure on; $CITYSCAPES_DATASET, else the generated toy city, if none is given. The word iid
+            measures the dense loss of invariant information clustering instead, the word retrieval a search among
+            300,000 embeddings, and the word agglomerative graph degree linkage of 70,000 points; none needs data.
+        images: At most so many images are read.
+        epochs: Epochs that are trained to measure data waiting.
+        batch_size: Patches in a step.
+        workers: Processes that load data while training.
+        device: Where the network runs: auto, cpu, or a device as PyTorch names it.
+        encoder: As in discover.
+        weights: As in discover.
+        objectness: As in discover.
+        output: JSON file for the numbers, which must not be there yet; they are printed in any case.
+        allow_import: Import a class that lies outside of the package, where a flag names one; that runs its module.
+        patches: How patches are cut.
+    """
+
+    path: Path | None = positional(default=None)
+    images: int = 200
+    epochs: int = 2
+    batch_size: int = 64
+    workers: int = 2
+    device: str = "auto"
+    encoder: str = "tf_efficientnet_lite0"
+    weights: str = "imagenet"
+    objectness: Component | None = component(ObjectnessSource, "objdisc.objectness")
+    output: Path | None = None
+    allow_import: bool = flag_only()
+    patches: PatchOptions = field(default_factory=PatchOptions)
+
+
+def benchmark(options: BenchmarkOptions) -> dict[str, float]:
+    """Measure, print and return the numbers.
+
+    Raises:
+        UsageError: The data is missing or too small to measure on.
+    """
+    _check_output(options.output)
+    if options.path == Path("iid"):
+        numbers = dense_loss()
+    elif options.path == Path("agglomerative"):
+        numbers = agglomerative()
+    elif options.path == Path("retrieval"):
+        numbers = search_times(device="cpu" if options.device == "auto" else options.device)
+    else:
+        numbers = whole_run(options)
+    for name, value in numbers.items():
+        print(f"{name:36} {value:10.3f}")
+    if options.output is not None:
+        write_json(options.output, numbers)
+    return numbers
+
+
+def _check_output(path: Path | None) -> None:
+    """Refuse a file that is there, before hours are spent on numbers for it."""
+    if path is not None and path.exists():
+        raise UsageError(f"--output {path}: is there already; give another file, or move it away.")
+
+
+def whole_run(options: BenchmarkOptions) -> dict[str, float]:
+    """Measure building, memory and data waiting on a data set."""
+    path = find_data(options.path)
+    dataset, _ = open_splits(path, DiscoverOptions())
+    source = choose_objectness(options.objectness, dataset)
+    some = first_images(dataset, options.images)
+    if len(some.samples) < 2:
+        raise UsageError(f"{path}: one image is too few to measure on; give a folder of more, or more --images.")
+    return {
+        **building(some, source, options.patches),
+        **memory(some, source, options.patches),
+        **waiting(some, source, options),
+    }
+
+
+def waiting(dataset: ImageDataset, source: ObjectnessSource, options: BenchmarkOptions) -> dict[str, float]:
+    """Train for a few epochs and read from the log which share of a step was spent waiting for data.
+
+    Raises:
+        UsageError: The images hold too few objects to train on.
+    """
+    training = TrainerOptions(
+        epochs=options.epochs, batch_size=options.batch_size, workers=options.workers, device=options.device
+    )
+    # Two clusters: how many there are changes the step by nothing that counts, and few images will do
+    job = DiscoverOptions(
+        encoder=options.encoder,
+        weights=options.weights,
+        num_clusters=2,
+        patches=options.patches,
+        training=training,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run.create(Path(folder))
+        store = build_store(run, dataset, source, job)
+        if np.count_nonzero(store.foreground) < job.num_clusters:
+            raise UsageError(f"{dataset.root}: {len(dataset.samples)} images hold too few objects; give more --images.")
+        fit(build_method(job), store, run, training)
+        shares = [record["data_wait"] for record in read_metrics_log(run.metrics_log) if "data_wait" in record]
+    # The first epoch starts the workers
+    return {"data_waiting_share": shares[-1]} if shares else {}

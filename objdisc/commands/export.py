@@ -1,0 +1,245 @@
+"""A run's answer in other programs' formats, under the names that a person gave the clusters."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from objdisc import __version__
+from objdisc.commands.segment import matching_of
+from objdisc.config.components import flag_only, positional
+from objdisc.datasets import ImageDataset, open_dataset
+from objdisc.datasets.cityscapes import LABEL_NAMES
+from objdisc.errors import UsageError
+from objdisc.evaluation.instances import class_agnostic_score
+from objdisc.export.answer import NamedAnswer
+from objdisc.export.coco import results, write_coco
+from objdisc.export.instances import choose_labels, write_cityscapes
+from objdisc.export.png import write_png_maps
+from objdisc.export.table import write_table
+from objdisc.imaging.colors import cluster_colors
+from objdisc.io.files import write_json
+from objdisc.io.staging import final_place, staged
+from objdisc.naming.categories import Names, former_identities, run_identity
+from objdisc.naming.names_file import read_names
+from objdisc.pipeline.folders import result_folder
+from objdisc.pipeline.loading import FrozenRun, open_answer, open_frozen
+from objdisc.retrieval import Index
+
+log = logging.getLogger("objdisc")
+
+Format = Literal["coco", "cityscapes", "png", "csv", "onnx"]
+
+_WITHOUT_EXTRAS: tuple[Format, ...] = ("coco", "cityscapes", "png", "csv")
+_SHOWN = 3  # missing images that are named
+_CHECKED = 200  # patches that the ONNX file is compared on
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Write a run's answer in other programs' formats.
+
+    coco: instances JSON, and results for loadRes. cityscapes: labelIds and instance results as the official evaluators
+    read them. png: indexed maps with a palette. csv: one line an object. onnx: the network, for onnxruntime.
+
+    Attributes:
+        run: Folder of a finished run.
+        path: The data set's folder, where it has moved since the run. No format needs the images; the ground truth is
+            looked for there, to score the masks.
+        format: One or several, with commas between; all but onnx, which needs the extra objdisc[onnx], if none is
+            given.
+        names: A names.json that was saved in the run's report.html; clusters are called by their numbers without it.
+        output_dir: Where the files go; RUN/export if none is given.
+        allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
+            their modules.
+    """
+
+    run: Path = positional()
+    path: Path | None = positional(default=None)
+    format: tuple[Format, ...] | None = None
+    names: Path | None = None
+    output_dir: Path | None = None
+    allow_import: bool = flag_only()
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What every format is written from.
+
+    Attributes:
+        frozen: The run.
+        answer: Its objects with their categories.
+        index: What the run says about its patches.
+        identity: ``run_identity`` of run and patches.
+        dataset: The answered split, where it can be found.
+        folder: Where the files go.
+        asked: Whether formats were named, so that none is passed over.
+    """
+
+    frozen: FrozenRun
+    answer: NamedAnswer
+    index: Index
+    identity: str
+    dataset: ImageDataset | None
+    folder: Path
+    asked: bool
+
+
+def export(options: ExportOptions) -> Path:
+    """Write a run's answer in other programs' formats.
+
+    Returns:
+        The folder of the files.
+
+    Raises:
+        UsageError: The run is not finished, names.json does not fit it, or a format cannot hold the answer.
+        ObjdiscError: A file cannot be written.
+    """
+    frozen = open_frozen(options.run, allow_import=options.allow_import)
+    run = frozen.run
+    _refuse_pixels(frozen, options)
+    index, store = open_answer(run)
+    identity = run_identity(run, store)
+    names = Names.default(cluster_colors(index.probabilities.shape[1]))
+    if options.names is not None:
+        names = read_names(options.names, (identity, *former_identities(run, store)), store.foreground, names)
+    answer = NamedAnswer.of(store, index, names)
+    dataset = _find_dataset(options.path, frozen, answer, index)
+    with result_folder("export", frozen, options.output_dir, run.export) as folder:
+        print(f"{len(answer.object_rows)} objects, {len(answer.frames)} images, {len(names.categories)} categories")
+        with staged(folder) as new:
+            job = _Job(frozen, answer, index, identity, dataset, new, asked=options.format is not None)
+            for name in dict.fromkeys(options.format or _WITHOUT_EXTRAS):
+                _WRITERS[name](job)
+    return folder
+
+
+def _refuse_pixels(frozen: FrozenRun, options: ExportOptions) -> None:
+    """Stop where objects are asked of a run that answers for each pixel: its patches are only where it looked."""
+    asked = options.format or _WITHOUT_EXTRAS
+    if frozen.method.per_pixel and set(asked) != {"onnx"}:
+        raise UsageError(
+            f"{frozen.run.path}: answers for each pixel, so there are no objects to list; its maps are in "
+            f"{frozen.run.cluster_ids}, and --format onnx writes its network."
+        )
+
+
+def _find_dataset(path: Path | None, frozen: FrozenRun, answer: NamedAnswer, index: Index) -> ImageDataset | None:
+    """Open the answered split; None, with the missing images on the log, where it is not where it was."""
+    try:
+        dataset = open_dataset(path or index.root, index.split, frozen.options.foreground, frozen.options.reading)
+    except UsageError:
+        if path is not None:
+            raise
+        dataset = None
+    root = index.root if dataset is None else dataset.root
+    missing = [root / frame.file_name for frame in answer.frames if not (root / frame.file_name).is_file()]
+    if missing:
+        first = ", ".join(map(str, missing[:_SHOWN])) + (", ..." if len(missing) > _SHOWN else "")
+        log.warning(
+            "%d of %d images are not there any more: %s; no format needs them, but masks are scored only where the "
+            "data set is found (objdisc export %s NEW_FOLDER)",
+            *(len(missing), len(answer.frames), first, frozen.run.path),
+        )
+    return dataset
+
+
+def _write_coco(job: _Job) -> None:
+    info = {"description": f"objdisc {__version__}, {job.frozen.run.path.resolve().name}", "run": job.identity}
+    folder = write_coco(job.folder / "coco", job.answer, info)
+    print(f"coco: {final_place(folder)}")
+    if (scale := job.frozen.options.reading.scale) != 1:
+        log.warning("masks and boxes are those of images scaled by %g, as the run read them (--reading.scale)", scale)
+    if job.dataset is None or not job.dataset.has_ground_truth:
+        return
+    image_ids = {frame.sample: number for number, frame in enumerate(job.answer.frames, start=1)}
+    score = class_agnostic_score(job.dataset, image_ids, results(job.answer))
+    if score is None:
+        return
+    own = _masks_are_truth(job.frozen, job.dataset)
+    write_json(folder / "class_agnostic.json", {**score.to_json(), "masks_are_ground_truth": own})
+    print(
+        f"masks against ground truth, whatever the class: AP {score.ap:.3f} (IoU 0.5: {score.ap_50:.3f}), "
+        f"recall at IoU 0.5 {score.recall_50:.3f}, AR@100 {score.ar_100:.3f}, {score.num_objects} objects in "
+        f"{score.num_images} images"
+    )
+    if own:
+        print("  the masks are the ground truth's own: this says what was left out (small or rejected), no more")
+
+
+def _masks_are_truth(frozen: FrozenRun, dataset: ImageDataset) -> bool:
+    """Whether the run took its regions from the annotators' masks."""
+    named = frozen.options.objectness
+    if named is None:
+        return any(dataset.mask_paths(sample) for sample in dataset.samples)
+    return named.class_path.split(".")[-2] in {"instances", "foreground"}
+
+
+def _write_cityscapes(job: _Job) -> None:
+    mapping, classes = matching_of(job.frozen.run)
+    # Label ids of other data sets are other classes
+    matched = {k: label for k, label in (mapping or {}).items() if LABEL_NAMES.get(label) == (classes or {}).get(k)}
+    labels = choose_labels(job.answer, matched)
+    if not any(choice.label for choice in labels.values()):
+        reason = (
+            "no category is called like a Cityscapes class, and the run was not evaluated on Cityscapes classes; "
+            "name clusters car, person, ... in report.html and give the names.json with --names."
+        )
+        if job.asked:
+            raise UsageError(f"--format cityscapes: {reason}")
+        log.info("cityscapes left out: %s", reason)
+        return
+    folder = write_cityscapes(job.folder / "cityscapes", job.answer, labels)
+    print(f"cityscapes: {final_place(folder)}")
+    for category in job.answer.names.categories:
+        choice = labels[category.id]
+        why = "by its name" if choice.by_name else "matched by the run's evaluation, which read labels"
+        as_what = f"{choice.label} {LABEL_NAMES[choice.label]}, {why}" if choice.label else "left out, no class"
+        print(f"  {category.name}: {as_what}")
+
+
+def _write_png(job: _Job) -> None:
+    print(f"png: {final_place(write_png_maps(job.folder / 'png', job.answer))}")
+
+
+def _write_csv(job: _Job) -> None:
+    print(f"csv: {final_place(write_table(job.folder / 'objects.csv', job.answer))}")
+
+
+def _write_onnx(job: _Job) -> None:
+    from objdisc.export.onnx import check_onnx, write_onnx  # slow to import, and an extra
+
+    options, names, store = job.frozen.options, job.answer.names, job.answer.store
+    about = {
+        "objdisc": __version__,
+        "run": job.identity,
+        "num_clusters": names.num_clusters,
+        "categories": [asdict(category) for category in names.categories],
+        "category_of_cluster": names.category_of_cluster().tolist(),
+        "size": options.patches.size,
+        "context": options.patches.context,
+        "background": options.training.background,
+        "equalization": options.training.equalization,
+        "mean": job.frozen.method.encoder.mean,
+        "std": job.frozen.method.encoder.std,
+        "supervision": job.frozen.method.encoder.supervision,
+    }
+    path = write_onnx(job.folder / "model.onnx", job.frozen.method, options.training, store.size, about)
+    rows = np.linspace(0, len(store) - 1, min(len(store), _CHECKED), dtype=int)
+    clusters = check_onnx(path, job.frozen.method, options.training, store.images[rows])
+    print(f"onnx: {final_place(path)}")
+    print(f"  {len(rows)} patches tried: onnxruntime gives the clusters that PyTorch gives in float32")
+    if clusters.ndim == 1 and (other := int((clusters != job.index.clusters[rows]).sum())):
+        print(f"  {other} of them were in another cluster in the run, whose precision was {options.training.precision}")
+
+
+_WRITERS: Mapping[Format, Callable[[_Job], None]] = {
+    "coco": _write_coco,
+    "cityscapes": _write_cityscapes,
+    "png": _write_png,
+    "csv": _write_csv,
+    "onnx": _write_onnx,
+}

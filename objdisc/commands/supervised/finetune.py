@@ -1,0 +1,222 @@
+"""What a run's network is worth as a start where some labels are there: fine-tuning with shares of the labels."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from objdisc.commands.supervised.labelled import (
+    LabelledPatches,
+    ReadingOptions,
+    class_numbers,
+    open_labelled,
+    reading_training,
+    write_readings,
+)
+from objdisc.config.components import flag_only, flat, positional
+from objdisc.errors import UsageError
+from objdisc.io.run import Run
+from objdisc.io.staging import staged
+from objdisc.methods.base import Method
+from objdisc.models.encoder import Encoder
+from objdisc.pipeline.folders import beside, result_folder
+from objdisc.pipeline.loading import FrozenRun, open_frozen
+from objdisc.pipeline.options import build_method
+from objdisc.training.trainer import fit, predict
+from objdisc.types import Batch
+
+
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """Train a classifier on top of a run's network, and the network with it, with shares of the labels.
+
+    Labels of the training split train this classifier and a copy of the network; the run stays as it is. Patches are
+    augmented as the run augmented them. The last epoch counts: nothing is chosen by the labels of the scored split.
+
+    Attributes:
+        run: Folder of a finished run.
+        shares: Shares of the training split's labels, with commas between.
+        epochs: Passes over as many patches as the training split has objects, whatever the share: every share gets
+            the same number of steps.
+        lr: Learning rate of the classifier at its highest.
+        encoder_lr_scale: Factor on it for the network; 0 leaves the network as it is.
+        weight_decay: Of both.
+        hidden: Width of the classifier's hidden layer; 0 for none.
+        random: Train the same from the network's random weights too.
+        allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
+            their modules.
+        reading: Seed, splits, files and hardware; of ``batch_size`` a training batch has as many.
+    """
+
+    run: Path = positional()
+    shares: tuple[float, ...] = (1.0, 0.1, 0.01)
+    epochs: int = 5
+    lr: float = 1e-3
+    encoder_lr_scale: float = 0.1
+    weight_decay: float = 1e-4
+    hidden: int = 256
+    random: bool = True
+    allow_import: bool = flag_only()
+    reading: ReadingOptions = flat(ReadingOptions)
+
+
+@dataclass(frozen=True)
+class FinetunedShare:
+    """What came of one share of the labels.
+
+    Attributes:
+        share: Of the training split's labels, in (0, 1].
+        labelled: Patches that trained.
+        accuracy: On the other patches, in [0, 1].
+        accuracy_random: The same from random weights; None where it was not asked for.
+    """
+
+    share: float
+    labelled: int
+    accuracy: float
+    accuracy_random: float | None = None
+
+
+class LabelledClassifier(Method):
+    """A classifier with one hidden layer on a network; the one ``Method`` that is given class labels.
+
+    It lies in no package that ``--method`` looks into: only ``finetune`` makes one.
+
+    Args:
+        encoder: Network to start from; trained with the classifier.
+        num_classes: C, at least 2.
+        rows: ``(n,)`` rows of the store that are labelled.
+        labels: ``(n,)`` their classes in [0, C).
+        num_drawn: Rows of an epoch.
+        prepare: From images and whether they are for training, to what the network is given.
+        hidden: Width of the hidden layer; 0 for none.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        num_classes: int,
+        *,
+        rows: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        num_drawn: int,
+        prepare: Callable[[Tensor, bool], Tensor],
+        hidden: int = 256,
+    ) -> None:
+        super().__init__(encoder, num_classes)
+        self.prepare, self.num_drawn = prepare, num_drawn
+        wide = encoder.num_features
+        layers = [nn.Linear(wide, hidden), nn.ReLU(inplace=True)] if hidden else []
+        self.head = nn.Sequential(*layers, nn.Linear(hidden or wide, num_classes))
+        self.rows, self.labels = rows, labels
+        self.register_buffer("targets", torch.full((int(rows.max()) + 1,), -1), persistent=False)
+        self.get_buffer("targets")[torch.from_numpy(rows)] = torch.from_numpy(labels)
+
+    def epoch_rows(self, generator: np.random.Generator) -> Tensor:
+        """Draw labelled rows, each as often as the others to within one."""
+        rounds = -(-self.num_drawn // len(self.rows))
+        order = np.concatenate([generator.permutation(self.rows) for _ in range(rounds)])
+        return torch.from_numpy(order[: self.num_drawn])
+
+    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy with the classes."""
+        images, rows = batch.views[0][batch.foreground], batch.index[batch.foreground]
+        return {"loss": F.cross_entropy(self._logits(images), self.get_buffer("targets")[rows])}
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return the probabilities ``(B, C, 1, 1)`` of the classes."""
+        return torch.softmax(self._logits(images), dim=1)[:, :, None, None]
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the network's features ``(B, F)`` float32."""
+        features: Tensor = self.encoder(self.prepare(images, self.training)).float()
+        return features
+
+    def _logits(self, images: Tensor) -> Tensor:
+        features = self.embed(images)
+        with torch.autocast(features.device.type, enabled=False):
+            logits: Tensor = self.head(features)
+        return logits
+
+
+def finetune(options: FinetuneOptions) -> list[FinetunedShare]:
+    """Write accuracy over shares of labels, as a table and a picture.
+
+    Raises:
+        UsageError: The run is not finished, its data has no labels, trained and scored splits are the same and none of
+            it is held out, or a setting is out of range.
+    """
+    if options.hidden < 0 or options.encoder_lr_scale < 0 or not options.shares:
+        raise UsageError("finetune: --hidden and --encoder-lr-scale start at 0, and at least one of --shares is needed")
+    frozen = open_frozen(options.run, allow_import=options.allow_import, device=options.reading.device)
+    usual = beside(frozen.run, "finetune")
+    with result_folder("finetune", frozen, options.reading.output_dir, usual) as folder, staged(folder) as new:
+        return _finetune(frozen, options, folder, new)
+
+
+def _finetune(frozen: FrozenRun, options: FinetuneOptions, folder: Path, new: Path) -> list[FinetunedShare]:
+    """Train with the patches that are kept in one folder, and write to another."""
+    fitted, scored = open_labelled(frozen, options.reading, folder)
+    found = []
+    for share in options.shares:
+        few = fitted.share(share, options.reading.seed)
+        start = open_frozen(options.run, allow_import=options.allow_import).method
+        accuracy = _trained(frozen, start, few, scored, options, new / f"share_{share:g}")
+        random = None
+        if options.random:
+            start = build_method(frozen.options, weights="none")
+            random = _trained(frozen, start, few, scored, options, new / f"share_{share:g}_random")
+        found.append(FinetunedShare(share, len(few.rows), accuracy, random))
+        beside = "" if random is None else f"  from random weights {random:.4f}"
+        print(f"{len(few.rows):7} labels ({share:g})  {accuracy:.4f}{beside}")
+    series = {"this run": [(float(one.labelled), one.accuracy) for one in found]}
+    if options.random:
+        series["random weights"] = [(float(one.labelled), one.accuracy_random or 0.0) for one in found]
+    write_readings(new, "finetune", found, series, "labels (logarithmic)")
+    return found
+
+
+def _trained(
+    frozen: FrozenRun,
+    start: Method,
+    few: LabelledPatches,
+    scored: LabelledPatches,
+    options: FinetuneOptions,
+    folder: Path,
+) -> float:
+    """Train on some labels from a network, and return the accuracy on the other patches."""
+    labels, truth, num_classes = class_numbers(few.labels, scored.labels)
+    if num_classes < 2:
+        raise UsageError(f"{len(few.rows)} labelled patches hold a single class; give a larger share of the labels")
+    torch.manual_seed(options.reading.seed)
+    classifier = LabelledClassifier(
+        start.encoder,
+        num_classes,
+        rows=few.rows,
+        labels=labels,
+        num_drawn=int(few.store.foreground.sum()),
+        prepare=lambda images, training: start.encoder_input(images, training=training),
+        hidden=options.hidden,
+    )
+    if options.encoder_lr_scale == 0:
+        classifier.encoder.requires_grad_(False)
+    training = replace(
+        reading_training(frozen, options.reading),
+        seed=options.reading.seed,
+        epochs=options.epochs,
+        lr=options.lr,
+        encoder_lr_scale=options.encoder_lr_scale or 1.0,
+        weight_decay=options.weight_decay,
+        optimizer="adamw",
+        schedule="cosine",
+        background_share=0.0,
+        budget_minutes=0.0,
+    )
+    fit(classifier, few.store, Run.create(folder), training)
+    answers = predict(classifier, scored.store, training, scored.rows.tolist()).probabilities.argmax(axis=1)
+    return float(np.mean(answers == truth))

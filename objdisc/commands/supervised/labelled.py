@@ -1,0 +1,182 @@
+"""Readings with labels: the splits, labels and tables of ``overclustering``, ``probe`` and ``finetune``.
+
+These three commands are the only places where class labels train anything. They start from a finished run, which never
+saw one, and write beside it: what they learn goes into no run, no map and no other command.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objdisc.commands.segment import choose_source
+from objdisc.datasets import ImageDataset
+from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.evaluation.counts import patch_labels
+from objdisc.evaluation.matching import labelled_share
+from objdisc.io.files import atomic_write
+from objdisc.io.run import Run
+from objdisc.io.staging import final_place
+from objdisc.patches.store import PatchStore
+from objdisc.pipeline.loading import FrozenRun
+from objdisc.pipeline.options import build_store, cut_job, find_data, open_splits, store_folder
+from objdisc.render.line_chart import line_chart
+from objdisc.training.options import TrainerOptions
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """What all readings with labels are told.
+
+    Attributes:
+        seed: Of every choice among labelled images, and of what is trained on them.
+        held_out: Of a run that was trained and scored on one split: the share of its labelled images that are scored
+            and train nothing. 0 refuses such a run.
+        output_dir: Where table and picture go; RUN_COMMAND, beside the run, if none is given.
+        device: Where the network runs: auto, cpu, or a device as PyTorch names it.
+        workers: Processes that cut and load patches.
+        batch_size: Patches that go through the network at once.
+    """
+
+    seed: int = 0
+    held_out: float = 0.0
+    output_dir: Path | None = None
+    device: str = "auto"
+    workers: int = 2
+    batch_size: int = 128
+
+    def __post_init__(self) -> None:
+        """Check what needs no data.
+
+        Raises:
+            UsageError: A value out of range.
+        """
+        if not 0 <= self.held_out < 1 or self.seed < 0:
+            raise UsageError(f"--held-out {self.held_out}: must be at least 0 and below 1; --seed at least 0")
+
+
+@dataclass(frozen=True)
+class LabelledPatches:
+    """Patches of one split whose class is known.
+
+    Attributes:
+        store: The split's N patches.
+        rows: ``(n,)`` int64 rows of the store, ascending.
+        labels: ``(n,)`` int64 label ids of these rows.
+        class_names: Label id to name.
+    """
+
+    store: PatchStore
+    rows: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    class_names: Mapping[int, str]
+
+    def some(self, chosen: NDArray[np.bool_]) -> "LabelledPatches":
+        """Return those that ``(n,)`` bool chooses."""
+        return replace(self, rows=self.rows[chosen], labels=self.labels[chosen])
+
+    def share(self, share: float, seed: int) -> "LabelledPatches":
+        """Return a share in (0, 1] of the patches; with one seed a smaller share is part of a larger one."""
+        return self.some(labelled_share(len(self.rows), share, seed))
+
+
+def open_labelled(frozen: FrozenRun, options: ReadingOptions, folder: Path) -> tuple[LabelledPatches, LabelledPatches]:
+    """Open what a reading is fitted on, of the run's training split, and what it is scored on.
+
+    Args:
+        frozen: The run; nothing in it is changed.
+        options: Of the reading.
+        folder: Where patches are kept that the run does not hold.
+
+    Raises:
+        UsageError: A split has no labels, or there is one split alone and none of it is held out.
+    """
+    trained, scored = open_splits(find_data(frozen.options.path), frozen.options)
+    if trained is not scored:
+        return _labelled(frozen, trained, options, folder), _labelled(frozen, scored, options, folder)
+    if not options.held_out:
+        raise UsageError(
+            f"{frozen.run.path}: trained and scored on one split; the reading needs labels of another, or --held-out "
+            "0.2 to score on a fifth of the images, whose labels then train nothing."
+        )
+    patches = _labelled(frozen, trained, options, folder)
+    held = labelled_share(len(patches.rows), options.held_out, options.seed)
+    return patches.some(~held), patches.some(held)
+
+
+def _labelled(frozen: FrozenRun, dataset: ImageDataset, options: ReadingOptions, folder: Path) -> LabelledPatches:
+    """Take a split's patches from the run, or cut them as the run's were cut, and read their labels."""
+    if not dataset.has_ground_truth:
+        raise UsageError(f"{dataset.root}: no class labels in split {dataset.split!r} to read with.")
+    source = choose_source(frozen.options.objectness, dataset, frozen, options.device)
+    training = reading_training(frozen, options)
+    store = PatchStore.find(cut_job(dataset, source, frozen.options), store_folder(frozen.run, dataset))
+    if store is None:
+        store = build_store(Run(folder), dataset, source, replace(frozen.options, training=training))
+    try:
+        labels = patch_labels(dataset, store.patches)
+    except UnreadableImageError as error:
+        raise UsageError(f"{error}; a reading needs every label of the split.") from error
+    rows = np.flatnonzero(labels >= 0)
+    if not len(rows):
+        raise UsageError(f"{dataset.root}: no patch of split {dataset.split!r} has a class label.")
+    return LabelledPatches(store, rows, labels[rows], dataset.class_names)
+
+
+def reading_training(frozen: FrozenRun, options: ReadingOptions) -> TrainerOptions:
+    """Return how the run saw its patches, on the reading's hardware.
+
+    The seed stays the run's: it decides which background windows were cut.
+    """
+    return replace(
+        frozen.options.training, device=options.device, workers=options.workers, batch_size=options.batch_size
+    )
+
+
+def class_numbers(
+    fitted: NDArray[np.int64], scored: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Number the classes that can be learned from 0.
+
+    Args:
+        fitted: ``(n,)`` label ids to learn from.
+        scored: ``(m,)`` label ids to score on.
+
+    Returns:
+        Both as numbers, -1 where a scored class is not among the fitted, and how many classes were fitted.
+    """
+    known, numbers = np.unique(fitted, return_inverse=True)
+    at = np.searchsorted(known, scored).clip(max=len(known) - 1)
+    return numbers.astype(np.int64), np.where(known[at] == scored, at, -1).astype(np.int64), len(known)
+
+
+def write_readings(
+    folder: Path,
+    name: str,
+    found: Sequence[Any],
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    x_title: str,
+    *,
+    logarithmic: bool = True,
+) -> None:
+    """Write ``NAME.csv`` with a line a reading, and ``NAME.svg`` with accuracy over something.
+
+    Args:
+        folder: Where they go.
+        name: Of both files.
+        found: Readings, at least one, all of one dataclass.
+        series: Name to points ``(x, accuracy)``.
+        x_title: Of the picture.
+        logarithmic: Whether x is drawn by its logarithm.
+    """
+    with atomic_write(folder / f"{name}.csv") as file:
+        writer = csv.DictWriter(file, [item.name for item in fields(found[0])], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(map(asdict, found))
+    with atomic_write(folder / f"{name}.svg") as file:
+        file.write(line_chart(series, x_title, "accuracy", logarithmic=logarithmic))
+    print(f"\ntable and picture: {final_place(folder)}")

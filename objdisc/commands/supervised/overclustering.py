@@ -1,0 +1,92 @@
+"""How well many clusters can be read as classes with few labels: the overclustering curve of image IIC (figure 6)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objdisc.commands.supervised.labelled import (
+    LabelledPatches,
+    ReadingOptions,
+    open_labelled,
+    reading_training,
+    write_readings,
+)
+from objdisc.config.components import flag_only, flat, positional
+from objdisc.evaluation.overclustering import ReadAccuracy, read_accuracies
+from objdisc.io.staging import staged
+from objdisc.pipeline.folders import beside, result_folder
+from objdisc.pipeline.loading import FrozenRun, open_frozen, weights_name
+from objdisc.training.trainer import predict
+
+
+@dataclass(frozen=True)
+class OverclusteringOptions:
+    """Read the clusters of finished runs as classes, with labels of the training split, and score another split.
+
+    Labels are used here to fit: each cluster is read as the most frequent class among its labelled training images.
+    The runs themselves never saw one.
+
+    Attributes:
+        run: Folder of a finished run.
+        also: Further runs on the same data with other numbers of clusters, with commas between.
+        shares: Shares of the training split's labels that the reading is fitted on, with commas between.
+        allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
+            their modules.
+        reading: Seed, splits, files and hardware.
+    """
+
+    run: Path = positional()
+    also: tuple[str, ...] = ()
+    shares: tuple[float, ...] = (1.0, 0.5, 0.25, 0.1, 0.05, 0.01)
+    allow_import: bool = flag_only()
+    reading: ReadingOptions = flat(ReadingOptions)
+
+
+def overclustering(options: OverclusteringOptions) -> list[ReadAccuracy]:
+    """Write the curve of accuracy over numbers of clusters and shares of labels, as a table and a picture.
+
+    Raises:
+        UsageError: A run is not finished, its data has no labels, or trained and scored splits are the same.
+    """
+    paths, device = (options.run, *map(Path, options.also)), options.reading.device
+    runs = [open_frozen(path, allow_import=options.allow_import, device=device) for path in paths]
+    usual = beside(runs[0].run, "overclustering")
+    with result_folder("overclustering", runs[0], options.reading.output_dir, usual) as folder, staged(folder) as new:
+        return _overclustering(runs, options, folder, new)
+
+
+def _overclustering(
+    runs: Sequence[FrozenRun], options: OverclusteringOptions, folder: Path, new: Path
+) -> list[ReadAccuracy]:
+    """Read runs with the patches that are kept in one folder, and write to another."""
+    found: list[ReadAccuracy] = []
+    for frozen in runs:
+        found += _of_run(frozen, options, folder / weights_name(frozen.run)[:8])
+    for point in found:
+        print(f"{point.num_clusters:5} clusters  {point.labelled:7} labels ({point.share:g})  {point.accuracy:.4f}")
+    by_clusters = {f"{100 * share:g} % of labels": _line(found, share) for share in options.shares}
+    write_readings(new, "overclustering", found, by_clusters, "clusters (logarithmic)")
+    return found
+
+
+def _line(found: list[ReadAccuracy], share: float) -> list[tuple[float, float]]:
+    return [(point.num_clusters, point.accuracy) for point in found if point.share == share]
+
+
+def _of_run(frozen: FrozenRun, options: OverclusteringOptions, folder: Path) -> list[ReadAccuracy]:
+    labelled = open_labelled(frozen, options.reading, folder)
+    fitted, scored = (_clusters_of(frozen, patches, options) for patches in labelled)
+    return read_accuracies(fitted, scored, frozen.method.num_clusters, options.shares, options.reading.seed)
+
+
+def _clusters_of(
+    frozen: FrozenRun, patches: LabelledPatches, options: OverclusteringOptions
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the labels and the clusters of labelled patches."""
+    predictions = predict(
+        frozen.method, patches.store, reading_training(frozen, options.reading), patches.rows.tolist()
+    )
+    return patches.labels, predictions.probabilities.argmax(axis=1).astype(np.int64)

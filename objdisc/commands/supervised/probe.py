@@ -1,0 +1,147 @@
+"""What each block of a network knows of the classes: a linear probe, beside the same network at random weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from objdisc.commands.supervised.labelled import (
+    LabelledPatches,
+    ReadingOptions,
+    class_numbers,
+    open_labelled,
+    reading_training,
+    write_readings,
+)
+from objdisc.config.components import flag_only, flat, positional
+from objdisc.errors import UsageError
+from objdisc.evaluation.linear import fit_linear
+from objdisc.io.staging import staged
+from objdisc.methods.base import Method
+from objdisc.pipeline.folders import beside, result_folder
+from objdisc.pipeline.loading import FrozenRun, open_frozen
+from objdisc.pipeline.options import build_method
+from objdisc.training.blocks import BlockFeatures
+from objdisc.training.engine import make_accelerator
+from objdisc.training.inference import StoreEncoder
+
+
+@dataclass(frozen=True)
+class ProbeOptions:
+    """Train a linear classifier on the frozen features of each block of a run's network, and score it.
+
+    Labels of the training split train these classifiers, and nothing else. The network stays as the run left it.
+
+    Attributes:
+        run: Folder of a finished run.
+        share: Share of the training split's labels that are used, above 0 to 1; a part is enough where the features of
+            all images would not fit into memory.
+        features: Of a block, at most: maps are averaged into a grid, as fine as this allows.
+        decay: Weight decay of the classifiers.
+        random: Probe the same network at random weights too.
+        allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
+            their modules.
+        reading: Seed, splits, files and hardware.
+    """
+
+    run: Path = positional()
+    share: float = 1.0
+    features: int = 1024
+    decay: float = 1e-3
+    random: bool = True
+    allow_import: bool = flag_only()
+    reading: ReadingOptions = flat(ReadingOptions)
+
+
+@dataclass(frozen=True)
+class ProbedBlock:
+    """What a linear classifier makes of one block.
+
+    Attributes:
+        block: Its number, from 1.
+        channels: Of its map.
+        grid: Places along a side that the map was averaged into.
+        labelled: Patches that trained the classifier.
+        accuracy: On the other patches, in [0, 1].
+        accuracy_random: The same with the network's random weights; None where it was not asked for.
+    """
+
+    block: int
+    channels: int
+    grid: int
+    labelled: int
+    accuracy: float
+    accuracy_random: float | None = None
+
+
+def probe(options: ProbeOptions) -> list[ProbedBlock]:
+    """Write accuracy over blocks, as a table and a picture.
+
+    Raises:
+        UsageError: The run is not finished, its data has no labels, its network has no blocks, or trained and scored
+            splits are the same and none of it is held out.
+    """
+    if options.features < 1 or options.decay < 0:
+        raise UsageError(f"--features {options.features} --decay {options.decay}: at least 1, and not below 0")
+    frozen = open_frozen(options.run, allow_import=options.allow_import, device=options.reading.device)
+    usual = beside(frozen.run, "probe")
+    with result_folder("probe", frozen, options.reading.output_dir, usual) as folder, staged(folder) as new:
+        return _probe(frozen, options, folder, new)
+
+
+def _probe(frozen: FrozenRun, options: ProbeOptions, folder: Path, new: Path) -> list[ProbedBlock]:
+    """Probe with the patches that are kept in one folder, and write to another."""
+    fitted, scored = open_labelled(frozen, options.reading, folder)
+    fitted = fitted.share(options.share, options.reading.seed)
+    found = _probed(frozen, frozen.method, fitted, scored, options)
+    if options.random:
+        random = _probed(frozen, build_method(frozen.options, weights="none"), fitted, scored, options)
+        found = [
+            ProbedBlock(one.block, one.channels, one.grid, one.labelled, one.accuracy, other.accuracy)
+            for one, other in zip(found, random, strict=True)
+        ]
+    _print(found)
+    series = {"this run": [(float(one.block), one.accuracy) for one in found]}
+    if options.random:
+        series["random weights"] = [(float(one.block), one.accuracy_random or 0.0) for one in found]
+    write_readings(new, "probe", found, series, "block", logarithmic=False)
+    return found
+
+
+def _probed(
+    frozen: FrozenRun, method: Method, fitted: LabelledPatches, scored: LabelledPatches, options: ProbeOptions
+) -> list[ProbedBlock]:
+    labels, truth, num_classes = class_numbers(fitted.labels, scored.labels)
+    module = BlockFeatures(method, options.features)
+    given, asked = (_features(frozen, module, method, patches, options) for patches in (fitted, scored))
+    side, channels = fitted.store.size, fitted.store.images.shape[3] - 1
+    found = []
+    for number, block in enumerate(module.blocks(channels, side), start=1):
+        columns = slice(block.start, block.stop)
+        classifier = fit_linear(
+            given[:, columns], torch.from_numpy(labels).to(given.device), num_classes, decay=options.decay
+        )
+        right = classifier.predict(asked[:, columns]).cpu().numpy() == truth
+        found.append(ProbedBlock(number, block.channels, block.grid, len(labels), float(np.mean(right))))
+    return found
+
+
+def _features(
+    frozen: FrozenRun, module: BlockFeatures, method: Method, patches: LabelledPatches, options: ProbeOptions
+) -> Tensor:
+    """Encode patches as the run's method sees them, ``(n, D)`` float32 on the device."""
+    training = reading_training(frozen, options.reading)
+    accelerator = make_accelerator(training.device, training.precision)
+    method.to(accelerator.device)
+    encode = StoreEncoder(patches.store, method, accelerator, training)
+    return encode(module, torch.from_numpy(patches.rows))
+
+
+def _print(found: Sequence[ProbedBlock]) -> None:
+    for one in found:
+        beside = "" if one.accuracy_random is None else f"  random weights {one.accuracy_random:.4f}"
+        features = f"{one.channels} channels on {one.grid}x{one.grid}"
+        print(f"block {one.block}  {features:24} {one.accuracy:.4f}{beside}")

@@ -1,0 +1,55 @@
+"""How often patches keep their cluster when they are cropped, flipped, and seen in another light."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from objdisc.methods.base import Method
+from objdisc.patches.store import PatchStore
+from objdisc.training.inference import Predictor
+from objdisc.training.loader import PatchViews, make_loader
+from objdisc.training.options import TrainerOptions
+
+_EACH = 64  # patches of a cluster: the share is then known to 0.06 (standard error)
+_FEWEST = 8  # below, a share says nothing
+_MOST = 6000  # patches in all, but for the fewest of each of very many clusters
+_BATCH = 128
+_EPOCH = 2**31 - 1  # views of no epoch of the training
+
+
+def kept_clusters(
+    method: Method, store: PatchStore, options: TrainerOptions, clusters: NDArray[np.int64]
+) -> dict[int, float]:
+    """Augment some patches of each cluster as the training would, and see how many stay in it.
+
+    The share needs no labels: a cluster that its own patches leave so easily has borders that say little.
+
+    Args:
+        method: Trained.
+        store: N patches.
+        options: Of the training: its augmentation, seed, device, precision and backgrounds.
+        clusters: ``(N,)`` cluster of each patch as it is, -1 for those that count for none.
+
+    Returns:
+        Cluster to the share that stays, in [0, 1], for clusters of at least 8 patches.
+    """
+    rows = _drawn(clusters, options.seed)
+    if not len(rows):
+        return {}
+    predictor = Predictor(method, options)
+    views = PatchViews(store, options.augmentation, 1, options.seed)
+    batches = [[(_EPOCH, int(row)) for row in chunk] for chunk in torch.split(torch.from_numpy(rows), _BATCH)]
+    loader = make_loader(views, batches, options.workers)
+    seen = np.concatenate([predictor(patches[0]).probabilities.argmax(axis=1) for patches, _, _ in loader])
+    stays, own = seen == clusters[rows], clusters[rows]
+    return {int(cluster): float(stays[own == cluster].mean()) for cluster in np.unique(own)}
+
+
+def _drawn(clusters: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Draw equally many rows of each cluster that has enough of them."""
+    members = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters[clusters >= 0])]
+    enough = [rows for rows in members if len(rows) >= _FEWEST]
+    each = min(_EACH, max(_FEWEST, _MOST // max(len(enough), 1)))
+    generator = np.random.default_rng(seed)
+    drawn = [generator.permutation(rows)[:each] for rows in enough]
+    return np.sort(np.concatenate(drawn)) if drawn else np.zeros(0, np.int64)

@@ -1,0 +1,144 @@
+"""Images of any number through a frozen run: cut, asked, and let go again; only a batch of patches is in memory."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from objdisc.datasets.base import ImageDataset
+from objdisc.errors import UnreadableImageError
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.patches.windows import PatchOptions, cut, object_window
+from objdisc.training.inference import Predictions, join_predictions
+from objdisc.types import Region, Sample
+
+Ask = Callable[[torch.Tensor], Predictions]
+"""A run's method as a function of ``(B, S, S, 4)`` uint8 patches, such as ``training.inference.Predictor``."""
+
+
+@dataclass(frozen=True, eq=False)
+class CutImage:
+    """The objects of one image, or why there are none.
+
+    Attributes:
+        sample: The image.
+        frame: ``(height, width)`` in pixels; ``(0, 0)`` of an image that cannot be read.
+        regions: Its n objects.
+        patches: ``(n, S, S, 4)`` uint8.
+        problem: Why the image or its mask cannot be read; None where they can.
+    """
+
+    sample: Sample
+    frame: tuple[int, int]
+    regions: tuple[Region, ...]
+    patches: NDArray[np.uint8]
+    problem: UnreadableImageError | None = None
+
+
+def cut_image(dataset: ImageDataset, source: ObjectnessSource, options: PatchOptions, sample: Sample) -> CutImage:
+    """Find and cut the objects of one image, as a ``PatchStore`` does, without background windows.
+
+    Args:
+        dataset: The images.
+        source: Where their regions come from.
+        options: How patches are cut.
+        sample: The image.
+    """
+    none = np.zeros((0, options.size, options.size, 4), np.uint8)
+    try:
+        image = dataset.read_image(sample)
+        found = source.regions(dataset, sample, image)
+    except UnreadableImageError as error:
+        return CutImage(sample, (0, 0), (), none, error)
+    smallest = options.min_area if source.outlines else 0
+    regions = tuple(region for region in found if region.foreground and region.area >= smallest)
+    patches = [cut(image, object_window(region, options.context), region, options.size) for region in regions]
+    return CutImage(sample, (image.shape[0], image.shape[1]), regions, np.stack(patches) if patches else none)
+
+
+def cut_images(
+    dataset: ImageDataset, source: ObjectnessSource, options: PatchOptions, samples: Sequence[Sample], workers: int
+) -> Generator[CutImage, None, None]:
+    """Cut images in order; threads work ahead by at most two images each.
+
+    Args:
+        dataset: The images.
+        source: Where their regions come from; one that holds a network is asked in the calling thread.
+        options: How patches are cut.
+        samples: Which images.
+        workers: Threads; 0 for none.
+    """
+    if workers < 1 or source.in_process:
+        for sample in samples:
+            yield cut_image(dataset, source, options, sample)
+        return
+    waiting: deque[Future[CutImage]] = deque()
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for sample in samples:
+            waiting.append(pool.submit(cut_image, dataset, source, options, sample))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def ask_about(images: Iterable[CutImage], ask: Ask, batch_size: int) -> Iterator[tuple[CutImage, Predictions | None]]:
+    """Let the patches of several images go through the network together, and give each image its own answer.
+
+    Args:
+        images: Cut images; they are taken as they are needed.
+        ask: The method.
+        batch_size: Patches that go through the network at once; images wait until there are so many.
+
+    Yields:
+        The images in their order, with what the method says of their n patches; None where n is 0.
+    """
+    waiting: list[CutImage] = []
+    count = 0
+    for image in images:
+        waiting.append(image)
+        count += len(image.patches)
+        if count >= batch_size:
+            yield from _answers(waiting, ask, batch_size)
+            waiting, count = [], 0
+    yield from _answers(waiting, ask, batch_size)
+
+
+def _answers(images: Sequence[CutImage], ask: Ask, batch_size: int) -> Iterator[tuple[CutImage, Predictions | None]]:
+    if not sum(len(image.patches) for image in images):
+        yield from ((image, None) for image in images)
+        return
+    patches = torch.from_numpy(np.concatenate([image.patches for image in images if image.regions]))
+    said = join_predictions([ask(batch) for batch in torch.split(patches, batch_size)])
+    start = 0
+    for image in images:
+        rows = slice(start, start + len(image.patches))
+        start = rows.stop
+        foreground = None if said.foreground is None else said.foreground[rows]
+        yield image, Predictions(said.probabilities[rows], said.features[rows], foreground) if image.regions else None
+
+
+def stream(
+    dataset: ImageDataset,
+    source: ObjectnessSource,
+    options: PatchOptions,
+    samples: Sequence[Sample],
+    ask: Ask,
+    *,
+    workers: int,
+    batch_size: int,
+) -> Iterator[tuple[CutImage, Predictions | None]]:
+    """Cut images and ask the method about their objects, in order; the functions above say how.
+
+    Peak memory depends on the largest image and on ``batch_size``, not on the number of images.
+    """
+    with closing(cut_images(dataset, source, options, samples, workers)) as images:
+        yield from ask_about(images, ask, batch_size)

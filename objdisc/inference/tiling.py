@@ -1,0 +1,147 @@
+"""Dense answers at full size: overlapping tiles through the network, blended strip by strip."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from objdisc.datasets.base import ImageDataset
+from objdisc.imaging.crops import Window, cut
+from objdisc.models.encoder import PIXELS_AT_ONCE
+from objdisc.objectness.grid import grid_windows
+from objdisc.training.inference import Predictor
+from objdisc.types import Sample, SegmentationMap
+
+Answer = Callable[[ImageDataset, Sample], SegmentationMap]
+"""What is said about an image of a data set, at its full size."""
+
+_WHOLE = 1 << 26  # pixels up to which an image is decoded once and not strip by strip
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How an image is cut for the network.
+
+    Attributes:
+        side: Of a tile in pixels of the image; it is seen at the scale ``size / side``.
+        size: Of a tile in pixels of the network's input.
+        overlap: Share of a tile's side that its neighbour shares, at least, in [0, 1).
+    """
+
+    side: int
+    size: int
+    overlap: float = 0.5
+
+    def windows(self, frame: tuple[int, int]) -> list[Window]:
+        """Return ``(x, y, side)`` of each tile of a frame, row by row."""
+        return grid_windows(frame, self.side, max(1, int(self.side * (1 - self.overlap))))
+
+
+def segment_image(ask: Predictor, dataset: ImageDataset, sample: Sample, tiling: Tiling) -> SegmentationMap:
+    """Answer for every pixel of an image.
+
+    Tiles are cut as training crops are. Their probabilities are added up with weights that fall off towards a tile's
+    border, where the network sees too little. Memory holds one strip of probabilities, as high as a tile: it grows
+    with the image's width and with K, not with its height.
+
+    Args:
+        ask: The trained method.
+        dataset: Where the image is read from.
+        sample: The image.
+        tiling: How it is cut.
+
+    Raises:
+        UnreadableImageError: The image cannot be read.
+    """
+    frame = dataset.image_size(sample)
+    clusters, confidence = np.empty(frame, np.int16), np.empty(frame, np.float32)
+    whole = dataset.read_image(sample) if frame[0] * frame[1] <= _WHOLE else None
+    strip = _Strip(frame[1], feather(tiling.side))
+    for y, row in itertools.groupby(tiling.windows(frame), key=lambda window: window[1]):
+        top, bottom = max(y, 0), min(y + tiling.side, frame[0])
+        _write(strip.give_up(top), clusters, confidence)
+        read = dataset.read_window(sample, 0, top, frame[1], bottom - top) if whole is None else whole[top:bottom]
+        windows = [(x, y - top, side) for x, _, side in row]
+        for window, probabilities in _answers(ask, read, windows, tiling.size):
+            strip.add(probabilities, window, bottom - top)
+    _write(strip.give_up(frame[0]), clusters, confidence)
+    return SegmentationMap(sample.name, clusters, confidence)
+
+
+def feather(side: int) -> NDArray[np.float32]:
+    """Return weights ``(side, side)`` above 0, the product of two slopes that fall from the middle to the borders."""
+    place = np.arange(side) + 0.5
+    slope = np.minimum(place, side - place) / side
+    return np.asarray(np.outer(slope, slope), np.float32)
+
+
+class _Strip:
+    """Weighted sums of probabilities for the rows that tiles are still to come for.
+
+    Args:
+        width: Of the image in pixels.
+        weights: ``(side, side)`` of a tile.
+    """
+
+    def __init__(self, width: int, weights: NDArray[np.float32]) -> None:
+        self._weights = weights
+        self._top = 0  # row of the image that the strip begins with
+        self._total = np.zeros((len(weights), width), np.float32)
+        self._sums: NDArray[np.float32] | None = None  # (K, side, width); K is known with the first answer
+
+    def add(self, probabilities: NDArray[np.float32], window: Window, height: int) -> None:
+        """Add a tile's ``(K, side, side)`` probabilities.
+
+        Args:
+            probabilities: Its answer.
+            window: ``(x, y, side)`` relative to the strip; may reach over the image.
+            height: Rows of the strip that the image has.
+        """
+        x, y, side = window
+        width = self._total.shape[1]
+        rows, columns = slice(max(y, 0), min(y + side, height)), slice(max(x, 0), min(x + side, width))
+        inner = slice(rows.start - y, rows.stop - y), slice(columns.start - x, columns.stop - x)
+        weights = self._weights[inner]
+        if self._sums is None:
+            self._sums = np.zeros((len(probabilities), *self._total.shape), np.float32)
+        self._sums[:, rows, columns] += probabilities[(slice(None), *inner)] * weights
+        self._total[rows, columns] += weights
+
+    def give_up(self, row: int) -> tuple[int, NDArray[np.float32]] | None:
+        """Return the strip's first row and its mean probabilities ``(K, n, W)`` above ``row``, and go on from there."""
+        count, first = row - self._top, self._top
+        if self._sums is None or count == 0:
+            return None
+        done = self._sums[:, :count] / self._total[:count]
+        for array in (self._sums, self._total):
+            array[..., :-count, :] = array[..., count:, :].copy()
+            array[..., -count:, :] = 0
+        self._top = row
+        return first, done
+
+
+def _write(
+    done: tuple[int, NDArray[np.float32]] | None, clusters: NDArray[np.int16], confidence: NDArray[np.float32]
+) -> None:
+    if done is not None:
+        first, probabilities = done
+        rows = slice(first, first + probabilities.shape[1])
+        clusters[rows], confidence[rows] = probabilities.argmax(axis=0), probabilities.max(axis=0)
+
+
+def _answers(
+    ask: Predictor, pixels: NDArray[np.uint8], windows: list[Window], size: int
+) -> Iterator[tuple[Window, NDArray[np.float32]]]:
+    """Yield each window with its probabilities ``(K, side, side)``."""
+    at_once = max(PIXELS_AT_ONCE // size**2, 1)
+    for start in range(0, len(windows), at_once):
+        chunk = windows[start : start + at_once]
+        patches = np.stack([cut(pixels, window, None, size) for window in chunk])
+        for window, answer in zip(chunk, ask.pixels(torch.from_numpy(patches)), strict=True):
+            side = window[2]
+            enlarged = F.interpolate(answer[None], (side, side), mode="bilinear", align_corners=False)[0]
+            yield window, enlarged.cpu().numpy()

@@ -1,0 +1,268 @@
+"""A run on disk: its files by name, and what its log says."""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from objdisc.errors import UsageError
+from objdisc.io.claims import describe
+from objdisc.io.files import read_json, remove_leftovers
+from objdisc.io.marks import Mark
+from objdisc.io.paths import checked_name
+from objdisc.io.staging import final_place, settle
+
+log = logging.getLogger("objdisc")
+
+COMMANDS = ("discover", "train")
+"""Commands whose folders are runs."""
+
+_ANSWERS = (
+    *("metrics.json", "report.html", "clusters.csv", "cluster_counts.csv", "cluster_counts.json", "epochs.csv"),
+    *("prototypes.png", "confusion.png", "index/index.json", "index/embeddings.npy", "index/clusters.npy"),
+    *("index/confidence.npy", "index/probabilities.npy", "index/foreground.npy"),
+)
+_MAPS = (
+    *("clusterIds/{}_clusterIds.png", "clusterIds/{}_clusterIds.tif", "labelIds/{}_labelIds.png"),
+    *("color/{}_color.png", "overlays/{}.jpg"),
+)
+_TRAINING = (
+    *("config.yaml", "weights.safetensors", "centers.safetensors", "metrics.jsonl", "checkpoints/last.pt"),
+    *("assignments/epoch_[0-9][0-9][0-9][0-9][0-9].npy", "tensorboard/events.out.tfevents.*"),
+    *(f"patches/*/{name}" for name in ("images.npy", "rows.npy", "masks.npy", "manifest.json", ".lock")),
+    *("patches/*/shards/*.shard", "patches/*/shards/*.pixels"),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder ``runs/<name>/`` that one run writes; every property is a path inside it.
+
+    A path being listed here does not mean that the file exists yet.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path) -> "Run":
+        """Make the folder, or take the one that is there: files of an earlier run stay until they are replaced.
+
+        What a killed run left half written in it is removed.
+
+        Raises:
+            UsageError: The path is a file, or the folder cannot be made.
+        """
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise UsageError(f"{path}: not a folder; give another --output-dir.") from error
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be made ({error.strerror}); give another --output-dir.") from error
+        remove_leftovers(path)
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "Run":
+        """Take a folder that a run has written.
+
+        Raises:
+            UsageError: The folder is missing or holds no run.
+        """
+        run = cls(path)
+        if not path.is_dir():
+            raise UsageError(f"{path}: no such folder; give the folder of a run, such as runs/<name>.")
+        if (mark := Mark.read(path)) is not None and mark.command not in COMMANDS:
+            raise UsageError(f"{path}: not a run, it {describe(mark)}; give a folder that train or discover wrote.")
+        settle(path)
+        if not run.config.is_file():
+            raise UsageError(f"{path}: not a run, it has no config.yaml; give a folder that train or discover wrote.")
+        return run
+
+    @property
+    def name(self) -> str:
+        """What the run is called: the name of its folder, of the final one while it is being replaced."""
+        return final_place(self.path.resolve()).name
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether there is anything in it that took a training to make, in one of its stages if not in itself."""
+        runs = [self, *(Run(path) for path in self.stages.glob("*"))]
+        return any(run.weights.is_file() or run.last_checkpoint.is_file() for run in runs)
+
+    def answers(self) -> list[str]:
+        """Name the files of the run's answers, below its folder, whether they are there or not.
+
+        Newer answers take the place of all of these, and of nothing else: what a user has put beside them stays.
+        """
+        names = list(_ANSWERS)
+        names += [f"retrieval/{path.name}" for path in self.retrieval.glob("cluster_[0-9][0-9][0-9]*.jpg")]
+        manifest = self.index / "index.json"
+        if manifest.is_file():
+            try:
+                images = [checked_name(name, manifest) for name in read_json(manifest).get("images") or ()]
+            except UsageError as error:
+                log.warning("maps of earlier answers stay: %s", error)
+                images = []
+            names += [pattern.format(name) for name in images for pattern in _MAPS]
+        return names
+
+    def files(self) -> list[str]:
+        """Name the files that the run is made of, its stages and its baseline too, below its folder.
+
+        A folder in it that bears a mark of its own is another's.
+        """
+        names = self.answers()
+        for pattern in _TRAINING:
+            names += [str(path.relative_to(self.path)) for path in self.path.glob(pattern)]
+        for folder in (self.path / "baseline", *sorted(self.stages.glob("*"))):
+            if folder.is_dir() and not folder.is_symlink() and Mark.read(folder) is None:
+                inner = Run(folder)
+                names += [str((folder / name).relative_to(self.path)) for name in inner.files()]
+        return names
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics_log(self) -> Path:
+        """What training logged: one JSON object a line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        """The evaluation's numbers."""
+        return self.path / "metrics.json"
+
+    @property
+    def assignments(self) -> Path:
+        """Folder of the clusters that a method learned from, one file an epoch."""
+        return self.path / "assignments"
+
+    def assignments_of(self, epoch: int) -> Path:
+        """``(N,)`` int32 cluster of each patch of the training split in an epoch, from 1; -1 for none."""
+        return self.assignments / f"epoch_{epoch:05}.npy"
+
+    @property
+    def epochs_csv(self) -> Path:
+        """How each epoch's clusters agree with those before and with the classes."""
+        return self.path / "epochs.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of training states, for ``--resume``."""
+        return self.path / "checkpoints"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """State after the last epoch that was finished."""
+        return self.checkpoints / "last.pt"
+
+    @property
+    def stages(self) -> Path:
+        """Folder of the runs that this one started from, where it is the last of a chain."""
+        return self.path / "stages"
+
+    @property
+    def weights(self) -> Path:
+        """Weights of the last epoch."""
+        return self.path / "weights.safetensors"
+
+    @property
+    def patches(self) -> Path:
+        """Folder of patch stores, one subfolder a split."""
+        return self.path / "patches"
+
+    @property
+    def cluster_counts_csv(self) -> Path:
+        """Class x cluster counts as a table."""
+        return self.path / "cluster_counts.csv"
+
+    @property
+    def cluster_counts_json(self) -> Path:
+        """Class x cluster counts for programs."""
+        return self.path / "cluster_counts.json"
+
+    @property
+    def clusters_csv(self) -> Path:
+        """Which image and box went to which cluster: one line a patch."""
+        return self.path / "clusters.csv"
+
+    @property
+    def cluster_ids(self) -> Path:
+        """Folder of cluster id maps."""
+        return self.path / "clusterIds"
+
+    @property
+    def label_ids(self) -> Path:
+        """Folder of Cityscapes labelIds maps and nothing else: the official evaluator searches it recursively."""
+        return self.path / "labelIds"
+
+    @property
+    def color(self) -> Path:
+        """Folder of coloured label maps."""
+        return self.path / "color"
+
+    @property
+    def overlays(self) -> Path:
+        """Folder of frames with the clusters drawn over them."""
+        return self.path / "overlays"
+
+    @property
+    def retrieval(self) -> Path:
+        """Folder of retrieval sheets, one a cluster."""
+        return self.path / "retrieval"
+
+    @property
+    def prototypes(self) -> Path:
+        """Picture of the patch that stands for each cluster."""
+        return self.path / "prototypes.png"
+
+    @property
+    def confusion(self) -> Path:
+        """Picture of the class x cluster counts."""
+        return self.path / "confusion.png"
+
+    @property
+    def index(self) -> Path:
+        """Folder of embeddings and clusters of the answered split's patches, for searches and exports."""
+        return self.path / "index"
+
+    @property
+    def export(self) -> Path:
+        """Folder of what the run gives other programs."""
+        return self.path / "export"
+
+    @property
+    def centers(self) -> Path:
+        """Cluster centres of the training objects, and how far these lie from them."""
+        return self.path / "centers.safetensors"
+
+    @property
+    def report(self) -> Path:
+        """The report page."""
+        return self.path / "report.html"
+
+
+def read_metrics_log(path: Path) -> list[dict[str, Any]]:
+    """Read ``metrics.jsonl``; a last line that a killed run left half written is passed over.
+
+    Returns:
+        One dictionary a line, in order; empty where there is no such file.
+    """
+    if not path.is_file():
+        return []
+    records = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            records.append(record)
+    return records

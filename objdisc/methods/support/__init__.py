@@ -1,0 +1,1 @@
+"""What several methods stand on and what is no method by itself."""

@@ -1,0 +1,1 @@
+"""Categories: what a person makes of clusters, and the file that carries it."""

@@ -1,0 +1,194 @@
+"""A shard: the patches of a few consecutive images, the unit that a build keeps when it is interrupted."""
+
+import hashlib
+import json
+import os
+import random
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from objdisc.datasets.base import ImageDataset
+from objdisc.errors import UnreadableImageError
+from objdisc.io.files import atomic_write
+from objdisc.io.stamps import Stamps, relative_name, stamp
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.patches.shard_files import PixelFile, Tables, write_tables
+from objdisc.patches.windows import PatchOptions, background_windows, cut, object_window
+from objdisc.types import Region
+
+FORMAT_VERSION = 4
+IMAGES_PER_SHARD = 32  # what a killed build loses at most per process
+
+
+@dataclass(frozen=True)
+class CutJob:
+    """What is cut, and how: all that a worker needs beside an image's index."""
+
+    dataset: ImageDataset
+    source: ObjectnessSource
+    options: PatchOptions
+    seed: int
+
+    @property
+    def patch_shape(self) -> tuple[int, int, int]:
+        """``(S, S, C + 1)``: the image's channels and the mask."""
+        return self.options.size, self.options.size, self.dataset.num_channels + 1
+
+    def settings(self) -> dict[str, Any]:
+        """Return everything but the files that decides what the patches hold, as JSON values."""
+        return {
+            "format": FORMAT_VERSION,
+            "options": asdict(self.options),
+            "source": self.source.fingerprint(),
+            "reading": self.dataset.fingerprint(),
+            "seed": self.seed,
+            # Data sets that can be told which classes are objects keep that choice under this name.
+            "foreground": sorted(getattr(self.dataset, "foreground", None) or ()),
+        }
+
+    def shards(self) -> list["ShardPlan"]:
+        """Split the samples into shards, and key each by the settings and by its files' paths, sizes and times."""
+        settings = json.dumps(self.settings(), sort_keys=True).encode()
+        plans = []
+        for start in range(0, len(self.dataset.samples), IMAGES_PER_SHARD):
+            span = range(start, min(start + IMAGES_PER_SHARD, len(self.dataset.samples)))
+            digest = hashlib.blake2b(settings, digest_size=16)
+            for index in span:
+                name, foreground, files = self._sample(index)
+                stamps = [(relative_name(path, self.dataset.root), *stamp(path)) for path in files]
+                digest.update(json.dumps([name, foreground, stamps]).encode())
+            plans.append(ShardPlan(span, digest.hexdigest()))
+        return plans
+
+    def files(self) -> list[Path]:
+        """List all files that the patches are cut from: each image, then what its regions are read from."""
+        return [path for index in range(len(self.dataset.samples)) for path in self._sample(index)[2]]
+
+    def stamps(self) -> Stamps:
+        """Note what the patches are cut from, without a look into the files."""
+        digest = hashlib.blake2b(json.dumps(self.settings(), sort_keys=True).encode(), digest_size=16)
+        times: list[int] = []
+        for index in range(len(self.dataset.samples)):
+            name, foreground, files = self._sample(index)
+            stamps = [stamp(path) for path in files]
+            sizes = [
+                (relative_name(path, self.dataset.root), size) for path, (size, _) in zip(files, stamps, strict=True)
+            ]
+            digest.update(json.dumps([name, foreground, sizes]).encode())
+            times += [time for _, time in stamps]
+        return Stamps(os.path.abspath(self.dataset.root), digest.hexdigest(), times)
+
+    def _sample(self, index: int) -> tuple[str, bool | None, list[Path]]:
+        sample = self.dataset.samples[index]
+        files = [sample.image_path, *self.source.files(self.dataset, sample)]
+        return sample.name, self.dataset.is_foreground(sample), files
+
+    def key_of_version_3(self) -> str:
+        """Return the key that stores of version 0.1 have, which holds whole paths."""
+        settings = json.dumps(self.settings() | {"format": 3}, sort_keys=True).encode()
+        keys = []
+        for start in range(0, len(self.dataset.samples), IMAGES_PER_SHARD):
+            digest = hashlib.blake2b(settings, digest_size=16)
+            for index in range(start, min(start + IMAGES_PER_SHARD, len(self.dataset.samples))):
+                name, foreground, files = self._sample(index)
+                stamps = [(os.path.abspath(path), *stamp(path)) for path in files]
+                digest.update(json.dumps([name, foreground, stamps]).encode())
+            keys.append(digest.hexdigest())
+        return hashlib.blake2b("".join(keys).encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """One shard to be.
+
+    Attributes:
+        span: Indices of its images among the data set's samples.
+        key: Hash of everything that its content depends on.
+    """
+
+    span: range
+    key: str
+
+    @property
+    def file_name(self) -> str:
+        """A name that only the very same content bears."""
+        return f"{self.span.start:08d}-{self.key}.shard"
+
+
+def image_rng(seed: int, name: str) -> random.Random:
+    """Return an image's own source of chance, whatever the order in which images are cut.
+
+    Args:
+        seed: The build's seed, 0 or more.
+        name: ``Sample.name``.
+    """
+    # Python keeps what a seed yields from version to version, and makes such a source in a tenth of numpy's time.
+    return random.Random(f"{seed} {name}")
+
+
+def choose_regions(job: CutJob, name: str, regions: list[Region], frame: tuple[int, int]) -> list[Region]:
+    """Choose the regions that become patches: objects that are large enough, then background windows.
+
+    Args:
+        job: What is cut.
+        name: ``Sample.name``.
+        regions: All that the source found.
+        frame: ``(H, W)`` in pixels.
+    """
+    if not job.source.outlines:
+        return regions
+    objects = [region for region in regions if region.area >= job.options.min_area]
+    return objects + background_windows(regions, frame, job.options, image_rng(job.seed, name))
+
+
+def write_shard(job: CutJob, plan: ShardPlan, folder: Path, pixels: PixelFile) -> Path:
+    """Cut the patches of a shard's images and write them.
+
+    Unreadable images are noted in the shard and left out.
+
+    Args:
+        job: What is cut.
+        plan: The shard.
+        folder: Where its tables go, in a file that appears when all is written.
+        pixels: Where its patches go, in the same folder.
+
+    Returns:
+        The shard's file.
+
+    Raises:
+        ObjdiscError: The disk is full or does not allow the write.
+    """
+    path = folder / plan.file_name
+    with atomic_write(path, "wb") as file:
+        start = pixels.file.tell()
+        tables = _write_patches(job, plan, pixels)
+        write_tables(file, pixels, start, tables)
+    return path
+
+
+def _write_patches(job: CutJob, plan: ShardPlan, pixels: PixelFile) -> Tables:
+    """Cut and write image by image: no more pixels are held, and these are still in the processor's cache."""
+    frames: list[tuple[int, int, int]] = []
+    skipped: list[tuple[str, str]] = []
+    rows: list[tuple[Any, ...]] = []
+    masks: list[bytes] = []
+    for index in plan.span:
+        sample = job.dataset.samples[index]
+        try:
+            image = job.dataset.read_image(sample)
+            found = job.source.regions(job.dataset, sample, image)
+        except UnreadableImageError as error:
+            skipped.append((str(error.path), error.reason))
+            continue
+        height, width = image.shape[:2]
+        frames.append((index, height, width))
+        patches = []
+        for region in choose_regions(job, sample.name, found, (height, width)):
+            window = object_window(region, job.options.context)
+            counts = region.mask["counts"].encode("ascii") if region.mask else b""
+            rows.append((index, window, region.box, region.area, region.foreground, region.score, len(counts)))
+            masks.append(counts)
+            patches.append(cut(image, window, region, job.options.size).data)
+        pixels.append(patches)
+    return Tables(frames, skipped, rows, masks)

@@ -1,0 +1,290 @@
+"""PatchStore: patches cut once, kept on disk, read memory-mapped by index."""
+
+import filecmp
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objdisc.datasets.base import ImageDataset
+from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.io.files import write_json
+from objdisc.io.paths import checked_name
+from objdisc.io.staging import STAGING, settle, staged
+from objdisc.io.stamps import Stamps, edges
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.patches.building import LOCK, finish_shards, locked
+from objdisc.patches.joining import IMAGES, MANIFEST, MASKS, ROWS, SHARDS, join_shards
+from objdisc.patches.shards import FORMAT_VERSION, CutJob
+from objdisc.patches.windows import PatchOptions
+from objdisc.types import Patch, Region, RunLengthMask
+
+_READ = (3, FORMAT_VERSION)  # 3: of version 0.1, whose manifest tells the files by one hash alone
+_REPORTED = 10  # skipped images that are named one by one on the terminal; all are in the manifest
+
+log = logging.getLogger("objdisc")
+
+
+class PatchStore:
+    """All patches of one split, cut once: a folder of four files.
+
+    ``images.npy`` ``(N, S, S, C + 1)`` uint8 (image channels, mask), ``rows.npy`` (window, box, area, ... of each),
+    ``masks.npy`` (run-length counts), and ``manifest.json`` (key, images, what was skipped); all of them appear
+    together. Rows are in the order of the samples; per image objects first, then background.
+
+    Attributes:
+        folder: Where it lies.
+        images: ``(N, S, S, C + 1)`` uint8, memory-mapped.
+        foreground: ``(N,)`` bool, False for background patches.
+        frames: ``Sample.name`` to ``(height, width)`` in pixels, for every image that could be read.
+        skipped: ``(path, reason)`` of every image that was left out.
+        key: Name of the store's content; another key means other patches.
+        stamps: What is known of the files that it was cut from; None for a store of version 0.1.
+    """
+
+    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
+        self.folder = folder
+        self.key: str = manifest["key"]
+        self.images: NDArray[np.uint8] = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
+        self._rows: NDArray[np.void] = np.load(folder / ROWS, mmap_mode="r", allow_pickle=False)
+        self._masks: NDArray[np.uint8] = np.load(folder / MASKS, mmap_mode="r", allow_pickle=False)
+        self._mask_ends = np.cumsum(self._rows["mask_bytes"], dtype=np.int64)
+        where = folder / MANIFEST
+        self.stamps = Stamps.from_json(manifest["stamps"]) if "stamps" in manifest else None
+        self._names: list[str] = [checked_name(name, where) for name in manifest["samples"]]
+        sizes: dict[str, list[int]] = {checked_name(name, where): size for name, size in manifest["frames"].items()}
+        self.frames: dict[str, tuple[int, int]] = {name: (height, width) for name, (height, width) in sizes.items()}
+        self.foreground: NDArray[np.bool_] = np.array(self._rows["foreground"])
+        self.skipped: list[tuple[Path, str]] = [(Path(path), reason) for path, reason in manifest["skipped"]]
+        if not len(self.images) == len(self._rows) == manifest["patches"]:
+            raise ValueError(f"{folder}: its files do not belong together")
+
+    @classmethod
+    def build(
+        cls,
+        dataset: ImageDataset,
+        source: ObjectnessSource,
+        options: PatchOptions,
+        folder: Path,
+        *,
+        seed: int = 0,
+        workers: int = 2,
+        strict: bool = False,
+        progress: bool | None = None,
+        keep: bool = False,
+    ) -> "PatchStore":
+        """Cut all patches of a data set, or take those that the folder already holds.
+
+        A store is reused when settings and seed are the same, and name, size and time of every image and mask. Where
+        only their folder or a time differs, a hash of their first and last 64 kB decides. A store that is out of date
+        stays until the new one is whole. An interrupted build goes on where it stopped. The bytes do not depend on
+        ``workers``.
+
+        Args:
+            dataset: The images.
+            source: Where their regions come from.
+            options: How patches are cut.
+            folder: Where the store goes; a store there that is out of date is replaced.
+            seed: Of the background windows, 0 or more.
+            workers: Processes; 0 for this one alone.
+            strict: Whether an unreadable image stops the build instead of being skipped.
+            progress: Whether to draw a bar on stderr; None: if that is a terminal.
+            keep: Whether a store of other patches is an error instead of being replaced, because something was learned
+                from it.
+
+        Raises:
+            UsageError: The data set cannot serve the source, no region was found in any image, or ``keep`` and the
+                store that is there is of other patches.
+            UnreadableImageError: An image is unreadable, and ``strict``.
+            ObjdiscError: The disk is full, the folder cannot be written, or a worker died.
+        """
+        source.check(dataset)
+        job = CutJob(dataset, source, options, seed)
+        fresh = not folder.exists()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{folder}: cannot be made ({error.strerror}); choose another --output-dir.") from error
+        try:
+            with locked(folder):
+                store = cls.find(job, folder) or _cut(
+                    job, folder, keep, workers=workers, strict=strict, progress=progress
+                )
+                for leftover in (folder / SHARDS, folder / STAGING):  # of a process that was killed at its very end
+                    shutil.rmtree(leftover, ignore_errors=True)
+        except (UsageError, UnreadableImageError):  # there is nothing that a second call could go on from
+            shutil.rmtree(folder / SHARDS, ignore_errors=True)
+            if fresh:
+                (folder / LOCK).unlink(missing_ok=True)
+                folder.rmdir()
+            raise
+        _report_skipped(store.skipped, len(dataset.samples), strict, folder)
+        return store
+
+    @classmethod
+    def find(cls, job: CutJob, folder: Path) -> "PatchStore | None":
+        """Open a folder's store if it is what a job would cut; None if it is another one, none, or broken.
+
+        Nothing is written.
+        """
+        try:
+            store = cls.open(folder)
+        except UsageError:
+            return None
+        if store.stamps is None:
+            return store if store.key == job.key_of_version_3() else None
+        return store if store.stamps.is_met_by(job.stamps(), job.files()) else None
+
+    @classmethod
+    def open(cls, folder: Path) -> "PatchStore":
+        """Open a store that was built before.
+
+        Raises:
+            UsageError: The folder holds no finished store, or one of another version.
+        """
+        settle(folder)
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            if manifest["format"] not in _READ:
+                raise ValueError(f"format {manifest['format']}, expected {FORMAT_VERSION}")
+            return cls(folder, manifest)
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{folder}: no finished patch store ({error}); build it again.") from error
+
+    def windows(self) -> str:
+        """Return a hash of the images' names and of where each patch lies: what a row stands for.
+
+        It does not depend on where the images are, when they were written, or how patches are cut from windows.
+        """
+        digest = hashlib.blake2b(json.dumps(self._names).encode(), digest_size=16)
+        for field in ("sample", "window", "box", "foreground"):
+            digest.update(np.ascontiguousarray(self._rows[field]).tobytes())
+        return digest.hexdigest()
+
+    @classmethod
+    def renew(cls, job: CutJob, folder: Path) -> None:
+        """Note where the files of a store lie now, so that the next call need not look into them.
+
+        Args:
+            job: What the store was cut by.
+            folder: Of the store, which was found to be that of the job.
+        """
+        store, now = cls.open(folder), job.stamps()
+        if store.stamps is not None and (store.stamps.root, store.stamps.times) != (now.root, now.times):
+            _write_manifest(store, {"stamps": replace(now, edges=store.stamps.edges).to_json()})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to other processes as a path: a pickled memory map would carry every pixel."""
+        return PatchStore.open, (self.folder,)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def size(self) -> int:
+        """Side of a patch in pixels."""
+        return int(self.images.shape[1])
+
+    @property
+    def patches(self) -> Sequence[Patch]:
+        """All patches, without their pixels; each is made when it is asked for."""
+        return _Patches(self)
+
+    def patch(self, index: int) -> Patch:
+        """Return where a row comes from.
+
+        Raises:
+            IndexError: There is no such row.
+        """
+        row = self._rows[index]
+        name = self._names[int(row["sample"])]
+        frame = self.frames[name]
+        box, window = row["box"].tolist(), row["window"].tolist()
+        mask: RunLengthMask | None = None
+        if length := int(row["mask_bytes"]):
+            stop = int(self._mask_ends[index])
+            counts = self._masks[stop - length : stop].tobytes().decode("ascii")
+            mask = {"size": list(frame), "counts": counts}
+        region = Region(tuple(box), int(row["area"]), mask, bool(row["foreground"]), float(row["score"]))
+        return Patch(name, tuple(window), frame, region)
+
+
+class _Patches(Sequence[Patch]):
+    """The rows of a store as a sequence that holds nothing itself."""
+
+    def __init__(self, store: PatchStore) -> None:
+        self._store = store
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    @overload
+    def __getitem__(self, index: int) -> Patch: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Patch]: ...
+    def __getitem__(self, index: int | slice) -> Patch | list[Patch]:
+        if isinstance(index, slice):
+            return [self._store.patch(row) for row in range(*index.indices(len(self)))]
+        return self._store.patch(index)
+
+
+def _cut(job: CutJob, folder: Path, keep: bool, *, workers: int, strict: bool, progress: bool | None) -> PatchStore:
+    """Cut a store beside the one that is there, and let it take that one's place."""
+    old = _open_any(folder)
+    if keep and old is not None and old.stamps is not None:
+        raise UsageError(_changed(folder))
+    plans = job.shards()
+    key = hashlib.blake2b("".join(plan.key for plan in plans).encode(), digest_size=16).hexdigest()
+    shards = finish_shards(job, plans, folder, workers=workers, strict=strict, progress=progress)
+    stamps = replace(job.stamps(), edges=[edges(path) for path in job.files()])
+    with staged(folder) as new:
+        join_shards(job, shards, new, key, stamps)
+        if old is not None and old.stamps is None and _same_patches(old, PatchStore.open(new)):
+            # version 0.1 knew files by their whole paths; what is known by its key goes on being of these patches
+            _write_manifest(PatchStore.open(new), {"key": old.key})
+        elif keep and old is not None:
+            raise UsageError(_changed(folder))
+    return PatchStore.open(folder)
+
+
+def _changed(folder: Path) -> str:
+    return (
+        f"{folder}: images or masks have changed since something was learned from these patches, or the settings by "
+        "which they are cut; begin a new run in another --output-dir."
+    )
+
+
+def _same_patches(one: PatchStore, other: PatchStore) -> bool:
+    """Whether two stores hold the same bytes."""
+    if one.windows() != other.windows() or one.frames != other.frames:
+        return False
+    return all(filecmp.cmp(one.folder / name, other.folder / name, shallow=False) for name in (ROWS, MASKS, IMAGES))
+
+
+def _write_manifest(store: PatchStore, changes: Mapping[str, Any]) -> None:
+    manifest = json.loads((store.folder / MANIFEST).read_text(encoding="utf-8"))
+    write_json(store.folder / MANIFEST, {**manifest, **changes})
+
+
+def _open_any(folder: Path) -> PatchStore | None:
+    try:
+        return PatchStore.open(folder)
+    except UsageError:
+        return None
+
+
+def _report_skipped(skipped: Sequence[tuple[Path, str]], total: int, strict: bool, folder: Path) -> None:
+    if not skipped:
+        return
+    if strict:
+        raise UnreadableImageError(*skipped[0])
+    for path, reason in skipped[:_REPORTED]:
+        log.warning("skipped %s: %s", path, reason)
+    log.warning("%d of %d images skipped; all are listed in %s", len(skipped), total, folder / MANIFEST)

@@ -1,0 +1,139 @@
+"""How well an answer for every pixel agrees with the classes, beside its baselines; as numbers and as text."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from objdisc.datasets.base import ImageDataset
+from objdisc.errors import UnreadableImageError
+from objdisc.evaluation.matching import Matching, label_mapping
+from objdisc.evaluation.pixelcounts import PixelCounts, count_pixels
+from objdisc.evaluation.pixels import PixelMetrics, pixel_metrics
+from objdisc.inference.tiling import Answer
+from objdisc.types import SegmentationMap
+
+_FITTED_ON = 500  # images of the training split, spread evenly, that mappings are fitted on at most
+
+
+@dataclass(frozen=True)
+class DenseScore:
+    """How well a dense answer agrees with the classes of its split.
+
+    Attributes:
+        metrics: The method's; None without ground truth.
+        baselines: Name to the same of what it must beat.
+        matching: How clusters are read as classes in labelIds maps.
+        cluster_to_label: Label id of each cluster there; None without ground truth.
+        cluster_names: The same as class names.
+    """
+
+    metrics: PixelMetrics | None = None
+    baselines: Mapping[str, PixelMetrics] | None = None
+    matching: Matching = "hungarian"
+    cluster_to_label: Mapping[int, int] | None = None
+    cluster_names: Mapping[int, str] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what goes into ``metrics.json``; empty without ground truth."""
+        if self.metrics is None:
+            return {}
+        first = next(iter((self.baselines or {}).items()), None)
+        return {
+            **_summary(self.metrics),
+            "matching": self.matching,
+            "cluster_to_label": {str(cluster): label for cluster, label in (self.cluster_to_label or {}).items()},
+            "majority": self.metrics.majority.classes,
+            "pixels": self.metrics.to_json(),
+            "baselines": {name: found.to_json() for name, found in (self.baselines or {}).items()},
+            **({} if first is None else {"baseline": {"name": first[0], **_summary(first[1])}}),
+        }
+
+
+def _summary(metrics: PixelMetrics) -> dict[str, Any]:
+    """Return the numbers that patches have too, counted in pixels."""
+    return {
+        "accuracy_hungarian": metrics.hungarian.pixel_accuracy,
+        "accuracy_majority": metrics.majority.pixel_accuracy,
+        "accuracy_floor": metrics.accuracy_floor,
+        "mean_iou": metrics.hungarian.mean_iou,
+        "counts": metrics.counts,
+    }
+
+
+def score_dense(
+    counts: PixelCounts,
+    scored: ImageDataset,
+    training: ImageDataset,
+    answer: Answer,
+    baselines: Iterable[tuple[str, Answer]] = (),
+) -> DenseScore:
+    """Score the method and its baselines alike: matched on the scored split itself, and on the training split.
+
+    Clusters are matched one to one where there are as many as classes (the paper's protocol), else each is read as
+    its most frequent class.
+
+    Args:
+        counts: Of the scored split.
+        scored: That split.
+        training: The split that was trained on; the same object where there is no other.
+        answer: The method's.
+        baselines: Name and answer of each.
+    """
+    fitted_on = None if training is scored else _count(training, answer, counts.num_clusters, _FITTED_ON)
+    matching: Matching = "hungarian" if counts.num_clusters == len(counts.class_ids) else "majority"
+    mapping = label_mapping(counts.counts(), matching)
+    names = {cluster: counts.class_names[label] for cluster, label in mapping.items()}
+    rivals = {}
+    for name, rival in baselines:
+        found = _count(scored, rival, counts.num_clusters)
+        if found is not None:
+            rivals[name] = pixel_metrics(found)
+    return DenseScore(pixel_metrics(counts, fitted_on), rivals, matching, mapping, names)
+
+
+def _count(dataset: ImageDataset, answer: Answer, num_clusters: int, most: int | None = None) -> PixelCounts | None:
+    """Count over images with labels, all or at most so many of them; None where there is none."""
+    labelled = [sample for sample in dataset.samples if dataset.label_paths(sample)]
+    taken = len(labelled) if most is None else min(most, len(labelled))
+    chosen = np.linspace(0, len(labelled) - 1, taken, dtype=int)
+
+    def answers() -> Iterator[SegmentationMap]:
+        for number in chosen.tolist():
+            try:
+                yield answer(dataset, labelled[number])
+            except UnreadableImageError:
+                continue  # the store has named it
+
+    return count_pixels(dataset, answers(), num_clusters)[0] if labelled and dataset.has_ground_truth else None
+
+
+def format_dense(score: DenseScore, split: str, train_split: str) -> str:
+    """Format the scores as text: one row for the method and one for each baseline, the classes' IoU below.
+
+    Args:
+        score: Of a split with ground truth.
+        split: Its name.
+        train_split: Of the training, whose labels the second matching was fitted on.
+    """
+    assert score.metrics is not None  # nobody formats nothing
+    rows = [("this run", score.metrics), *(score.baselines or {}).items()]
+    width = max(len(name) for name, _ in rows)
+    lines = [f"{'pixel accuracy':{width}}  one to one  majority  mean IoU"]
+    lines += [
+        f"{name:{width}}  {found.hungarian.pixel_accuracy:10.3f}  {found.majority.pixel_accuracy:8.3f}"
+        f"  {found.hungarian.mean_iou:8.3f}"
+        for name, found in rows
+    ]
+    lines.append(f"{'largest class':{width}}  {score.metrics.accuracy_floor:10.3f}")
+    lines.append(f"\nClusters matched on the labels of {split or 'this split'} itself (the paper's protocol).")
+    if score.metrics.transferred is not None:
+        found = score.metrics.transferred
+        lines.append(
+            f"Matched on {train_split} instead: one to one {found['hungarian'].pixel_accuracy:.3f}, "
+            f"majority {found['majority'].pixel_accuracy:.3f}."
+        )
+    shown = score.metrics.hungarian if score.matching == "hungarian" else score.metrics.majority
+    lines.append("IoU: " + ", ".join(f"{name} {value:.3f}" for name, value in shown.iou.items()))
+    return "\n".join(lines)

@@ -1,0 +1,264 @@
+"""Maps of a folder of any size, part by part: what is finished stays finished, and memory does not grow."""
+
+import csv
+import hashlib
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from objdisc.datasets.base import ImageDataset
+from objdisc.errors import ObjdiscError, UsageError
+from objdisc.inference.stitching import paint_regions
+from objdisc.inference.streaming import Ask, CutImage, stream
+from objdisc.io.files import atomic_write
+from objdisc.io.run import Run
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.patches.shards import CutJob, ShardPlan
+from objdisc.patches.windows import PatchOptions
+from objdisc.pipeline.maps import FrameStyle, write_frame
+from objdisc.pipeline.parts import FORMAT_VERSION, AnsweredImage, Part
+from objdisc.retrieval import Centers
+from objdisc.training.inference import Predictions
+from objdisc.types import UNKNOWN
+
+log = logging.getLogger("objdisc")
+
+_REPORTED = 10  # skipped images that are named one by one
+_PLACE = ["image", "sample", "x", "y", "width", "height", "area"]
+_FOUND = ["cluster", "confidence", "objectness", "distance", "best_cluster", "name"]
+
+
+@dataclass
+class Totals:
+    """What was found in a folder so far.
+
+    Attributes:
+        images: Images that could be read.
+        skipped: Images that could not.
+        reused: Images whose objects were known from an earlier, perhaps interrupted, call.
+        clusters: Objects of each cluster; of ``UNKNOWN`` too.
+    """
+
+    images: int = 0
+    skipped: int = 0
+    reused: int = 0
+    clusters: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def objects(self) -> int:
+        """All objects, unknown ones too."""
+        return self.clusters.total()
+
+
+@dataclass(frozen=True, eq=False)
+class FolderJob:
+    """A folder to segment.
+
+    Attributes:
+        answer: Where the maps go.
+        dataset: The images.
+        source: Where their regions come from.
+        patches: How patches are cut.
+        ask: The run's method.
+        weights: Hash of its weights.
+        centers: The run's cluster centres; None where it does not know them.
+        threshold: Objects farther than this from every centre are unknown; None: no object is.
+        style: Colours and legends.
+        names: What each cluster is called in ``clusters.csv``, K.
+        overlays: Draw at most so many frames, spread evenly over the folder.
+        workers: Threads that cut patches.
+        batch_size: Patches that go through the network at once.
+        strict: Whether the first unreadable image stops the job.
+    """
+
+    answer: Run
+    dataset: ImageDataset
+    source: ObjectnessSource
+    patches: PatchOptions
+    ask: Ask
+    weights: str
+    centers: Centers | None
+    threshold: float | None
+    style: FrameStyle
+    names: Sequence[str]
+    overlays: int
+    workers: int
+    batch_size: int
+    strict: bool
+
+    def run(self) -> Totals:
+        """Segment the folder; parts that an earlier call has finished are neither asked about nor drawn again.
+
+        Raises:
+            UsageError: No image can be used.
+            UnreadableImageError: An image is unreadable, and ``strict``.
+            ObjdiscError: The disk is full, or the folder cannot be written.
+        """
+        self.source.check(self.dataset)
+        plans = CutJob(self.dataset, self.source, self.patches, 0).shards()
+        drawn = self._drawn_samples()
+        totals, first_problem = Totals(), ""
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task("segmenting", total=len(self.dataset.samples))
+            try:
+                for plan in plans:
+                    part = self._part(plan, totals)
+                    self._draw(part, plan, drawn)
+                    first_problem = first_problem or self._note_skipped(part, totals)
+                    self._count(part, totals)
+                    bar.advance(task, len(plan.span))
+            except KeyboardInterrupt:
+                done = totals.images + totals.skipped
+                log.info("%d of %d images are finished; the same command goes on", done, len(self.dataset.samples))
+                raise
+        if totals.images == 0:
+            raise UsageError(f"{self.dataset.root}: none of {totals.skipped} images can be used; {first_problem}")
+        self._write_list(plans)
+        return totals
+
+    def is_unknown(self, image: AnsweredImage) -> list[bool]:
+        """Tell of each object of an image whether it is far from every cluster."""
+        if self.threshold is None:
+            return [False] * len(image.regions)
+        return [bool(distance > self.threshold) for distance in image.distances]
+
+    def shown_clusters(self, image: AnsweredImage) -> list[int]:
+        """Return the cluster of each object of an image, ``UNKNOWN`` for those that are far from all."""
+        pairs = zip(image.clusters.tolist(), self.is_unknown(image), strict=True)
+        return [UNKNOWN if unknown else cluster for cluster, unknown in pairs]
+
+    def _drawn_samples(self) -> frozenset[str]:
+        samples = self.dataset.samples
+        places = np.linspace(0, len(samples) - 1, min(self.overlays, len(samples)), dtype=int)
+        return frozenset(samples[place].name for place in places.tolist())
+
+    def _path(self, plan: ShardPlan, suffix: str) -> Path:
+        return self.answer.path / "parts" / f"{plan.span.start:08d}{suffix}"
+
+    def _key(self, plan: ShardPlan) -> str:
+        root = str(self.dataset.root.absolute())  # parts hold whole paths
+        known = [FORMAT_VERSION, plan.key, root, self.weights, self.centers is not None]
+        return hashlib.blake2b(json.dumps(known).encode(), digest_size=16).hexdigest()
+
+    def _part(self, plan: ShardPlan, totals: Totals) -> Part:
+        """Take the part that an earlier call has written, or ask the method about its images."""
+        key = self._key(plan)
+        part = Part.read(self._path(plan, ".json"), key)
+        if part is not None and not (self.strict and part.skipped):
+            totals.reused += len(part.images)
+            return part
+        samples = [self.dataset.samples[index] for index in plan.span]
+        images, skipped = [], []
+        answers = stream(
+            self.dataset,
+            self.source,
+            self.patches,
+            samples,
+            self.ask,
+            workers=self.workers,
+            batch_size=self.batch_size,
+        )
+        for cut, said in answers:
+            if cut.problem is None:
+                images.append(self._answered(cut, said))
+            elif self.strict:
+                raise cut.problem
+            else:
+                skipped.append((cut.problem.path, cut.problem.reason))
+        part = Part(key, tuple(images), tuple(skipped))
+        part.write(self._path(plan, ".json"))
+        return part
+
+    def _answered(self, cut: CutImage, said: Predictions | None) -> AnsweredImage:
+        if said is None:
+            none = np.zeros(0, np.float32)
+            return AnsweredImage(
+                cut.sample.name, cut.sample.image_path, cut.frame, (), none.astype(np.int64), none, none
+            )
+        if not (np.isfinite(said.probabilities).all() and np.isfinite(said.features).all()):
+            raise ObjdiscError(f"{cut.sample.image_path}: the network's answer is not finite; train the run again.")
+        distances = np.full(len(cut.regions), np.nan, np.float32)
+        if self.centers is not None:
+            distances = self.centers.to_nearest(said.features)
+        clusters, confidence = said.probabilities.argmax(axis=1), said.probabilities.max(axis=1)
+        sample = cut.sample
+        return AnsweredImage(sample.name, sample.image_path, cut.frame, cut.regions, clusters, confidence, distances)
+
+    def _draw(self, part: Part, plan: ShardPlan, drawn: frozenset[str]) -> None:
+        """Write the maps of a part, unless those that lie there are what would be written."""
+        images = [image for image in part.images if not image.is_one_region]
+        wanted = [image.sample for image in images if image.sample in drawn]
+        marker, key = self._path(plan, ".drawn"), self._drawing_key(part, wanted)
+        if marker.is_file() and marker.read_text(encoding="utf-8") == key and self._are_there(images, wanted):
+            return
+        samples = {self.dataset.samples[index].name: self.dataset.samples[index] for index in plan.span}
+        for image in images:
+            clusters = self.shown_clusters(image)
+            segmentation = paint_regions(image.frame, image.regions, clusters, image.confidence, image.sample)
+            pixels = self.dataset.read_image(samples[image.sample]) if image.sample in drawn else None
+            write_frame(self.answer, segmentation, self.style, pixels)
+        with atomic_write(marker) as file:
+            file.write(key)
+
+    def _drawing_key(self, part: Part, wanted: Sequence[str]) -> str:
+        style = self.style
+        shown_as = None if style.shown_as is None else style.shown_as.tolist()
+        mappings = [sorted((mapping or {}).items()) for mapping in (style.cluster_to_label, style.class_colors)]
+        look = [style.colors.tolist(), sorted(style.legend.items()), *mappings, shown_as]
+        values = json.dumps([part.key, self.threshold, look, list(wanted)])
+        return hashlib.blake2b(values.encode(), digest_size=16).hexdigest()
+
+    def _are_there(self, images: Sequence[AnsweredImage], wanted: Sequence[str]) -> bool:
+        maps = (self.answer.cluster_ids / f"{image.sample}_clusterIds.png" for image in images)
+        overlays = (self.answer.overlays / f"{sample}.jpg" for sample in wanted)
+        return all(path.is_file() for path in (*maps, *overlays))
+
+    def _note_skipped(self, part: Part, totals: Totals) -> str:
+        """Name the first skipped images of a folder on the log; return the first of the part."""
+        for path, reason in part.skipped[: max(_REPORTED - totals.skipped, 0)]:
+            log.warning("skipped %s: %s", path, reason)
+        return f"the first: {part.skipped[0][0]}: {part.skipped[0][1]}" if part.skipped else ""
+
+    def _count(self, part: Part, totals: Totals) -> None:
+        totals.images += len(part.images)
+        totals.skipped += len(part.skipped)
+        for image in part.images:
+            totals.clusters.update(self.shown_clusters(image))
+
+    def _write_list(self, plans: Sequence[ShardPlan]) -> None:
+        """Join the parts to ``clusters.csv``, one of them in memory at a time."""
+        with atomic_write(self.answer.clusters_csv) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow([*_PLACE, *_FOUND])
+            for plan in plans:
+                part = Part.read(self._path(plan, ".json"), self._key(plan))
+                if part is None:
+                    raise ObjdiscError(f"{self._path(plan, '.json')}: changed while it was used; segment again.")
+                for image in part.images:
+                    writer.writerows(self._lines(image))
+
+    def _lines(self, image: AnsweredImage) -> Iterator[list[object]]:
+        for place, shown in enumerate(self.shown_clusters(image)):
+            region, best = image.regions[place], int(image.clusters[place])
+            distance = image.distances[place]
+            yield [
+                str(image.path),
+                image.sample,
+                *region.box,
+                region.area,
+                shown,
+                f"{image.confidence[place]:.4f}",
+                f"{region.score:.4f}",
+                "" if np.isnan(distance) else f"{distance:.4f}",
+                best,
+                "unknown" if shown == UNKNOWN else self.names[best],
+            ]

@@ -1,0 +1,57 @@
+"""Folders of what commands make of a finished run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from objdisc.datasets import ImageDataset
+from objdisc.errors import UsageError
+from objdisc.io.claims import claimed
+from objdisc.io.marks import Mark
+from objdisc.io.paths import is_inside
+from objdisc.io.run import Run
+from objdisc.pipeline.images import fingerprint
+from objdisc.pipeline.loading import FrozenRun, weights_name
+
+
+@contextmanager
+def result_folder(
+    command: str,
+    frozen: FrozenRun,
+    named: Path | None,
+    usual: Path,
+    *,
+    dataset: ImageDataset | None = None,
+    subject: str = "",
+) -> Iterator[Path]:
+    """Hold the folder of a command's results, as ``io.claims.claimed`` says.
+
+    Args:
+        command: Its name.
+        frozen: The run that they are of.
+        named: The folder that was asked for; None for the usual one.
+        usual: The folder where none is asked for.
+        dataset: The images; None where none are read.
+        subject: What is asked for; see ``io.marks.Mark``.
+
+    Yields:
+        The folder.
+
+    Raises:
+        UsageError: It holds anything else, cannot be written, or another process writes to it.
+    """
+    run = frozen.run.path
+    inside = named is None and usual.is_relative_to(run)
+    if inside and not is_inside(usual / "results", run):
+        raise UsageError(f"{usual}: lies behind a link that leads out of {run}; give another --output-dir.")
+    data, images = (None, "") if dataset is None else (dataset.root, fingerprint(dataset))
+    weights = weights_name(frozen.run)
+    mark = Mark.now(command, data=data, images=images, subject=subject, run=run, weights=weights)
+    with claimed(named or usual, mark, other_weights=inside) as folder:
+        yield folder
+
+
+def beside(run: Run, command: str) -> Path:
+    """Return the folder ``RUN_COMMAND`` beside a run."""
+    path = run.path if run.path.name not in {"", ".."} else run.path.resolve()
+    return path.with_name(f"{path.name}_{command}")

@@ -1,0 +1,118 @@
+"""A finished run as a frozen bundle: its settings and its method, loaded without executing anything of it."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from objdisc.augmentation.views import to_network_input
+from objdisc.config.parser import load
+from objdisc.errors import UsageError
+from objdisc.io.run import Run
+from objdisc.methods.base import Method
+from objdisc.patches.store import PatchStore
+from objdisc.pipeline.options import DiscoverOptions, build_method
+from objdisc.pipeline.stages import plan
+from objdisc.retrieval import Index
+from objdisc.training.engine import check_device, make_accelerator
+
+
+@dataclass(frozen=True)
+class FrozenRun:
+    """What a finished run knows.
+
+    Attributes:
+        run: Its folder.
+        options: Its settings.
+        method: Its method with the weights of the last epoch, in evaluation mode.
+    """
+
+    run: Run
+    options: DiscoverOptions
+    method: Method
+
+
+def open_frozen(path: Path, *, allow_import: bool = False, device: str = "auto") -> FrozenRun:
+    """Load a finished run.
+
+    Args:
+        path: Its folder.
+        device: Where its network will run, checked before anything is done: auto, cpu, cuda or mps.
+        allow_import: Whether its settings may name classes outside of the package, whose modules are then run.
+
+    Raises:
+        UsageError: The folder is no run, the run is not finished, its weights do not fit its settings, or the device is
+            not there.
+    """
+    check_device(device)
+    run = Run.open(path)
+    if not run.weights.is_file():
+        raise UsageError(f"{run.weights}: missing, the run is not finished; go on with: objdisc train --resume {path}")
+    options = plan(load(DiscoverOptions, run.config, allow_import=allow_import), run)[-1].options
+    method = build_method(options, weights="none")
+    try:
+        missing = method.load_state_dict(load_file(run.weights), strict=False).missing_keys
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise UsageError(f"{run.weights}: cannot be loaded ({' '.join(str(error).split())}); train again.") from error
+    if missing:
+        raise UsageError(f"{run.weights}: lacks {missing[0]}, which the method of {run.config} has; train again.")
+    return FrozenRun(run, options, method.eval())
+
+
+def open_answer(run: Run) -> tuple[Index, PatchStore]:
+    """Open what a run said about its answered split, and that split's patches; no image is needed.
+
+    Raises:
+        UsageError: Either is missing, or they do not belong together.
+    """
+    index = Index.open(run)
+    again = f"make it again with: objdisc discover --resume {run.path}"
+    try:
+        store = PatchStore.open(run.patches / (index.split or "all"))
+    except UsageError as error:
+        raise UsageError(f"{str(error).partition('; build')[0]}; {again}") from error
+    if (index.store_key, index.weights) != (store.key, weights_name(run)):
+        raise UsageError(f"{run.index}: of other weights or other patches than the run holds now; {again}")
+    return index, store
+
+
+def weights_name(run: Run) -> str:
+    """Identify a run's weights, for caches of what they computed."""
+    return hashlib.blake2b(run.weights.read_bytes(), digest_size=16).hexdigest()
+
+
+def foreground_scorer(frozen: FrozenRun, device: str) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None:
+    """Make the run's foreground head a function of patches; None if its method learned none.
+
+    Args:
+        frozen: The run.
+        device: Where the network runs: auto, cpu, cuda or mps.
+
+    Returns:
+        A function from ``(n, S, S, 4)`` uint8 patches to ``(n,)`` probabilities.
+    """
+    accelerator = make_accelerator(device, frozen.options.training.precision)
+    method = frozen.method.to(accelerator.device)
+    encoder, side = method.encoder, frozen.options.patches.size
+
+    @torch.no_grad()
+    def probability(patches: NDArray[np.uint8]) -> torch.Tensor | None:
+        raw = torch.from_numpy(patches).to(accelerator.device)
+        with accelerator.autocast():
+            return method.foreground_probability(to_network_input(raw, "keep", encoder.mean, encoder.std))
+
+    if probability(np.zeros((1, side, side, 4), np.uint8)) is None:
+        return None
+
+    def scorer(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
+        likely = probability(patches)
+        assert likely is not None  # asked above
+        return np.asarray(likely.float().cpu().numpy())
+
+    return scorer

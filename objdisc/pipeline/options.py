@@ -1,0 +1,256 @@
+"""What a run starts from: its options, and the data, regions, patches and method that they name."""
+
+import logging
+import os
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from objdisc.config.components import Component, component, flag_only, flat, positional
+from objdisc.config.parser import dump
+from objdisc.datasets import ImageDataset, Reading, available_splits, open_dataset
+from objdisc.datasets.toycity.generate import generate_toy_city
+from objdisc.errors import UsageError
+from objdisc.io.files import read_json
+from objdisc.io.paths import checked_name
+from objdisc.io.run import Run
+from objdisc.io.staging import final_place
+from objdisc.methods.base import Method
+from objdisc.models.encoder import Pooling, build_encoder
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.objectness.foreground import Foreground
+from objdisc.objectness.instances import Instances
+from objdisc.objectness.whole import Whole
+from objdisc.objectness.windows import Windows
+from objdisc.patches.shards import CutJob
+from objdisc.patches.store import PatchStore
+from objdisc.patches.windows import PatchOptions
+from objdisc.training.trainer import TrainerOptions
+
+log = logging.getLogger("objdisc")
+
+_STARTED = " (started from "
+
+TOY_CITY = Path("runs/cache/toycity")
+
+
+@dataclass(frozen=True)
+class DiscoverOptions:
+    """Find object categories in a folder of images, without class labels, and show how good they are.
+
+    Where ground truth lies beside the images, it is read after the training, to score: no weight, epoch, threshold or
+    number of clusters depends on it.
+
+    Attributes:
+        path: Folder in Cityscapes layout, or any folder of images. Without one: $CITYSCAPES_DATASET, and without that
+            a generated toy city.
+        train_split: Split to train on; train where there is one.
+        split: Split to answer for: scored, mapped and drawn; val where there is one, else the split of the training.
+        foreground: Classes that count as objects, by name, with commas between; the eight moving classes in
+            Cityscapes layout. All that training sees of it is object or not.
+        num_clusters: K, the number of categories to find.
+        objectness: Where objects may be, by name; auto: instance masks, or whole images, or windows, whichever the
+            data has.
+        method: The clustering method, by name.
+        encoder: nin, googlenet, or any model of timm or segmentation-models-pytorch.
+        weights: Start of the encoder: none, imagenet, or a file.
+        channels: Of the images that the encoder takes: 3 for RGB, 4 with infrared.
+        pooling: Of the encoder's last feature map: max or avg; networks of this package keep their own.
+        baseline: Train the paper's baseline too, k-means on the same encoder, and print it beside the method.
+        strict: Stop at the first unreadable image instead of skipping it.
+        output_dir: Folder of the run; runs/DATASET_METHOD_kK_sSEED if none is given. One that holds anything else than
+            this very run is refused.
+        overwrite: Replace the run in that folder; it stays as it is until the new one is whole.
+        resume: Run to go on with, exactly where it stopped, with its own settings.
+        allow_import: Import classes that lie outside of the package, where configs or flags name some; that runs their
+            modules.
+        init_from: Finished run whose weights the method starts from, as far as they fit; its encoder must.
+        stages: Runs that make up this one, in order: a mapping from names to settings of their own (``method``,
+            ``patches`` and those of the training), the rest as here. Each starts from the one before; the last is this
+            run, the others lie in its folder under stages. {} for none; without it those of the method, where it is a
+            chain and no ``init_from`` is given.
+        overlays: Draw at most this many frames.
+        reading: How images are read: which classes are told apart for scoring and which pixels take part, the scale,
+            the bands, and which images are left out.
+        patches: How patches are cut.
+        training: How the method is trained.
+    """
+
+    path: Path | None = positional(default=None)
+    train_split: str | None = None
+    split: str | None = None
+    foreground: tuple[str, ...] | None = None
+    num_clusters: int = 8
+    objectness: Component | None = component(ObjectnessSource, "objdisc.objectness")
+    method: Component = component(
+        Method,
+        "objdisc.methods",
+        default=Component("objdisc.methods.kmeans_memory.KMeansMemory"),
+        given=("encoder", "num_clusters", "seed"),
+    )
+    encoder: str = "tf_efficientnet_lite0"
+    weights: str = "imagenet"
+    channels: int = 3
+    pooling: Pooling = "max"
+    baseline: bool = False
+    strict: bool = False
+    output_dir: Path | None = None
+    overwrite: bool = flag_only()
+    resume: Path | None = None
+    allow_import: bool = flag_only()
+    init_from: Path | None = None
+    stages: dict[str, dict[str, Any]] | None = None
+    overlays: int = 50
+    reading: Reading = field(default_factory=Reading)
+    patches: PatchOptions = field(default_factory=PatchOptions)
+    training: TrainerOptions = flat(TrainerOptions)
+
+    def __post_init__(self) -> None:
+        """Check what needs no data.
+
+        Raises:
+            UsageError: K is below 2, a split's name is no name of a folder, or two settings exclude each other.
+        """
+        if self.num_clusters < 2:
+            raise UsageError(f"--num-clusters {self.num_clusters}: at least 2 are needed to tell anything apart.")
+        if self.overwrite and self.resume is not None:
+            raise UsageError("--overwrite and --resume: a run is either replaced or gone on with; give one of them.")
+        for split in filter(None, (self.train_split, self.split)):
+            checked_name(split, "--split")  # folders are called after it
+
+
+def find_data(path: Path | None) -> Path:
+    """Return the folder to work on: the one that was given, $CITYSCAPES_DATASET, or the generated toy city."""
+    if path is not None:
+        return path
+    if named := os.environ.get("CITYSCAPES_DATASET"):
+        log.info("no folder given: taking $CITYSCAPES_DATASET, %s", named)
+        return Path(named)
+    log.info("no folder given: taking the generated toy city, %s", TOY_CITY)
+    return generate_toy_city(TOY_CITY)
+
+
+def open_splits(path: Path, options: DiscoverOptions) -> tuple[ImageDataset, ImageDataset]:
+    """Open the split to train on and the split to answer for; the same object twice where they are the same.
+
+    Raises:
+        UsageError: A split is missing or empty.
+    """
+    splits = available_splits(path)
+    first = "train" if "train" in splits or not splits else splits[0]
+    train_split = options.train_split or first
+    split = options.split or ("val" if "val" in splits else train_split)
+    dataset = open_dataset(path, train_split, options.foreground, options.reading)
+    if split == train_split or not splits:
+        log.warning("trained and scored on the same split, %s", dataset.split or "the whole folder")
+        return dataset, dataset
+    return dataset, open_dataset(path, split, options.foreground, options.reading)
+
+
+def choose_objectness(named: Component | None, dataset: ImageDataset) -> ObjectnessSource:
+    """Build the source that was named, or take the first that the data can serve, and say which."""
+    if named is not None:
+        return named.build(ObjectnessSource)
+    source: ObjectnessSource
+    if dataset.has_instances:
+        source = Instances()
+    elif any(dataset.mask_paths(sample) for sample in dataset.samples):
+        source = Foreground()
+    elif dataset.labels_whole_images or dataset.is_foreground(dataset.samples[0]) is not None:
+        source = Whole()
+    else:
+        source = Windows()
+    log.info("objectness: %s (choose with --objectness)", type(source).__name__.lower())
+    return source
+
+
+def build_store(
+    run: Run, dataset: ImageDataset, source: ObjectnessSource, options: DiscoverOptions, *, keep: bool = False
+) -> PatchStore:
+    """Cut a split's patches into the run's folder, or take them from there.
+
+    Args:
+        run: Folder to write to.
+        dataset: The split.
+        source: Where its regions come from.
+        options: How patches are cut.
+        keep: See ``PatchStore.build``.
+    """
+    return PatchStore.build(
+        dataset,
+        source,
+        options.patches,
+        store_folder(run, dataset),
+        seed=options.training.seed,
+        workers=options.training.workers,
+        strict=options.strict,
+        keep=keep,
+    )
+
+
+def store_folder(run: Run, dataset: ImageDataset) -> Path:
+    """Return where a run keeps the patches of a split."""
+    return run.patches / (dataset.split or "all")
+
+
+def cut_job(dataset: ImageDataset, source: ObjectnessSource, options: DiscoverOptions) -> CutJob:
+    """Return what ``build_store`` would cut."""
+    return CutJob(dataset, source, options.patches, options.training.seed)
+
+
+def build_method(options: DiscoverOptions, weights: str | None = None) -> Method:
+    """Build the method with its encoder; the seed alone decides what is random in it.
+
+    Args:
+        options: Names and arguments.
+        weights: Other weights to start from than the options name.
+    """
+    torch.manual_seed(options.training.seed)
+    weights = options.weights if weights is None else weights
+    encoder = build_encoder(options.encoder, weights, options.channels, pooling=options.pooling)
+    if options.init_from is not None:
+        encoder.supervision = _supervision_of(options.init_from, encoder.supervision)
+    return options.method.build(Method, encoder=encoder, num_clusters=options.num_clusters, seed=options.training.seed)
+
+
+def _supervision_of(start: Path, otherwise: str) -> str:
+    """Say what the weights of a run have seen, and that they come from it; the run itself may be yet to come."""
+    try:
+        otherwise = str(read_json(Run(start).metrics).get("supervision", otherwise))
+    except UsageError:
+        log.debug("%s says nothing of its supervision", start)
+    return f"{otherwise.partition(_STARTED)[0]}{_STARTED}{final_place(start)})"
+
+
+def labels_seen(supervision: str) -> str:
+    """Cut what a run notes of its supervision down to the labels that its weights have seen; empty if none."""
+    return supervision.partition(_STARTED)[0].removeprefix("none")
+
+
+def difference(one: DiscoverOptions, other: DiscoverOptions) -> str:
+    """Name the first setting that differs, with both values; empty where two runs would be the same.
+
+    Where data and run lie, and what hardware they use, makes no other run.
+    """
+
+    def settings(of: DiscoverOptions) -> list[str]:
+        training = replace(of.training, device="auto", workers=0)
+        return dump(replace(of, path=None, output_dir=None, resume=None, training=training)).splitlines()
+
+    pairs = zip_longest(settings(one), settings(other), fillvalue="nothing")
+    return next((f"{old.strip()}, now {new.strip()}" for old, new in pairs if old != new), "")
+
+
+def baseline_of(method: Component) -> Component:
+    """Return the paper's baseline with the same part of the encoder frozen: it differs in the objective alone."""
+    shared = {name: value for name, value in method.init_args.items() if name == "freeze"}
+    return Component("objdisc.methods.kmeans_baseline.KMeansBaseline", shared)
+
+
+def default_output_dir(path: Path, options: DiscoverOptions) -> Path:
+    """Return ``runs/<dataset>_<method>_k<K>_s<seed>``."""
+    method = options.method.class_path.split(".")[-2]
+    return Path("runs") / f"{path.resolve().name}_{method}_k{options.num_clusters}_s{options.training.seed}"

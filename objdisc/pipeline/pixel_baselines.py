@@ -1,0 +1,138 @@
+"""What a dense method must beat: k-means on colours, places or features of pixels, and a network that never learned."""
+
+from collections.abc import Callable, Iterator
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from objdisc.augmentation.views import to_network_input
+from objdisc.clustering.kmeans import kmeans, nearest
+from objdisc.datasets.base import ImageDataset
+from objdisc.errors import UnreadableImageError
+from objdisc.inference.tiling import Answer, Tiling, segment_image
+from objdisc.losses.kmeans_memory import squared_distances
+from objdisc.methods.base import Method
+from objdisc.models.encoder import Encoder
+from objdisc.patches.store import PatchStore
+from objdisc.pipeline.options import DiscoverOptions, build_method
+from objdisc.training.inference import Predictor
+from objdisc.types import Batch, Sample, SegmentationMap
+
+_IMAGES = 100  # that k-means sees, and of each so many pixels
+_PIXELS = 200
+_RESTARTS = 5
+
+
+def pixel_baselines(
+    options: DiscoverOptions, dataset: ImageDataset, store: PatchStore, tiling: Tiling
+) -> Iterator[tuple[str, Answer]]:
+    """Fit each baseline on valid pixels of the training split, as the method is, and yield its name and its answers.
+
+    Args:
+        options: Of the run: K, network, seed.
+        dataset: The training split.
+        store: Its crops.
+        tiling: How networks see full images.
+    """
+    yield "k-means on colour", _kmeans_of(options, dataset, _colors)
+    yield "k-means on colour and position", _kmeans_of(options, dataset, _colors_and_places)
+    features = _FeatureKMeans(build_method(options).encoder, options.num_clusters)
+    features.fit(store, options)
+    yield "k-means on the encoder's features", _by_network(features, options, tiling)
+    yield "network that never learned", _by_network(build_method(options), options, tiling)
+
+
+def _by_network(method: Method, options: DiscoverOptions, tiling: Tiling) -> Answer:
+    ask = Predictor(method, options.training)
+    return lambda dataset, sample: segment_image(ask, dataset, sample, tiling)
+
+
+def _colors(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.asarray(image.reshape(-1, image.shape[2]) / 255, np.float32)
+
+
+def _colors_and_places(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Column and row beside the colour, each from 0 to 1 over the image."""
+    height, width = image.shape[:2]
+    y, x = np.mgrid[:height, :width].reshape(2, -1) / [[max(height - 1, 1)], [max(width - 1, 1)]]
+    return np.column_stack([_colors(image), x, y]).astype(np.float32)
+
+
+def _kmeans_of(
+    options: DiscoverOptions, dataset: ImageDataset, describe: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+) -> Answer:
+    """Run k-means on pixels drawn from images that are drawn at random."""
+    rng = np.random.default_rng(options.training.seed)
+    drawn = []
+    for number in rng.permutation(len(dataset.samples))[:_IMAGES]:
+        sample = dataset.samples[number]
+        try:
+            image, valid = dataset.read_image(sample), dataset.read_valid(sample).ravel()
+        except UnreadableImageError:
+            continue  # the store has named it
+        drawn.append(describe(image)[rng.choice(np.flatnonzero(valid), min(_PIXELS, int(valid.sum())), replace=False)])
+    points = torch.from_numpy(np.concatenate(drawn))
+    centroids = kmeans(points, options.num_clusters, seed=options.training.seed, restarts=_RESTARTS)[0]
+
+    def answer(dataset: ImageDataset, sample: Sample) -> SegmentationMap:
+        image = dataset.read_image(sample)
+        found = nearest(torch.from_numpy(describe(image)), centroids)[0]
+        clusters = found.numpy().astype(np.int16).reshape(image.shape[:2])
+        return SegmentationMap(sample.name, clusters, np.ones(clusters.shape, np.float32))
+
+    return answer
+
+
+class _FeatureKMeans(Method):
+    """k-means on the feature vectors of an encoder that stays as it is.
+
+    Args:
+        encoder: A network with feature maps.
+        num_clusters: K.
+        stride: Pixels of the image that one pixel of the feature map may stand for, at most.
+    """
+
+    per_pixel: ClassVar[bool] = True
+    centroids: Tensor
+
+    def __init__(self, encoder: Encoder, num_clusters: int, stride: int = 8) -> None:
+        super().__init__(encoder, num_clusters)
+        self.stride = stride
+
+    @torch.no_grad()
+    def fit(self, store: PatchStore, options: DiscoverOptions) -> None:
+        """Draw valid places of random crops, and cluster their features."""
+        rng = np.random.default_rng(options.training.seed)
+        generator = torch.Generator().manual_seed(options.training.seed)
+        training, encoder = options.training, self.encoder.eval()
+        drawn = []
+        for row in rng.permutation(len(store))[:_IMAGES]:
+            crop = torch.from_numpy(np.array(store.images[row]))[None]
+            image = to_network_input(crop, training.background, encoder.mean, encoder.std, training.equalization)
+            features = encoder.feature_map(image, self.stride)[0].float()  # (F, h, w)
+            valid = nn.functional.adaptive_avg_pool2d(crop[..., -1].float(), features.shape[1])[0] > 127
+            places = valid.flatten().nonzero()[:, 0]
+            chosen = places[torch.randperm(len(places), generator=generator)[:_PIXELS]]
+            drawn.append(features.flatten(1)[:, chosen].T)
+        points = torch.cat(drawn)
+        self.register_buffer("centroids", kmeans(points, self.num_clusters, seed=training.seed, restarts=_RESTARTS)[0])
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return a softmax over negative distances to the centroids, ``(B, K, h, w)``."""
+        features = self.encoder.feature_map(images, self.stride).float()  # (B, F, h, w)
+        points = features.flatten(2).mT.flatten(0, 1)
+        distances = squared_distances(points, self.centroids)
+        probabilities = torch.softmax(-distances / distances.mean(), dim=1)
+        batch, _, height, width = features.shape
+        return probabilities.reshape(batch, height, width, self.num_clusters).permute(0, 3, 1, 2)
+
+    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+        """Refuse: there is nothing to train."""
+        raise NotImplementedError("k-means has no training step; call fit")
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the mean of each image's feature map, ``(B, F)`` float32."""
+        return self.encoder.feature_map(images, self.stride).float().mean(dim=(2, 3))

@@ -1,0 +1,183 @@
+"""A chain of runs as one: what each stage is set to, how it is trained and scored, and the table of all of them."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from objdisc.config.parser import dump, override
+from objdisc.datasets import ImageDataset
+from objdisc.errors import UsageError
+from objdisc.io.files import atomic_write, read_json, write_json
+from objdisc.io.run import Run
+from objdisc.io.staging import final_place
+from objdisc.methods.base import Method
+from objdisc.patches.store import PatchStore
+from objdisc.pipeline.options import DiscoverOptions, build_method
+from objdisc.pipeline.scoring import score
+from objdisc.training.trainer import TrainerOptions, fit, predict
+
+log = logging.getLogger("objdisc")
+
+_SHOWN = ("accuracy_hungarian", "nmi", "ari", "training_seconds")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run of a chain.
+
+    Attributes:
+        name: What it is called.
+        run: Its folder; the folder of the whole for the last.
+        options: Its settings, with no stages of their own, and the stage before as its start.
+    """
+
+    name: str
+    run: Run
+    options: DiscoverOptions
+
+
+def plan(options: DiscoverOptions, run: Run) -> list[Stage]:
+    """Lay out the runs that options ask for, in order; one where they are no chain.
+
+    A budget of time is shared among the stages by their epochs; one that a stage has of its own stays its.
+
+    Args:
+        options: Of the whole.
+        run: Its folder.
+
+    Raises:
+        UsageError: A stage has settings that are unknown, or are not its own to have.
+    """
+    chain: Mapping[str, Mapping[str, Any]] | None = options.stages
+    if chain is None:
+        chain = {} if options.init_from else options.method.find(Method).default_stages
+    chain = chain or {"": {}}
+    whole = replace(options, stages={}, resume=None)
+    settings: list[DiscoverOptions] = []
+    for name, changes in chain.items():
+        if len(chain) > 1:
+            _check_changes(name, changes)
+        settings.append(override(whole, changes, f"stages.{name}") if changes else whole)
+    if settings[-1].patches != whole.patches:
+        raise UsageError(f"stages.{name}: the last stage answers for the whole; set its patches there")
+    epochs = sum(own.training.epochs for own in settings)
+    stages: list[Stage] = []
+    for (name, changes), own in zip(chain.items(), settings, strict=True):
+        training = own.training
+        if "budget_minutes" not in changes and epochs:
+            training = replace(training, budget_minutes=training.budget_minutes * training.epochs / epochs)
+        before = stages[-1].run.path if stages else options.init_from
+        folder = run if len(stages) == len(chain) - 1 else Run(run.stages / name)
+        stages.append(Stage(name, folder, replace(own, init_from=before, training=training)))
+    return stages
+
+
+def _check_changes(name: str, changes: Mapping[str, Any]) -> None:
+    known = {"method", "patches", *(field.name for field in fields(TrainerOptions))} - {"seed", "device", "workers"}
+    foreign = [key for key in changes if key not in known]
+    if foreign:
+        raise UsageError(
+            f"stages.{name}: {foreign[0]} is not a stage's to set; stages differ in method, patches, epochs, "
+            "batch_size, lr and other settings of the training"
+        )
+    if not name.replace("_", "").replace("-", "").isalnum():
+        raise UsageError(f"stages: {name!r} cannot be the name of a folder; use letters and digits")
+
+
+def is_finished(stage: Stage) -> bool:
+    """Whether a stage that others start from was trained and scored: it stays as it is."""
+    return stage.run.weights.is_file() and stage.run.metrics.is_file()
+
+
+def run_stage(
+    stage: Stage, dataset: ImageDataset, store: PatchStore, scored: tuple[ImageDataset, PatchStore] | None
+) -> float:
+    """Train a stage that others start from, and score it like a run of its own.
+
+    One that was interrupted goes on where it stopped; a finished one stays as it is.
+
+    Args:
+        stage: Which.
+        dataset: The split of the training.
+        store: Its patches.
+        scored: The split to answer for and its patches; None in processes other than the main one.
+
+    Returns:
+        Seconds that its training took.
+    """
+    run, options = stage.run, stage.options
+    if is_finished(stage):
+        return float(read_json(run.metrics)["training_seconds"])
+    log.info("stage %s: %s, %d epochs", stage.name, method_name(options), options.training.epochs)
+    run = Run.create(run.path)
+    if scored is not None:
+        with atomic_write(run.config) as file:
+            file.write(dump(replace(options, output_dir=final_place(run.path), init_from=_final(options.init_from))))
+    method = build_method(options)
+    start = None if options.init_from is None else Run(options.init_from)
+    seconds = fit(method, store, run, options.training, resume=True, init_from=start)
+    if scored is not None:
+        answered, patches = scored
+        numbers = score(answered, patches, predict(method, patches, options.training)).numbers
+        said = {"split": answered.split, "train_split": dataset.split, "seed": options.training.seed}
+        said |= {"supervision": method.encoder.supervision, "method": method_name(options)}
+        write_json(run.metrics, {**said, **numbers, "training_seconds": round(seconds, 1)})
+    return seconds
+
+
+def _final(path: Path | None) -> Path | None:
+    return None if path is None else final_place(path)
+
+
+def method_name(options: DiscoverOptions) -> str:
+    """Return the short name of a run's method."""
+    return options.method.class_path.split(".")[-2]
+
+
+def summarise(stages: Sequence[Stage], last: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Gather what each stage of a chain reached, in order.
+
+    Args:
+        stages: All of them.
+        last: Numbers of the last one, which are not on disk yet.
+
+    Returns:
+        For each name: method, epochs, and those of accuracy_hungarian, nmi, ari and training_seconds that are known.
+    """
+    table = {}
+    for stage in stages:
+        numbers = last if stage is stages[-1] else read_json(stage.run.metrics)
+        table[stage.name] = {
+            "method": method_name(stage.options),
+            "epochs": stage.options.training.epochs,
+            **{key: numbers[key] for key in _SHOWN if key in numbers},
+        }
+    return table
+
+
+def format_stages(table: Mapping[str, Mapping[str, Any]]) -> str:
+    """Lay out what ``summarise`` gathered as a table for the terminal."""
+    names = {"accuracy_hungarian": "accuracy", "training_seconds": "seconds"}
+    keys = ["method", "epochs", *(key for key in _SHOWN if any(key in row for row in table.values()))]
+    lines = [["stage", *(names.get(key, key) for key in keys)]]
+    for name, row in table.items():
+        lines.append([name, *(_cell(row.get(key)) for key in keys)])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    texts = range(2)  # names stand left, numbers right
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column in texts else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
+
+
+def _cell(value: float | int | str | None) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3f}" if abs(value) <= 1 else f"{value:.0f}"
+    return str(value)

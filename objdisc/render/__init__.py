@@ -1,0 +1,1 @@
+"""Pictures as files: overlays, sheets, outlines and charts."""
