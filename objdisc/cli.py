@@ -20,10 +20,18 @@ from objdisc.errors import ObjdiscError
 # Module (which has a function of the command's name), its options, what it does. Imported when asked for: torch takes
 # seconds, --help should not
 COMMANDS = {
-    "discover": ("objdisc.commands.discover", "DiscoverOptions", "find object categories in a folder of images, end to end"),
+    "discover": (
+        "objdisc.commands.discover",
+        "DiscoverOptions",
+        "find object categories in a folder of images, end to end",
+    ),
     "train": ("objdisc.commands.discover", "DiscoverOptions", "the training of discover, without maps and pictures"),
     "segment": ("objdisc.commands.segment", "SegmentOptions", "segment any folder of images with a finished run"),
-    "evaluate": ("objdisc.commands.evaluate", "EvaluateOptions", "score a finished run on a data set with ground truth"),
+    "evaluate": (
+        "objdisc.commands.evaluate",
+        "EvaluateOptions",
+        "score a finished run on a data set with ground truth",
+    ),
     "compare": (
         "objdisc.commands.compare.command",
         "CompareOptions",
@@ -34,10 +42,26 @@ COMMANDS = {
         "OverclusteringOptions",
         "read clusters as classes with few labels",
     ),
-    "probe": ("objdisc.commands.supervised.probe", "ProbeOptions", "train a linear classifier on each block of a run's network"),
-    "finetune": ("objdisc.commands.supervised.finetune", "FinetuneOptions", "train a run's network further with a share of the labels"),
-    "retrieve": ("objdisc.commands.retrieve", "RetrieveOptions", "find what looks like an image, or is typical of a cluster"),
-    "export": ("objdisc.commands.export", "ExportOptions", "write a run's answer as COCO, Cityscapes, PNG, CSV or ONNX"),
+    "probe": (
+        "objdisc.commands.supervised.probe",
+        "ProbeOptions",
+        "train a linear classifier on each block of a run's network",
+    ),
+    "finetune": (
+        "objdisc.commands.supervised.finetune",
+        "FinetuneOptions",
+        "train a run's network further with a share of the labels",
+    ),
+    "retrieve": (
+        "objdisc.commands.retrieve",
+        "RetrieveOptions",
+        "find what looks like an image, or is typical of a cluster",
+    ),
+    "export": (
+        "objdisc.commands.export",
+        "ExportOptions",
+        "write a run's answer as COCO, Cityscapes, PNG, CSV or ONNX",
+    ),
     "benchmark": ("objdisc.commands.benchmark.command", "BenchmarkOptions", "measure speed and memory on this machine"),
 }
 EXIT_INTERRUPTED = 130

@@ -6,11 +6,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from objdisc.cli import main
+from objdisc.datasets import open_dataset
 from objdisc.datasets.toycity.generate import generate_toy_city
 from objdisc.io.run import Run
+from objdisc.models.encoder import Encoder
+from objdisc.objectness.instances import Instances
+from objdisc.patches.store import PatchStore
+from objdisc.patches.windows import PatchOptions
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -66,3 +73,22 @@ def small_run(toy_city: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     settings += ["--workers", "0", "--device", "cpu", "--num-clusters", "4", "--overlays", "2"]
     assert main(["discover", str(toy_city), *settings, "--output-dir", str(folder)]) == 0
     return Run.open(folder)
+
+
+@pytest.fixture(scope="session")
+def toy_store(toy_city: Path, tmp_path_factory: pytest.TempPathFactory) -> PatchStore:
+    """Cut the toy city's train split into patches of 32 pixels; tests only read it."""
+    folder = tmp_path_factory.mktemp("patches")
+    return PatchStore.build(open_dataset(toy_city, "train"), Instances(), PatchOptions(size=32), folder, workers=0)
+
+
+@pytest.fixture
+def make_encoder() -> Callable[[], Encoder]:
+    """Give a function that makes the same small network again and again; its weights are random, so it learns."""
+
+    def make() -> Encoder:
+        torch.manual_seed(0)
+        layers = [nn.Conv2d(3, 16, 5, stride=4), nn.BatchNorm2d(16), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()]
+        return Encoder(nn.Sequential(*layers), 64)
+
+    return make

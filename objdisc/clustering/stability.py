@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from objdisc.clustering.discriminant import view_discriminant
 from objdisc.clustering.kmeans import centroids_of, nearest
+from objdisc.clustering.projections import view_discriminant
 
 logger = logging.getLogger(__name__)
 

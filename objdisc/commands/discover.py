@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from objdisc.inference.predict import predict
 from objdisc.io.run import Run, read_metrics_log
 from objdisc.io.staging import staged
 from objdisc.methods.base import Method
@@ -22,7 +23,8 @@ from objdisc.pipeline.results import Trained, announce, answer_for, report_data,
 from objdisc.pipeline.stages import Stage, run_stage
 from objdisc.report.gallery import write_report
 from objdisc.retrieval import Centers
-from objdisc.training.trainer import TrainerOptions, fit, predict
+from objdisc.training.options import TrainerOptions
+from objdisc.training.trainer import fit
 
 __all__ = ["DiscoverOptions", "Trained", "discover", "train"]
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from objdisc.commands.segment import choose_source, open_split
 from objdisc.config.components import Component, component, flag_only, positional
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
 from objdisc.evaluation.counts import format_table, write_counts
+from objdisc.inference.predict import Predictions, Predictor, predict
 from objdisc.inference.tiling import segment_image
 from objdisc.io.files import write_json
 from objdisc.io.run import Run
@@ -17,12 +17,10 @@ from objdisc.patches.store import PatchStore
 from objdisc.pipeline.dense import check_dense, tiling_of, write_dense, write_pictures
 from objdisc.pipeline.dense_score import format_dense, score_dense
 from objdisc.pipeline.folders import result_folder
-from objdisc.pipeline.loading import FrozenRun, open_frozen
+from objdisc.pipeline.loading import FrozenRun, choose_source, open_frozen
 from objdisc.pipeline.maps import write_maps
-from objdisc.pipeline.options import build_store, choose_objectness, find_data
+from objdisc.pipeline.options import build_store, choose_objectness, find_data, open_split
 from objdisc.pipeline.scoring import score, score_maps
-from objdisc.training.inference import Predictor
-from objdisc.training.trainer import Predictions, predict
 from objdisc.types import Sample, SegmentationMap
 
 

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 
 from objdisc import __version__
-from objdisc.commands.segment import matching_of
 from objdisc.config.components import flag_only, positional
 from objdisc.datasets import ImageDataset, open_dataset
 from objdisc.datasets.cityscapes import LABEL_NAMES
@@ -26,7 +25,7 @@ from objdisc.io.staging import final_place, staged
 from objdisc.naming.categories import Names, former_identities, run_identity
 from objdisc.naming.names_file import read_names
 from objdisc.pipeline.folders import result_folder
-from objdisc.pipeline.loading import FrozenRun, open_answer, open_frozen
+from objdisc.pipeline.loading import FrozenRun, matching_of, open_answer, open_frozen
 from objdisc.retrieval import Index
 
 log = logging.getLogger("objdisc")

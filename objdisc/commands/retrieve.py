@@ -9,19 +9,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from objdisc.commands.segment import matching_of
 from objdisc.config.components import flag_only, positional
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.imaging.decode import read_rgb
+from objdisc.inference.predict import Predictor
 from objdisc.io.run import Run
 from objdisc.io.staging import staged
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.folders import result_folder
-from objdisc.pipeline.loading import FrozenRun, open_answer, open_frozen
+from objdisc.pipeline.loading import FrozenRun, matching_of, open_answer, open_frozen
 from objdisc.render.finds import Find, drawn_finds, table, write_finds, write_list, write_sheet
 from objdisc.retrieval import Centers, Hits, Index
 from objdisc.retrieval.query import query_patch, query_region
-from objdisc.training.inference import Predictor
 
 log = logging.getLogger("objdisc")
 

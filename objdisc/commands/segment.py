@@ -9,26 +9,26 @@ from pathlib import Path
 import numpy as np
 
 from objdisc.config.components import Component, component, flag_only, positional
-from objdisc.datasets import ImageDataset, Reading, available_splits, open_dataset
+from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
 from objdisc.export.cityscapes import cluster_id_depth
 from objdisc.imaging.colors import cluster_colors
+from objdisc.inference.predict import Predictor
 from objdisc.inference.tiling import segment_image
-from objdisc.io.files import atomic_write, read_json, write_json
+from objdisc.io.files import atomic_write, write_json
 from objdisc.io.run import Run
 from objdisc.naming.categories import Names, former_identities, run_identity
 from objdisc.naming.names_file import read_names
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.objectness.windows import Windows
 from objdisc.pipeline.dense import check_dense, segment_folder, tiling_of
 from objdisc.pipeline.folder_maps import FolderJob, Totals
 from objdisc.pipeline.folders import result_folder
-from objdisc.pipeline.loading import FrozenRun, foreground_scorer, open_answer, open_frozen, weights_name
+from objdisc.pipeline.loading import FrozenRun, choose_source, matching_of, open_answer, open_frozen, weights_name
 from objdisc.pipeline.maps import FrameStyle
-from objdisc.pipeline.options import choose_objectness
+from objdisc.pipeline.options import choose_objectness, open_split
 from objdisc.render.overlay import UNKNOWN_COLOR
 from objdisc.retrieval import Centers
-from objdisc.training.inference import Predictor, patches_at_once
+from objdisc.training.encoding import patches_at_once
 from objdisc.types import NOTHING, UNKNOWN
 
 log = logging.getLogger("objdisc")
@@ -257,33 +257,3 @@ def write_legend(path: Path, job: FolderJob, rows: Sequence[tuple[int, str, int]
             text = "".join(f"{part:02x}" for part in color)
             writer.writerow([value, cluster, name, f"#{text}" if text else "", count, threshold])
         writer.writerow([int(np.int64(NOTHING).astype(depth)), NOTHING, "nothing found", "", "", ""])
-
-
-def open_split(path: Path, split: str | None, foreground: tuple[str, ...] | None, reading: Reading) -> ImageDataset:
-    """Open the split that was named, else val, else the first there is."""
-    splits = available_splits(path)
-    default = "val" if "val" in splits else next(iter(splits), "")
-    return open_dataset(path, split or default, foreground, reading)
-
-
-def choose_source(named: Component | None, dataset: ImageDataset, frozen: FrozenRun, device: str) -> ObjectnessSource:
-    """Build the source of regions; windows are kept by the run's foreground head, if it learned one."""
-    source = choose_objectness(named, dataset)
-    if isinstance(source, Windows):
-        source.scorer = foreground_scorer(frozen, device)
-        source.scorer_name = weights_name(frozen.run)
-        source.scorer_size = frozen.options.patches.size
-    return source
-
-
-def matching_of(run: Run) -> tuple[dict[int, int] | None, dict[int, str] | None]:
-    """Read which label id and class name each cluster stands for; None where the run was never scored."""
-    numbers = read_json(run.metrics) if run.metrics.is_file() else {}
-    if "cluster_to_label" not in numbers:
-        return None, None
-    try:
-        mapping = {int(cluster): int(label) for cluster, label in numbers["cluster_to_label"].items()}
-        names = {cluster: str(name) for cluster, name in enumerate(numbers["majority"]) if name is not None}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{run.metrics}: damaged; make it again with: objdisc discover --resume {run.path}") from error
-    return mapping, names

@@ -8,27 +8,25 @@ arguments) and ``passed_on`` (flags of another command, kept as they are).
 
 import inspect
 import json
-import re
 from argparse import ArgumentError
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, asdict, fields, is_dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 import yaml
-from jsonargparse import ArgumentParser, DefaultHelpFormatter
+from jsonargparse import ArgumentParser
 
 from objdisc.config.components import Component, component_names, resolve_class_path
 from objdisc.config.flags import (
     check_flags,
     check_values,
     divide_flags,
-    leaf_types,
     option_fields,
     spell_flag,
     split_flags,
 )
+from objdisc.config.help import HelpFormatter, attribute_texts, one_line
 from objdisc.errors import UsageError
 
 Options = TypeVar("Options")
@@ -140,18 +138,7 @@ def _run(parser: ArgumentParser, tokens: Sequence[str], options: type, where: st
     try:
         return dict(parser.parse_args(list(tokens)).as_dict())
     except ArgumentError as error:
-        raise UsageError(f"{where}{_one_line(str(error), options)} See {parser.prog} --help.") from error
-
-
-class _HelpFormatter(DefaultHelpFormatter):
-    """Shows flags with dashes, as they are typed, and components without their import paths."""
-
-    def _expand_help(self, action: Any) -> str:
-        return re.sub(r" \(type: [^()]*, known subclasses: [^()]*\)", "", super()._expand_help(action))
-
-    def _format_action_invocation(self, action: Any) -> str:
-        flags, space, rest = super()._format_action_invocation(action).partition(" ")
-        return (flags.replace("_", "-") if flags.startswith("--") else flags) + space + rest
+        raise UsageError(f"{where}{one_line(str(error), options)} See {parser.prog} --help.") from error
 
 
 def _build_parser(options: type, prog: str) -> ArgumentParser:
@@ -169,9 +156,9 @@ def _build_parser(options: type, prog: str) -> ArgumentParser:
         usage=" ".join([prog, *names, "[--flag VALUE ...]"]),
         exit_on_error=False,
         allow_abbrev=False,
-        formatter_class=_HelpFormatter,
+        formatter_class=HelpFormatter,
     )
-    texts = _attribute_texts(options)
+    texts = attribute_texts(options)
     for item in positionals:
         arity: dict[str, Any] = {} if item.default is MISSING else {"nargs": "?", "default": item.default}
         arity |= {"nargs": "+"} if item.metadata["several"] else {}
@@ -231,13 +218,6 @@ def _drop_replaced(
         for values in configs:
             if item.name in values and values[item.name]["class_path"] != named[-1]:
                 del values[item.name]
-
-
-def _attribute_texts(options: type) -> dict[str, str]:
-    """Read what the class docstring says of each attribute (Google style, indented by four and eight spaces)."""
-    section = inspect.cleandoc(options.__doc__ or "").partition("Attributes:\n")[2]
-    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section, flags=re.MULTILINE)
-    return {name: " ".join(text.split()) for name, text in entries}
 
 
 def _read_config(options: type, path: Path, parser: ArgumentParser, allow_import: bool) -> dict[str, Any]:
@@ -308,22 +288,3 @@ def _from_mapping(options: type[Options], values: Mapping[str, Any]) -> Options:
         else:
             built[item.name] = value
     return options(**built)
-
-
-def _one_line(message: str, options: type) -> str:
-    """Say in one line what jsonargparse says in many."""
-    keys = re.findall(r'Parser key "([^"]+)"', message)
-    key = ".".join(keys[-1:])
-    unknown = re.search(r"Option '([^']+)' is not accepted|does not accept option '([^']+)'", message)
-    if unknown or message.startswith("unrecognized arguments"):
-        name = next(filter(None, unknown.groups())) if unknown else message.partition(": ")[2].lstrip("-")
-        name = name.partition("=")[0]
-        known = [*leaf_types(options), *(item.name for item in option_fields(options))]
-        close = get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]}?" if close and close[0] != name else "."
-        return f"unknown setting {name!r}{f' of {key}' if key else ''}{hint}"
-    wrong = re.search(r"Expected an? (.*?)\. Got value: (.*)", message)
-    if wrong:
-        kind = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", wrong[1])
-        return f"{key}: expected {kind}, got {wrong[2]!r}."
-    return " ".join(message.split()) + "."

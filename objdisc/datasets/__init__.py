@@ -5,8 +5,7 @@ from pathlib import Path
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.datasets.cityscapes import MOVING_CLASSES, Cityscapes, cityscapes_splits, find_cityscapes_root
-from objdisc.datasets.cococlasses import THINGS
-from objdisc.datasets.cocostuff import CocoStuff, coco_splits, find_coco_root
+from objdisc.datasets.cocostuff import THINGS, CocoStuff, coco_splits, find_coco_root
 from objdisc.datasets.grouping import Reading
 from objdisc.datasets.imagefolder import ImageFolder, folder_splits
 from objdisc.datasets.labelmaps import LabelMaps, has_label_maps, label_map_splits

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UsageError
+from objdisc.imaging.colors import even_hues
 from objdisc.imaging.decode import IMAGE_SUFFIXES, image_size, list_images
-from objdisc.imaging.hues import even_hues
 from objdisc.types import Sample
 
 SPLIT_FOLDERS = ("train", "val", "test")

@@ -11,8 +11,8 @@ from objdisc.datasets.grouping import ids_among, scale_map
 from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.datasets.maps import read_label_map
 from objdisc.errors import UsageError
+from objdisc.imaging.colors import even_hues
 from objdisc.imaging.decode import list_images
-from objdisc.imaging.hues import even_hues
 from objdisc.types import Sample
 
 _IMAGES, _LABELS, _CLASSES = "images", "labels", "classes.json"

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.evaluation.segmentation import prediction_path
+from objdisc.imaging.colors import Color
 from objdisc.io.files import write_image
 from objdisc.types import UNKNOWN, SegmentationMap
-
-Color = tuple[int, int, int]
 
 
 def write_label_ids(folder: Path, sample: str, label_ids: NDArray[np.uint8]) -> Path:

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.errors import ObjdiscError, UsageError
+from objdisc.imaging.colors import Color
 from objdisc.imaging.rasters import has_rasterio
-
-Color = tuple[int, int, int]
 
 _BLOCK = 256  # side of the file's own tiles in pixels: windows are written without reading their surroundings back
 

@@ -1,9 +1,13 @@
-"""Colours for clusters: distinct for any K, also to colour-blind eyes, and the same in every run."""
+"""Colours for clusters and classes: distinct for any K, also to colour-blind eyes, and the same in every run."""
 
+import colorsys
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+Color = tuple[int, int, int]
+"""RGB, 0 to 255."""
 
 # Seven colours of Okabe and Ito (https://jfly.uni-koeln.de/color/), ordered so that the first few differ most and stand
 # out from asphalt, sky and vegetation, which street images are full of.
@@ -96,3 +100,9 @@ def _linear(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 def _oklab(linear: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.cbrt(linear @ _RGB_TO_LMS.T) @ _LMS_TO_LAB.T)
+
+
+def even_hues(count: int) -> dict[int, Color]:
+    """Return ``count`` colours with hues evenly spread around the circle, as id to RGB, 0 to 255."""
+    hues = [colorsys.hsv_to_rgb(index / count, 0.75, 0.9) for index in range(count)]
+    return {index: (round(255 * r), round(255 * g), round(255 * b)) for index, (r, g, b) in enumerate(hues)}

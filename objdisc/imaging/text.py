@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Color = tuple[int, int, int]
+from objdisc.imaging.colors import Color
 
 
 @lru_cache(maxsize=1)

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from objdisc.inference.predict import Predictor
 from objdisc.methods.base import Method
 from objdisc.patches.store import PatchStore
-from objdisc.training.inference import Predictor
 from objdisc.training.loader import PatchViews, make_loader
 from objdisc.training.options import TrainerOptions
 

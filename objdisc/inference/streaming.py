@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError
+from objdisc.inference.predict import Predictions, join_predictions
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches.windows import PatchOptions, cut, object_window
-from objdisc.training.inference import Predictions, join_predictions
 from objdisc.types import Region, Sample
 
 Ask = Callable[[torch.Tensor], Predictions]

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.imaging.crops import Window, cut
+from objdisc.inference.predict import Predictor
 from objdisc.models.encoder import PIXELS_AT_ONCE
 from objdisc.objectness.grid import grid_windows
-from objdisc.training.inference import Predictor
 from objdisc.types import Sample, SegmentationMap
 
 Answer = Callable[[ImageDataset, Sample], SegmentationMap]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from objdisc.clustering.whitening import pca_whitening
+from objdisc.clustering.projections import pca_whitening
 from objdisc.errors import UsageError
 from objdisc.methods.base import Encode, Views
 from objdisc.methods.support.pseudolabels import PseudoLabelMethod, encode_with

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.errors import UsageError
+from objdisc.imaging.colors import Color
 from objdisc.io.run import Run
 from objdisc.patches.store import PatchStore
 
 REJECTED = -1
-
-Color = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)

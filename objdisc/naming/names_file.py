@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.errors import UsageError
+from objdisc.imaging.colors import Color
 from objdisc.io.files import read_json
-from objdisc.naming.categories import REJECTED, Color, Names
+from objdisc.naming.categories import REJECTED, Names
 
 FORMAT, VERSION = "objdisc-names", 1
 

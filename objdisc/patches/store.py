@@ -20,8 +20,7 @@ from objdisc.io.paths import checked_name
 from objdisc.io.staging import STAGING, settle, staged
 from objdisc.io.stamps import Stamps, edges
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.patches.building import LOCK, finish_shards, locked
-from objdisc.patches.joining import IMAGES, MANIFEST, MASKS, ROWS, SHARDS, join_shards
+from objdisc.patches.building import IMAGES, LOCK, MANIFEST, MASKS, ROWS, SHARDS, finish_shards, join_shards, locked
 from objdisc.patches.shards import FORMAT_VERSION, CutJob
 from objdisc.patches.windows import PatchOptions
 from objdisc.types import Patch, Region, RunLengthMask

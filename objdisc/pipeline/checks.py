@@ -21,7 +21,7 @@ from objdisc.pipeline.options import (
 from objdisc.pipeline.stages import is_finished as is_stage_finished
 from objdisc.retrieval import Centers, Index
 from objdisc.training.checkpoint import start_from
-from objdisc.training.trainer import check_checkpoint
+from objdisc.training.resuming import check_checkpoint
 
 log = logging.getLogger("objdisc")
 

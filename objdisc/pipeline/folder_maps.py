@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import ObjdiscError, UsageError
+from objdisc.inference.predict import Predictions
 from objdisc.inference.stitching import paint_regions
 from objdisc.inference.streaming import Ask, CutImage, stream
 from objdisc.io.files import atomic_write
@@ -25,7 +26,6 @@ from objdisc.patches.windows import PatchOptions
 from objdisc.pipeline.maps import FrameStyle, write_frame
 from objdisc.pipeline.parts import FORMAT_VERSION, AnsweredImage, Part
 from objdisc.retrieval import Centers
-from objdisc.training.inference import Predictions
 from objdisc.types import UNKNOWN
 
 log = logging.getLogger("objdisc")

@@ -12,12 +12,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from objdisc.augmentation.views import to_network_input
+from objdisc.config.components import Component
 from objdisc.config.parser import load
+from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
+from objdisc.io.files import read_json
 from objdisc.io.run import Run
 from objdisc.methods.base import Method
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.objectness.windows import Windows
 from objdisc.patches.store import PatchStore
-from objdisc.pipeline.options import DiscoverOptions, build_method
+from objdisc.pipeline.options import DiscoverOptions, build_method, choose_objectness
 from objdisc.pipeline.stages import plan
 from objdisc.retrieval import Index
 from objdisc.training.engine import check_device, make_accelerator
@@ -116,3 +121,26 @@ def foreground_scorer(frozen: FrozenRun, device: str) -> Callable[[NDArray[np.ui
         return np.asarray(likely.float().cpu().numpy())
 
     return scorer
+
+
+def choose_source(named: Component | None, dataset: ImageDataset, frozen: FrozenRun, device: str) -> ObjectnessSource:
+    """Build the source of regions; windows are kept by the run's foreground head, if it learned one."""
+    source = choose_objectness(named, dataset)
+    if isinstance(source, Windows):
+        source.scorer = foreground_scorer(frozen, device)
+        source.scorer_name = weights_name(frozen.run)
+        source.scorer_size = frozen.options.patches.size
+    return source
+
+
+def matching_of(run: Run) -> tuple[dict[int, int] | None, dict[int, str] | None]:
+    """Read which label id and class name each cluster stands for; None where the run was never scored."""
+    numbers = read_json(run.metrics) if run.metrics.is_file() else {}
+    if "cluster_to_label" not in numbers:
+        return None, None
+    try:
+        mapping = {int(cluster): int(label) for cluster, label in numbers["cluster_to_label"].items()}
+        names = {cluster: str(name) for cluster, name in enumerate(numbers["majority"]) if name is not None}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{run.metrics}: damaged; make it again with: objdisc discover --resume {run.path}") from error
+    return mapping, names

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError
 from objdisc.export.cityscapes import write_cluster_ids, write_color, write_label_ids
-from objdisc.imaging.colors import cluster_colors
-from objdisc.imaging.text import Color
+from objdisc.imaging.colors import Color, cluster_colors
+from objdisc.inference.predict import Predictions
 from objdisc.inference.stitching import label_map, stitch
 from objdisc.io.files import atomic_write, write_image
 from objdisc.io.run import Run
@@ -21,7 +21,6 @@ from objdisc.patches.store import PatchStore
 from objdisc.render.overlay import UNKNOWN_COLOR, draw, paint
 from objdisc.render.prototypes import prototype_picture, prototypes
 from objdisc.retrieval import ClusterPatches, rank, sheet
-from objdisc.training.trainer import Predictions
 from objdisc.types import NOTHING, UNKNOWN, Sample, SegmentationMap
 
 log = logging.getLogger("objdisc")

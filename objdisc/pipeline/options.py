@@ -28,7 +28,7 @@ from objdisc.objectness.windows import Windows
 from objdisc.patches.shards import CutJob
 from objdisc.patches.store import PatchStore
 from objdisc.patches.windows import PatchOptions
-from objdisc.training.trainer import TrainerOptions
+from objdisc.training.options import TrainerOptions
 
 log = logging.getLogger("objdisc")
 
@@ -148,6 +148,13 @@ def open_splits(path: Path, options: DiscoverOptions) -> tuple[ImageDataset, Ima
         log.warning("trained and scored on the same split, %s", dataset.split or "the whole folder")
         return dataset, dataset
     return dataset, open_dataset(path, split, options.foreground, options.reading)
+
+
+def open_split(path: Path, split: str | None, foreground: tuple[str, ...] | None, reading: Reading) -> ImageDataset:
+    """Open the split that was named, else val, else the first there is."""
+    splits = available_splits(path)
+    default = "val" if "val" in splits else next(iter(splits), "")
+    return open_dataset(path, split or default, foreground, reading)
 
 
 def choose_objectness(named: Component | None, dataset: ImageDataset) -> ObjectnessSource:

@@ -12,13 +12,13 @@ from objdisc.augmentation.views import to_network_input
 from objdisc.clustering.kmeans import kmeans, nearest
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError
+from objdisc.inference.predict import Predictor
 from objdisc.inference.tiling import Answer, Tiling, segment_image
 from objdisc.losses.kmeans_memory import squared_distances
 from objdisc.methods.base import Method
 from objdisc.models.encoder import Encoder
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.options import DiscoverOptions, build_method
-from objdisc.training.inference import Predictor
 from objdisc.types import Batch, Sample, SegmentationMap
 
 _IMAGES = 100  # that k-means sees, and of each so many pixels

@@ -34,7 +34,7 @@ from objdisc.pipeline.options import (
 )
 from objdisc.pipeline.stages import plan
 from objdisc.training.engine import make_accelerator
-from objdisc.training.trainer import has_ended
+from objdisc.training.resuming import has_ended
 
 log = logging.getLogger("objdisc")
 

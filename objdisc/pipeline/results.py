@@ -15,6 +15,7 @@ from objdisc.config.parser import dump
 from objdisc.datasets import ImageDataset
 from objdisc.evaluation.counts import format_table, write_counts
 from objdisc.inference.agreement import kept_clusters
+from objdisc.inference.predict import Predictions, Predictor, predict
 from objdisc.inference.tiling import segment_image
 from objdisc.io.files import read_json, write_image, write_json
 from objdisc.io.run import Run
@@ -37,8 +38,7 @@ from objdisc.pipeline.stages import Stage, format_stages, plan, summarise
 from objdisc.render.confusion_matrix import confusion_picture
 from objdisc.report.gallery import ReportData
 from objdisc.retrieval import ClusterPatches, Index
-from objdisc.training.inference import Predictor
-from objdisc.training.trainer import Predictions, TrainerOptions, predict
+from objdisc.training.options import TrainerOptions
 from objdisc.types import Sample, SegmentationMap
 
 

@@ -20,9 +20,9 @@ from objdisc.evaluation.counts import (
 from objdisc.evaluation.matching import label_mapping
 from objdisc.evaluation.metrics import effective_clusters
 from objdisc.evaluation.segmentation import official_score, segmentation_score
+from objdisc.inference.predict import Predictions
 from objdisc.io.run import Run
 from objdisc.patches.store import PatchStore
-from objdisc.training.trainer import Predictions
 from objdisc.types import Sample
 
 log = logging.getLogger("objdisc")

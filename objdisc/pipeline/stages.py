@@ -9,6 +9,7 @@ from typing import Any
 from objdisc.config.parser import dump, override
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
+from objdisc.inference.predict import predict
 from objdisc.io.files import atomic_write, read_json, write_json
 from objdisc.io.run import Run
 from objdisc.io.staging import final_place
@@ -16,7 +17,8 @@ from objdisc.methods.base import Method
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.options import DiscoverOptions, build_method
 from objdisc.pipeline.scoring import score
-from objdisc.training.trainer import TrainerOptions, fit, predict
+from objdisc.training.options import TrainerOptions
+from objdisc.training.trainer import fit
 
 log = logging.getLogger("objdisc")
 

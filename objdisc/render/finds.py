@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.errors import UnreadableImageError
-from objdisc.imaging.colors import cluster_colors
+from objdisc.imaging.colors import Color, cluster_colors
 from objdisc.imaging.decode import read_rgb
-from objdisc.imaging.text import Color
 from objdisc.io.files import atomic_write, write_image
 from objdisc.render.hits import draw_hits, hit_sheet
 from objdisc.types import Patch

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from objdisc.imaging.colors import Color
 from objdisc.imaging.masks import decode_crop
-from objdisc.imaging.text import Color, put_text, shorten, text_width
+from objdisc.imaging.text import put_text, shorten, text_width
 from objdisc.retrieval.ranking import thumbnail
 from objdisc.types import Region
 

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.imaging.text import Color, put_text, shorten
+from objdisc.imaging.colors import Color
+from objdisc.imaging.text import put_text, shorten
 from objdisc.retrieval.ranking import distances_to_mean, thumbnail
 
 _COLUMNS = 10

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.imaging.text import Color, put_text, shorten
+from objdisc.imaging.colors import Color
+from objdisc.imaging.text import put_text, shorten
 
 _COLUMNS = 8
 _THUMBNAIL = 96  # pixels

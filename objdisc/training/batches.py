@@ -8,7 +8,7 @@ from torch import Tensor
 from objdisc.augmentation.affine import draw_affines, invert, reaches, warp
 from objdisc.augmentation.views import Background, to_network_input
 from objdisc.methods.base import Method, Views
-from objdisc.training.inference import patches_at_once
+from objdisc.training.encoding import patches_at_once
 from objdisc.training.loader import RawBatch
 from objdisc.training.options import TrainerOptions
 from objdisc.types import Batch

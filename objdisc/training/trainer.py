@@ -30,16 +30,15 @@ from objdisc.training.checkpoint import (
     start_from,
 )
 from objdisc.training.clock import Clock
+from objdisc.training.encoding import StoreEncoder
 from objdisc.training.engine import make_accelerator
-from objdisc.training.inference import Predictions, StoreEncoder, predict
 from objdisc.training.loader import EpochBatches, PatchViews, make_loader
 from objdisc.training.logging import MeanTerms, TrainingLog
 from objdisc.training.optimization import make_optimizer, make_scheduler
 from objdisc.training.options import TrainerOptions
 from objdisc.training.ranks import mean_over_ranks, share_state, sum_counters
+from objdisc.training.resuming import has_ended
 from objdisc.types import Batch
-
-__all__ = ["Predictions", "TrainerOptions", "fit", "predict"]
 
 logger = logging.getLogger(__name__)
 
@@ -97,34 +96,6 @@ def fit(
     finally:
         # its processes end with the training; the cycle of references that it lies in may be found much later
         del training.loader
-
-
-def has_ended(run: Run, options: TrainerOptions) -> bool:
-    """Whether a run's training has come to its end, as far as its log tells: a budget may have ended it before."""
-    epochs = [int(record["epoch"]) for record in read_metrics_log(run.metrics_log) if "epoch" in record]
-    return max(epochs, default=0) >= options.epochs or options.budget_minutes > 0
-
-
-def check_checkpoint(method: Method, run: Run, options: TrainerOptions, num_samples: int) -> None:
-    """Try whether a training can go on from a run's checkpoint, if it has one; nothing is written.
-
-    Args:
-        method: A method of its own, which is of no use afterwards.
-        run: The run.
-        options: How it would be trained.
-        num_samples: Rows of its patch store.
-
-    Raises:
-        UsageError: The checkpoint is damaged, or of another training.
-    """
-    checkpoint = load_checkpoint(run)
-    if checkpoint is None and method.trains and run.weights.is_file() and not has_ended(run, options):
-        raise UsageError(f"{run.last_checkpoint}: missing, so that this training cannot go on; begin a new run.")
-    if checkpoint is not None:
-        method.setup(num_samples)
-        optimizer = make_optimizer(method, options)
-        scheduler = make_scheduler(optimizer, options, lambda: 1)
-        restore(run, checkpoint, {"method": method, "optimizer": optimizer, "scheduler": scheduler})
 
 
 def _finish_at_once(

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from objdisc.datasets import CocoStuff, Reading, available_splits, open_dataset
-from objdisc.datasets.cococlasses import COARSE_IDS, COARSE_NAMES, FINE_NAMES
+from objdisc.datasets.cocostuff import COARSE_IDS, COARSE_NAMES, FINE_NAMES
 from objdisc.errors import UnreadableImageError, UsageError
 
 STUFF_15 = {COARSE_NAMES[label]: [label] for label in range(12, 27)}

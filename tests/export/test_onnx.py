@@ -14,12 +14,12 @@ from torch import nn
 
 from objdisc.errors import ObjdiscError, UsageError
 from objdisc.export.onnx import check_onnx, write_onnx
+from objdisc.inference.predict import Predictions, predict
 from objdisc.methods.kmeans_baseline import KMeansBaseline
 from objdisc.methods.kmeans_memory import KMeansMemory
 from objdisc.models.encoder import Encoder
 from objdisc.patches.store import PatchStore
 from objdisc.training.options import TrainerOptions
-from objdisc.training.trainer import Predictions, predict
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra objdisc[onnx]")
 SETTINGS = TrainerOptions(precision="fp32", device="cpu", workers=0)

@@ -5,7 +5,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from objdisc.clustering.ridge import ridge_classifier
+from objdisc.clustering.projections import ridge_classifier
 from objdisc.errors import UsageError
 from objdisc.losses.iid import iid_loss
 from objdisc.methods.base import Views

@@ -11,8 +11,8 @@ from sklearn.metrics import adjusted_rand_score
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from objdisc.clustering.discriminant import view_discriminant
 from objdisc.clustering.kmeans import kmeans_plus_plus
+from objdisc.clustering.projections import view_discriminant
 from objdisc.errors import UsageError
 from objdisc.methods.base import Views
 from objdisc.methods.kmeans_memory import KMeansMemory

@@ -10,7 +10,7 @@ from objdisc.cli import main
 from objdisc.io.marks import Mark
 from objdisc.io.run import Run
 from objdisc.naming.categories import run_identity
-from objdisc.patches.joining import MANIFEST
+from objdisc.patches.building import MANIFEST
 from objdisc.pipeline.loading import open_answer
 
 from ..support.runs import as_version_0_1, discover, error, state, write_names

@@ -12,7 +12,7 @@ from objdisc.io.claims import LOCK
 from objdisc.io.run import Run
 from objdisc.naming.categories import former_identities
 from objdisc.objectness.instances import Instances
-from objdisc.patches.joining import MANIFEST
+from objdisc.patches.building import MANIFEST
 from objdisc.patches.shards import CutJob
 from objdisc.patches.windows import PatchOptions
 from objdisc.pipeline.loading import open_answer

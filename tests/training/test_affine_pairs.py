@@ -10,12 +10,13 @@ from torch import Tensor, nn
 
 from objdisc.augmentation.affine import Affine, warp
 from objdisc.augmentation.views import Augmentation
+from objdisc.inference.predict import Predictor
 from objdisc.io.run import Run
 from objdisc.methods.base import Method, Views
 from objdisc.models.encoder import Encoder
 from objdisc.patches.store import PatchStore
-from objdisc.training.inference import Predictor
-from objdisc.training.trainer import TrainerOptions, fit
+from objdisc.training.options import TrainerOptions
+from objdisc.training.trainer import fit
 from objdisc.types import Batch
 
 OPTIONS = TrainerOptions(

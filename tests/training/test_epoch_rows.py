@@ -18,7 +18,8 @@ from objdisc.io.run import Run
 from objdisc.methods.base import Encode, Method, Views
 from objdisc.models.encoder import Encoder
 from objdisc.patches.store import PatchStore
-from objdisc.training.trainer import TrainerOptions, fit
+from objdisc.training.options import TrainerOptions
+from objdisc.training.trainer import fit
 from objdisc.types import Batch
 
 OPTIONS = TrainerOptions(

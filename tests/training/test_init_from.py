@@ -14,7 +14,8 @@ from objdisc.io.run import Run
 from objdisc.methods.kmeans_baseline import KMeansBaseline
 from objdisc.models.encoder import Encoder
 from objdisc.patches.store import PatchStore
-from objdisc.training.trainer import TrainerOptions, fit
+from objdisc.training.options import TrainerOptions
+from objdisc.training.trainer import fit
 
 OPTIONS = TrainerOptions(epochs=2, batch_size=16, lr=3e-3, device="cpu", precision="fp32", workers=0)
 

@@ -31,7 +31,8 @@ from objdisc.methods.kmeans_memory import KMeansMemory
 from objdisc.models.encoder import Encoder
 from objdisc.io.run import Run
 from objdisc.patches.store import PatchStore
-from objdisc.training.trainer import TrainerOptions, fit
+from objdisc.training.options import TrainerOptions
+from objdisc.training.trainer import fit
 
 store, folder = PatchStore.open(Path(sys.argv[1])), Path(sys.argv[2])
 torch.manual_seed(0)

@@ -22,7 +22,9 @@ from objdisc.patches.store import PatchStore
 from objdisc.training.checkpoint import save_checkpoint
 from objdisc.training.clock import Clock
 from objdisc.training.optimization import make_optimizer, make_scheduler
-from objdisc.training.trainer import TrainerOptions, check_checkpoint, fit
+from objdisc.training.options import TrainerOptions
+from objdisc.training.resuming import check_checkpoint
+from objdisc.training.trainer import fit
 from objdisc.types import Batch
 
 OPTIONS = TrainerOptions(epochs=3, batch_size=16, lr=3e-3, device="cpu", precision="fp32", workers=0)

@@ -7,11 +7,13 @@ from typing import Literal
 import numpy as np
 import pytest
 
+from objdisc.inference.predict import predict
 from objdisc.io.run import Run
 from objdisc.methods.classical import Classical
 from objdisc.models.encoder import Encoder
 from objdisc.patches.store import PatchStore
-from objdisc.training.trainer import TrainerOptions, fit, predict
+from objdisc.training.options import TrainerOptions
+from objdisc.training.trainer import fit
 
 
 @pytest.mark.parametrize("space", ["features", "pixels"])

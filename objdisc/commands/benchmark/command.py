@@ -25,7 +25,8 @@ from objdisc.pipeline.options import (
     find_data,
     open_splits,
 )
-from objdisc.training.trainer import TrainerOptions, fit
+from objdisc.training.options import TrainerOptions
+from objdisc.training.trainer import fit
 
 
 @dataclass(frozen=True)

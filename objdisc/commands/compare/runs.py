@@ -17,7 +17,7 @@ from objdisc.io.claims import claimed
 from objdisc.io.files import atomic_write, read_json, write_json
 from objdisc.io.marks import Mark
 from objdisc.io.run import Run
-from objdisc.patches.joining import IMAGES, MANIFEST, MASKS, ROWS
+from objdisc.patches.building import IMAGES, MANIFEST, MASKS, ROWS
 from objdisc.pipeline.options import DiscoverOptions, difference
 
 log = logging.getLogger("objdisc")

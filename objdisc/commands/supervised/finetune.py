@@ -20,6 +20,7 @@ from objdisc.commands.supervised.labelled import (
 )
 from objdisc.config.components import flag_only, flat, positional
 from objdisc.errors import UsageError
+from objdisc.inference.predict import predict
 from objdisc.io.run import Run
 from objdisc.io.staging import staged
 from objdisc.methods.base import Method
@@ -27,7 +28,7 @@ from objdisc.models.encoder import Encoder
 from objdisc.pipeline.folders import beside, result_folder
 from objdisc.pipeline.loading import FrozenRun, open_frozen
 from objdisc.pipeline.options import build_method
-from objdisc.training.trainer import fit, predict
+from objdisc.training.trainer import fit
 from objdisc.types import Batch
 
 

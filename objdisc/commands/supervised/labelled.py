@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.commands.segment import choose_source
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.evaluation.counts import patch_labels
@@ -22,7 +21,7 @@ from objdisc.io.files import atomic_write
 from objdisc.io.run import Run
 from objdisc.io.staging import final_place
 from objdisc.patches.store import PatchStore
-from objdisc.pipeline.loading import FrozenRun
+from objdisc.pipeline.loading import FrozenRun, choose_source
 from objdisc.pipeline.options import build_store, cut_job, find_data, open_splits, store_folder
 from objdisc.render.line_chart import line_chart
 from objdisc.training.options import TrainerOptions

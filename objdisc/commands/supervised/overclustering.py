@@ -16,10 +16,10 @@ from objdisc.commands.supervised.labelled import (
 )
 from objdisc.config.components import flag_only, flat, positional
 from objdisc.evaluation.overclustering import ReadAccuracy, read_accuracies
+from objdisc.inference.predict import predict
 from objdisc.io.staging import staged
 from objdisc.pipeline.folders import beside, result_folder
 from objdisc.pipeline.loading import FrozenRun, open_frozen, weights_name
-from objdisc.training.trainer import predict
 
 
 @dataclass(frozen=True)

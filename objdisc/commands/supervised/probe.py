@@ -25,8 +25,8 @@ from objdisc.pipeline.folders import beside, result_folder
 from objdisc.pipeline.loading import FrozenRun, open_frozen
 from objdisc.pipeline.options import build_method
 from objdisc.training.blocks import BlockFeatures
+from objdisc.training.encoding import StoreEncoder
 from objdisc.training.engine import make_accelerator
-from objdisc.training.inference import StoreEncoder
 
 
 @dataclass(frozen=True)

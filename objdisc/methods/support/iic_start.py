@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from objdisc.clustering.kmeans import kmeans
 from objdisc.clustering.merging import merge_by_cut, merge_by_information
-from objdisc.clustering.ridge import ridge_classifier
+from objdisc.clustering.projections import ridge_classifier
 from objdisc.models.heads import SubHeads
 
 _RESTARTS = 1  # sub-heads are restarts already

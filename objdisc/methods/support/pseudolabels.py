@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from objdisc.clustering.emptiness import split_largest
-from objdisc.clustering.kmeans import Distance, kmeans, soft_assignments
+from objdisc.clustering.kmeans import Distance, kmeans, soft_assignments, split_largest
 from objdisc.clustering.mutual_information import normalized_mutual_information
 from objdisc.errors import ObjdiscError, UsageError
 from objdisc.methods.base import Encode, ImageFunction, Method

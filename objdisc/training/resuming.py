@@ -1,0 +1,36 @@
+"""Whether a training can go on from what an earlier process has left, and whether there is anything left to do."""
+
+from objdisc.errors import UsageError
+from objdisc.io.run import Run, read_metrics_log
+from objdisc.methods.base import Method
+from objdisc.training.checkpoint import load_checkpoint, restore
+from objdisc.training.optimization import make_optimizer, make_scheduler
+from objdisc.training.options import TrainerOptions
+
+
+def has_ended(run: Run, options: TrainerOptions) -> bool:
+    """Whether a run's training has come to its end, as far as its log tells: a budget may have ended it before."""
+    epochs = [int(record["epoch"]) for record in read_metrics_log(run.metrics_log) if "epoch" in record]
+    return max(epochs, default=0) >= options.epochs or options.budget_minutes > 0
+
+
+def check_checkpoint(method: Method, run: Run, options: TrainerOptions, num_samples: int) -> None:
+    """Try whether a training can go on from a run's checkpoint, if it has one; nothing is written.
+
+    Args:
+        method: A method of its own, which is of no use afterwards.
+        run: The run.
+        options: How it would be trained.
+        num_samples: Rows of its patch store.
+
+    Raises:
+        UsageError: The checkpoint is damaged, or of another training.
+    """
+    checkpoint = load_checkpoint(run)
+    if checkpoint is None and method.trains and run.weights.is_file() and not has_ended(run, options):
+        raise UsageError(f"{run.last_checkpoint}: missing, so that this training cannot go on; begin a new run.")
+    if checkpoint is not None:
+        method.setup(num_samples)
+        optimizer = make_optimizer(method, options)
+        scheduler = make_scheduler(optimizer, options, lambda: 1)
+        restore(run, checkpoint, {"method": method, "optimizer": optimizer, "scheduler": scheduler})
