@@ -1,5 +1,6 @@
 # make discover [ARGS="PATH --num-clusters K"]: run the main job; without ARGS, on the generated toy city
-# make test: what has to pass before a change lands
+# make test: lint, types and every test without a mark, in some minutes
+# make test-all: the tests that are slow, start processes or a browser, or need real images
 # Each works alone from a fresh clone: it makes .venv and installs into it when pyproject.toml has changed.
 
 # The first interpreter that starts, is new enough and can make a virtual environment; version managers leave
@@ -14,13 +15,19 @@ ARGS ?= --config configs/toycity_kmeans_memory.yaml
 WORKERS ?= 2
 
 .DELETE_ON_ERROR:
-.PHONY: discover test lint clean
+.PHONY: discover test test-all lint clean
 
 discover: $(INSTALLED)
 	$(BIN)/python tools/discover.py $(ARGS)
 
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS)
+MARKED := slow or ddp or browser or real_data
+
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --cov --cov-report=term
+	$(PYTEST) -m "not ($(MARKED))" --cov --cov-report=term
+
+test-all: $(INSTALLED)
+	$(PYTEST) -m "$(MARKED)"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

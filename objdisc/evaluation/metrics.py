@@ -10,7 +10,6 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from objdisc.errors import UsageError
 from objdisc.evaluation.matching import (
-    ClassCounts,
     count_classes,
     hungarian_mapping,
     majority_mapping,
@@ -33,8 +32,6 @@ class ClusterMetrics:
             mappings m of clusters to classes (Kuhn 1955); spare clusters are wrong.
         accuracy_balanced: Mean recall per class under the one-to-one matching; an unmatched class has recall 0.
         accuracy_floor: Share of the largest class: what one single cluster would score.
-        accuracy_transferred: As ``accuracy_majority``, but with the mapping fitted on another split's labels;
-            None where there was none.
         nmi: Normalised mutual information, 2 I(y; c) / (H(y) + H(c)): by the arithmetic mean of the entropies, as
             scikit-learn has it unless told otherwise. 1 where both sides are constant.
         nmi_geometric: The same by the geometric mean, I(y; c) / sqrt(H(y) H(c)), as JULE reports it; never smaller.
@@ -53,7 +50,6 @@ class ClusterMetrics:
     accuracy_hungarian: float
     accuracy_balanced: float
     accuracy_floor: float
-    accuracy_transferred: float | None
     nmi: float
     nmi_geometric: float
     ari: float
@@ -73,8 +69,6 @@ def cluster_metrics(
     clusters: NDArray[np.int64],
     num_clusters: int,
     class_names: Mapping[int, str],
-    *,
-    fit_counts: ClassCounts | None = None,
 ) -> ClusterMetrics:
     """Score clusters against classes; patches of unknown class (label below 0, background) are left out.
 
@@ -83,7 +77,6 @@ def cluster_metrics(
         clusters: ``(n,)`` cluster ids in [0, K) wherever the label is known.
         num_clusters: K.
         class_names: Label id to name; an id without one is called ``class <id>``.
-        fit_counts: Counts of another split, to fit the mapping for ``accuracy_transferred`` there.
 
     Raises:
         UsageError: No patch has a label.
@@ -93,7 +86,6 @@ def cluster_metrics(
     known = labels >= 0
     majority = majority_mapping(counts.table, counts.class_ids)
     matched = hungarian_mapping(counts.table, counts.class_ids)
-    transferred = majority_mapping(fit_counts.table, fit_counts.class_ids) if fit_counts else None
     names = {label: class_names.get(label, f"class {label}") for label in counts.class_ids}
     accuracy = mapped_accuracy(counts, majority)
     return ClusterMetrics(
@@ -103,7 +95,6 @@ def cluster_metrics(
         accuracy_hungarian=mapped_accuracy(counts, matched),
         accuracy_balanced=float(mapped_recall(counts, matched).mean()),
         accuracy_floor=int(counts.table.sum(axis=1).max()) / int(counts.table.sum()),
-        accuracy_transferred=None if transferred is None else mapped_accuracy(counts, transferred),
         nmi=float(normalized_mutual_info_score(labels[known], clusters[known], average_method="arithmetic")),
         nmi_geometric=float(normalized_mutual_info_score(labels[known], clusters[known], average_method="geometric")),
         ari=float(adjusted_rand_score(labels[known], clusters[known])),

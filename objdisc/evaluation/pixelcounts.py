@@ -1,7 +1,6 @@
 """Pixels counted by class and cluster, image by image: what mappings are fitted on and dense answers scored by."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +8,7 @@ from numpy.typing import NDArray
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.evaluation.confusion import ConfusionMatrix
-from objdisc.evaluation.matching import ClassCounts, labelled_share
-from objdisc.imaging.decode import read_index_map
+from objdisc.evaluation.matching import ClassCounts
 from objdisc.types import SegmentationMap
 
 _PIXELS_AT_ONCE = 1 << 22  # bounds what counting a large tile takes beside its two maps
@@ -111,21 +109,13 @@ def count_pixels(
     dataset: ImageDataset,
     answers: Iterable[SegmentationMap],
     num_clusters: int,
-    *,
-    shares: Sequence[float] = (),
-    seed: int = 0,
-) -> tuple[PixelCounts, dict[float, PixelCounts]]:
+) -> PixelCounts:
     """Count pixels by class and cluster, one image in memory at a time.
 
     Args:
         dataset: The split that the answers belong to.
         answers: Maps of cluster ids, of the size of ``read_labels``; images without ground truth are passed by.
         num_clusters: K.
-        shares: Shares of the labelled images, in (0, 1], to count apart; a smaller share is part of a larger one.
-        seed: Of the choice of images for the shares.
-
-    Returns:
-        The counts of all images, and for each share those of its images alone.
 
     Raises:
         UsageError: An answer belongs to no image, or no image has ground truth.
@@ -133,8 +123,6 @@ def count_pixels(
     """
     samples = {sample.name: sample for sample in dataset.samples}
     whole = PixelCounts(dataset.class_names, dataset.ignore_ids, num_clusters)
-    parts = {share: PixelCounts(dataset.class_names, dataset.ignore_ids, num_clusters) for share in shares}
-    chosen = {share: _labelled_names(dataset, share, seed) for share in shares}
     for answer in answers:
         sample = samples.get(answer.sample)
         if sample is None:
@@ -149,41 +137,11 @@ def count_pixels(
             path = next(iter(dataset.label_paths(sample)), sample.image_path)
             raise UnreadableImageError(path, f"{error}; answers must be of this data set, read the same way") from error
         whole.add(image)
-        for share, part in parts.items():
-            if sample.name in chosen[share]:
-                part.add(image)
     if not whole.num_images:
         raise UsageError(
             f"{dataset.root}: no image of split {dataset.split!r} has class labels; evaluate a split with ground truth"
         )
-    return whole, parts
-
-
-def stored_answers(folder: Path, dataset: ImageDataset, num_clusters: int) -> Iterator[SegmentationMap]:
-    """Read the maps of cluster ids of a run back, one at a time.
-
-    Args:
-        folder: Where ``export.cityscapes.write_cluster_ids`` wrote them.
-        dataset: The split that they belong to; images without a label map are passed by.
-        num_clusters: K, which tells the depth of the files and so the value that stands for "nothing found".
-
-    Yields:
-        Maps with confidence 1 where something was found.
-
-    Raises:
-        UnreadableImageError: A map is missing or cannot be decoded.
-    """
-    nothing = 255 if num_clusters <= 254 else 65535
-    for sample in dataset.samples:
-        if dataset.label_paths(sample):
-            ids = read_index_map(folder / f"{sample.name}_clusterIds.png").astype(np.int32)
-            ids[ids == nothing] = -1
-            yield SegmentationMap(sample.name, ids.astype(np.int16), (ids >= 0).astype(np.float32))
-
-
-def _labelled_names(dataset: ImageDataset, share: float, seed: int) -> set[str]:
-    names = [sample.name for sample in dataset.samples if dataset.label_paths(sample)]
-    return {name for name, taken in zip(names, labelled_share(len(names), share, seed), strict=True) if taken}
+    return whole
 
 
 def _parts(size: int) -> Iterator[slice]:

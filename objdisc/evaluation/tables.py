@@ -9,7 +9,6 @@ _SUMMARY = {
     "num_clusters": "clusters",
     "accuracy_floor": "accuracy floor (largest class)",
     "accuracy_majority": "accuracy, majority",
-    "accuracy_transferred": "accuracy, majority of another split",
     "accuracy_hungarian": "accuracy, one to one",
     "accuracy_balanced": "accuracy, balanced over classes",
     "nmi": "NMI, arithmetic",

@@ -67,7 +67,6 @@ class JULE(TransductiveMethod):
             neighbours are (``knn_graph``); of the two answers the one is given whose clusters tell more of walks on
             the first graph (``walk_information``), without labels. The paper and the program have the first alone.
         answer: Which answer is the method's: ``rc`` or ``sf``.
-        seed: Not used: nothing is drawn but what the trainer's own seed decides.
     """
 
     remembered: ClassVar[tuple[str, ...]] = (*TransductiveMethod.remembered, "remembered_answers")
@@ -95,7 +94,6 @@ class JULE(TransductiveMethod):
         suspect: float = 0.25,
         self_tuning: bool = True,
         answer: Literal["rc", "sf"] = "rc",
-        seed: int = 0,
     ) -> None:
         super().__init__(encoder, num_clusters)
         if period_epochs < 1 or not 0 < eta <= 1:

@@ -88,7 +88,7 @@ def write_dense(
 
     counts = None
     if dataset.has_ground_truth:
-        counts = count_pixels(dataset, answers(), num_clusters)[0]
+        counts = count_pixels(dataset, answers(), num_clusters)
     else:
         log.info("%s has no class labels: everything but the evaluation is done", dataset.root)
         for _ in answers():

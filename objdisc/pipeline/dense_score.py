@@ -106,7 +106,7 @@ def _count(dataset: ImageDataset, answer: Answer, num_clusters: int, most: int |
             except UnreadableImageError:
                 continue  # the store has named it
 
-    return count_pixels(dataset, answers(), num_clusters)[0] if labelled and dataset.has_ground_truth else None
+    return count_pixels(dataset, answers(), num_clusters) if labelled and dataset.has_ground_truth else None
 
 
 def format_dense(score: DenseScore, split: str, train_split: str) -> str:

@@ -23,7 +23,6 @@ def draw(
     image: NDArray[np.uint8],
     segmentation: SegmentationMap,
     colors: NDArray[np.uint8],
-    names: Mapping[int, str] | None = None,
     labels: Mapping[int, str] | None = None,
 ) -> NDArray[np.uint8]:
     """Draw the clusters of one image: filled, outlined, and listed below with their share of the pixels.
@@ -33,9 +32,8 @@ def draw(
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
         segmentation: Its map, ``(H, W)``.
-        colors: ``(K, 3)`` uint8 RGB, as ``palette.cluster_colors`` gives them.
-        names: Class that the evaluation matched to a cluster; others are listed by number alone.
-        labels: What the legend says of a cluster instead of its number and class.
+        colors: ``(K, 3)`` uint8 RGB, as ``imaging.colors.cluster_colors`` gives them.
+        labels: What the legend says of a cluster; others are listed by number alone.
 
     Returns:
         ``(H', W', 3)`` uint8 RGB with the legend below the image. The image keeps its scale, but for one narrower than
@@ -47,8 +45,7 @@ def draw(
     clusters = segmentation.clusters
     if image.shape[:2] != clusters.shape:
         raise ValueError(f"{segmentation.sample}: image of {image.shape[:2]} pixels with a map of {clusters.shape}")
-    texts = {cluster: f"cluster {cluster}: {name}" for cluster, name in (names or {}).items()}
-    texts |= {**(labels or {}), len(colors): "unknown"}
+    texts = {**(labels or {}), len(colors): "unknown"}
     clusters = np.where(clusters == UNKNOWN, len(colors), clusters).astype(np.int16)
     colors = np.concatenate([colors.reshape(-1, 3), np.array([UNKNOWN_COLOR], np.uint8)])
     factor = -(-_MIN_WIDTH // image.shape[1])

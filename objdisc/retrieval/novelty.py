@@ -65,11 +65,6 @@ class Centers:
         """Return the Euclidean distance ``(m,)`` of embeddings ``(m, D)`` to the nearest centre."""
         return _to_nearest(embeddings, self.centers)
 
-    def cluster_quantiles(self, quantile: float) -> NDArray[np.float32]:
-        """Return ``(K,)`` quantiles of the distances within each cluster; NaN for an empty one."""
-        within = (self.distances[self.clusters == cluster] for cluster in range(len(self.centers)))
-        return np.array([np.quantile(part, quantile) if len(part) else np.nan for part in within], np.float32)
-
     def write(self, path: Path) -> None:
         """Write a safetensors file.
 

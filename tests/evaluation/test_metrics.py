@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from objdisc.errors import UsageError
-from objdisc.evaluation.matching import count_classes
 from objdisc.evaluation.metrics import ClusterMetrics, cluster_metrics, effective_clusters, foreground_accuracy
 
 NAMES = {24: "person", 25: "rider", 26: "car", 27: "truck", 28: "bus", 31: "train", 32: "motorcycle", 33: "bicycle"}
@@ -169,16 +168,6 @@ def test_background_and_unknown_patches_count_nowhere() -> None:
 
 def test_a_class_without_a_name_is_called_by_its_id() -> None:
     assert list(cluster_metrics(np.array([24, 99]), np.array([0, 1]), 2, NAMES).counts) == ["person", "class 99"]
-
-
-def test_a_mapping_fitted_on_another_split_scores_at_most_the_own_one() -> None:
-    labels, clusters = patches_of(TABLE_2)
-    other = count_classes(np.array([24, 24, 33]), np.array([0, 0, 1]), 2)
-    metrics = cluster_metrics(labels, clusters, 2, NAMES, fit_counts=other)
-    assert metrics.accuracy_transferred == pytest.approx((4320 + 787) / np.sum(TABLE_2))
-    assert metrics.accuracy_transferred is not None
-    assert metrics.accuracy_transferred <= metrics.accuracy_majority
-    assert score(TABLE_2).accuracy_transferred is None
 
 
 def test_no_labelled_patch_is_a_usage_error() -> None:

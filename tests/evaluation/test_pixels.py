@@ -13,9 +13,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score
 from objdisc.datasets import LabelMaps, Reading, open_dataset
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.evaluation.matching import hungarian_mapping, labelled_share, majority_mapping
-from objdisc.evaluation.pixelcounts import PixelCounts, count_pixels, stored_answers
+from objdisc.evaluation.pixelcounts import PixelCounts, count_pixels
 from objdisc.evaluation.pixels import mapped_score, pixel_metrics
-from objdisc.export.cityscapes import write_cluster_ids
 from objdisc.types import SegmentationMap
 
 NAMES = {0: "sky", 1: "ground", 2: "plants"}
@@ -163,32 +162,10 @@ def _answers(dataset: LabelMaps) -> list[SegmentationMap]:
 
 
 def test_images_are_counted_one_by_one_and_those_without_labels_are_passed_by(folder: LabelMaps) -> None:
-    counts, _ = count_pixels(folder, iter(_answers(folder)), 3)
+    counts = count_pixels(folder, iter(_answers(folder)), 3)
     assert counts.num_images == 10
     assert counts.table.sum() == 10 * 48
     assert counts.table[1, :3].tolist() == [0 + 3 + 6 + 9, 1 + 4 + 7, 2 + 5 + 8]
-
-
-def test_shares_of_labels_are_whole_images_and_lie_within_each_other(folder: LabelMaps) -> None:
-    shares = (1.0, 0.5, 0.2, 0.01)
-    counts, parts = count_pixels(folder, _answers(folder), 3, shares=shares, seed=7)
-    assert [parts[share].num_images for share in shares] == [10, 5, 2, 1]
-    assert np.array_equal(parts[1.0].table, counts.table)
-    for larger, smaller in itertools.pairwise(shares):
-        assert (parts[smaller].table <= parts[larger].table).all()
-
-
-def test_stored_maps_are_read_back_as_answers(folder: LabelMaps, tmp_path: Path) -> None:
-    answers = _answers(folder)
-    answers[0].clusters[0, :3] = -1
-    for answer in answers:
-        write_cluster_ids(tmp_path / "clusterIds", answer, 3)
-    stored = list(stored_answers(tmp_path / "clusterIds", folder, 3))
-    assert [answer.sample for answer in stored] == [sample.name for sample in folder.samples[:10]]
-    assert all(np.array_equal(a.clusters, b.clusters) for a, b in zip(stored, answers, strict=False))
-    (tmp_path / "clusterIds" / "03_clusterIds.png").unlink()
-    with pytest.raises(UnreadableImageError, match="03_clusterIds"):
-        list(stored_answers(tmp_path / "clusterIds", folder, 3))
 
 
 def test_answers_of_other_images_or_sizes_name_the_file(folder: LabelMaps) -> None:
@@ -225,6 +202,6 @@ def test_the_largest_of_three_classes_covers_six_tenths_of_camvid() -> None:
         for sample in dataset.samples
         for size in [dataset.image_size(sample)]
     )
-    metrics = pixel_metrics(count_pixels(dataset, answers, 1)[0])
+    metrics = pixel_metrics(count_pixels(dataset, answers, 1))
     assert metrics.num_images == 101
     assert metrics.accuracy_floor == metrics.majority.pixel_accuracy == pytest.approx(0.595, abs=0.01)

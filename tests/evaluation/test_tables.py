@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from objdisc.evaluation.matching import count_classes
 from objdisc.evaluation.metrics import ClusterMetrics, cluster_metrics
 from objdisc.evaluation.tables import format_table
 
@@ -38,21 +37,12 @@ def test_the_summary_holds_floor_and_scores_of_both() -> None:
     assert rows["accuracy, majority"] == ["0.800", "0.800"]
     assert rows["clusters"] == ["3", "2"]
     assert rows["NMI, arithmetic"] == [f"{METHOD.nmi:.3f}", f"{BASELINE.nmi:.3f}"]
-    assert "another split" not in "\n".join(summary)
 
 
 def test_without_a_baseline_there_is_one_column_of_scores() -> None:
     text = format_table(METHOD)
     assert "Baseline" not in text
     assert text.splitlines()[-1].split() == ["effective", "clusters", f"{METHOD.effective_clusters:.3f}"]
-
-
-def test_a_mapping_fitted_elsewhere_gets_its_own_line() -> None:
-    fitted = cluster_metrics(
-        np.array([24, 26]), np.array([0, 1]), 2, NAMES, fit_counts=count_classes(np.array([24]), np.array([1]), 2)
-    )
-    lines = [line for line in format_table(fitted, BASELINE).splitlines() if "another split" in line]
-    assert [line.split()[-2:] for line in lines] == [["0.000", "-"]]
 
 
 def test_many_clusters_are_broken_into_tables_that_fit() -> None:

@@ -36,7 +36,7 @@ def test_baselines_are_scored_on_every_image_and_a_mapping_is_fitted_on_some(
     method, rival = Rows(), Rows()
     samples: Sequence[Sample] = val.samples
     assert min(len(samples), len(train.samples)) > 2
-    counts = count_pixels(val, (method(val, sample) for sample in samples), CLUSTERS)[0]
+    counts = count_pixels(val, (method(val, sample) for sample in samples), CLUSTERS)
     score = densescore.score_dense(counts, val, train, method, [("thirds", rival)])
     assert method.asked == {"val": len(samples), "train": 2}
     assert rival.asked == {"val": len(samples)}

@@ -117,12 +117,3 @@ def test_what_is_unknown_is_grey_and_listed(image: NDArray[np.uint8], clusters: 
     assert not (known == UNKNOWN_COLOR).all(axis=-1)[240:].any()
     middle = picture[110:190, 310:390].astype(float)
     np.testing.assert_allclose(middle, 0.58 * image[110:190, 310:390] + 0.42 * 128, atol=1)
-
-
-def test_labels_replace_number_and_class(image: NDArray[np.uint8], clusters: NDArray[np.int16]) -> None:
-    plain = draw(image, _map(clusters), cluster_colors(3), {0: "car"})
-    labelled = draw(image, _map(clusters), cluster_colors(3), {0: "car"}, {0: "lorry"})
-    same = draw(image, _map(clusters), cluster_colors(3), labels={0: "cluster 0: car"})
-    assert np.array_equal(plain[:240], labelled[:240])
-    assert (plain[240:] != labelled[240:]).any()
-    assert np.array_equal(plain, same)

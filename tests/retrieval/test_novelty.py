@@ -42,9 +42,6 @@ def test_the_threshold_leaves_out_the_share_that_was_asked_for(fitted: tuple[np.
     _, _, centers = fitted
     assert np.mean(centers.distances > centers.threshold(0.9)) == pytest.approx(0.1, abs=0.002)
     assert centers.threshold(1.0) == centers.distances.max()
-    by_cluster = centers.cluster_quantiles(0.5)
-    assert by_cluster[1] == pytest.approx(np.median(centers.distances[centers.clusters == 1]))
-    assert np.isnan(by_cluster[2])
 
 
 def test_a_file_gives_the_same_back(fitted: tuple[np.ndarray, np.ndarray, Centers], tmp_path: Path) -> None:
