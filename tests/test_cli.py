@@ -183,10 +183,10 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_killed_command_says_interrupted(number: signal.Signals, tmp_path: Path) -> None:
     script = (
-        "import sys, time, types; from objdisc import cli, config\n"
+        "import sys, time, types; from objdisc import cli; from objdisc.config import parser\n"
         "def job(options): print('ready', flush=True); time.sleep(60)\n"
         "sys.modules['job'] = types.SimpleNamespace(job=job, Options=object)\n"
-        "config.parse = lambda *a, **k: None\n"
+        "parser.parse = lambda *a, **k: None\n"
         "cli.COMMANDS['job'] = ('job', 'Options', '')\n"
         "sys.exit(cli.main(['job']))"
     )

@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from objdisc import __version__
 from objdisc.config.components import flag_only, positional
 from objdisc.datasets import ImageDataset, open_dataset
@@ -20,6 +18,7 @@ from objdisc.export.instances import choose_labels, write_cityscapes
 from objdisc.export.png import write_png_maps
 from objdisc.export.table import write_table
 from objdisc.imaging.colors import cluster_colors
+from objdisc.imaging.spread import spread_evenly
 from objdisc.io.files import write_json
 from objdisc.io.staging import final_place, staged
 from objdisc.naming.categories import Names, former_identities, run_identity
@@ -227,7 +226,7 @@ def _write_onnx(job: _Job) -> None:
         "supervision": job.frozen.method.encoder.supervision,
     }
     path = write_onnx(job.folder / "model.onnx", job.frozen.method, options.training, store.size, about)
-    rows = np.linspace(0, len(store) - 1, min(len(store), _CHECKED), dtype=int)
+    rows = spread_evenly(len(store), _CHECKED)
     clusters = check_onnx(path, job.frozen.method, options.training, store.images[rows])
     print(f"onnx: {final_place(path)}")
     print(f"  {len(rows)} patches tried: onnxruntime gives the clusters that PyTorch gives in float32")

@@ -1,6 +1,5 @@
 """Which images of a data set are used: by a list, by their size, and by how much of them takes part."""
 
-import hashlib
 import json
 import logging
 import os
@@ -13,6 +12,7 @@ from typing import TypeVar
 from objdisc.datasets.grouping import Reading
 from objdisc.errors import ObjdiscError, UnreadableImageError, UsageError
 from objdisc.io.files import read_json, write_json
+from objdisc.io.hashing import digest
 from objdisc.types import Sample
 
 CACHE = Path("runs/cache/selection")
@@ -113,10 +113,10 @@ def _look(measure: Callable[[Sample], Measured], sample: Sample, unreadable: Mea
 
 
 def _key(samples: Sequence[Sample], reading: Reading, measures: Measures) -> str:
-    digest = hashlib.blake2b(json.dumps([reading.valid_ids, reading.min_share]).encode(), digest_size=16)
+    parts = [json.dumps([reading.valid_ids, reading.min_share])]
     for sample in samples:
-        digest.update(sample.name.encode())
+        parts.append(sample.name)
         for path in measures.label_paths(sample):
             status = path.stat()
-            digest.update(f"{os.path.abspath(path)}:{status.st_size}:{status.st_mtime_ns}".encode())
-    return digest.hexdigest()
+            parts.append(f"{os.path.abspath(path)}:{status.st_size}:{status.st_mtime_ns}")
+    return digest(parts)

@@ -1,11 +1,12 @@
 """Whether files are still those that something was made from, wherever they lie by now."""
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+from objdisc.io.hashing import digest
 
 _EDGE = 1 << 16  # bytes at either end that are hashed: headers and what compression made of all pixels
 
@@ -31,14 +32,12 @@ def edges(path: Path) -> str:
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            digest = hashlib.blake2b(str(size).encode(), digest_size=16)
             file.seek(0)
-            digest.update(file.read(_EDGE))
+            first = file.read(_EDGE)
             file.seek(max(size - _EDGE, 0))
-            digest.update(file.read(_EDGE))
+            return digest([str(size), first, file.read(_EDGE)])
     except OSError:
         return ""
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

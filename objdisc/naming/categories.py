@@ -1,6 +1,5 @@
 """Categories: what clusters are once they are named, merged and rejected, and single patches moved."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from objdisc.errors import UsageError
 from objdisc.imaging.colors import Color
+from objdisc.io.hashing import digest, digest_file
 from objdisc.io.run import Run
 from objdisc.patches.store import PatchStore
 
@@ -168,12 +168,11 @@ def former_identities(run: Run, store: PatchStore) -> tuple[str, ...]:
 
 
 def _joined(weights: str, patches: str) -> str:
-    return hashlib.blake2b(f"{weights} {patches}".encode(), digest_size=16).hexdigest()
+    return digest([f"{weights} {patches}"])
 
 
 def _weights_hash(run: Run) -> str:
     try:
-        with run.weights.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        return digest_file(run.weights)
     except OSError as error:
         raise UsageError(f"{run.weights}: cannot be read ({error.strerror}); the run is not finished.") from error

@@ -14,11 +14,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from objdisc.errors import ObjdiscError, UnreadableImageError, UsageError
 from objdisc.io.files import atomic_write, write_json
+from objdisc.io.progress import progress_bar
 from objdisc.io.stamps import Stamps
 from objdisc.patches.shard_files import ROW, PixelFile, Shard, append_pixels, images_header, npy_header, read_shard
 from objdisc.patches.shards import FORMAT_VERSION, CutJob, ShardPlan, write_shard
@@ -194,14 +193,10 @@ def write_shards(
     images = sum(len(plan.span) for plan in plans)
     alone = workers < 1 or images < _FEW_IMAGES or job.source.in_process
     spans = {plan.file_name: len(plan.span) for plan in plans}
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    shown = (console.is_terminal if progress is None else progress) and images > 0
-    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
-        task = bar.add_task("cutting patches", total=images)
+    with progress_bar("cutting patches", images, shown=progress) as advance:
         paths = _in_this_process(job, plans, folder) if alone else _in_processes(job, plans, folder, workers)
         for path in paths:
-            bar.advance(task, spans[path.name])
+            advance(spans[path.name])
             yield path
 
 

@@ -1,6 +1,5 @@
 """A shard: the patches of a few consecutive images, the unit that a build keeps when it is interrupted."""
 
-import hashlib
 import json
 import os
 import random
@@ -11,6 +10,7 @@ from typing import Any
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError
 from objdisc.io.files import atomic_write
+from objdisc.io.hashing import digest
 from objdisc.io.stamps import Stamps, relative_name, stamp
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches.shard_files import PixelFile, Tables, write_tables
@@ -49,16 +49,16 @@ class CutJob:
 
     def shards(self) -> list["ShardPlan"]:
         """Split the samples into shards, and key each by the settings and by its files' paths, sizes and times."""
-        settings = json.dumps(self.settings(), sort_keys=True).encode()
+        settings = json.dumps(self.settings(), sort_keys=True)
         plans = []
         for start in range(0, len(self.dataset.samples), IMAGES_PER_SHARD):
             span = range(start, min(start + IMAGES_PER_SHARD, len(self.dataset.samples)))
-            digest = hashlib.blake2b(settings, digest_size=16)
+            parts = [settings]
             for index in span:
                 name, foreground, files = self._sample(index)
                 stamps = [(relative_name(path, self.dataset.root), *stamp(path)) for path in files]
-                digest.update(json.dumps([name, foreground, stamps]).encode())
-            plans.append(ShardPlan(span, digest.hexdigest()))
+                parts.append(json.dumps([name, foreground, stamps]))
+            plans.append(ShardPlan(span, digest(parts)))
         return plans
 
     def files(self) -> list[Path]:
@@ -67,17 +67,15 @@ class CutJob:
 
     def stamps(self) -> Stamps:
         """Note what the patches are cut from, without a look into the files."""
-        digest = hashlib.blake2b(json.dumps(self.settings(), sort_keys=True).encode(), digest_size=16)
+        parts = [json.dumps(self.settings(), sort_keys=True)]
         times: list[int] = []
         for index in range(len(self.dataset.samples)):
             name, foreground, files = self._sample(index)
             stamps = [stamp(path) for path in files]
-            sizes = [
-                (relative_name(path, self.dataset.root), size) for path, (size, _) in zip(files, stamps, strict=True)
-            ]
-            digest.update(json.dumps([name, foreground, sizes]).encode())
+            names = [relative_name(path, self.dataset.root) for path in files]
+            parts.append(json.dumps([name, foreground, names, [size for size, _ in stamps]]))
             times += [time for _, time in stamps]
-        return Stamps(os.path.abspath(self.dataset.root), digest.hexdigest(), times)
+        return Stamps(os.path.abspath(self.dataset.root), digest(parts), times)
 
     def _sample(self, index: int) -> tuple[str, bool | None, list[Path]]:
         sample = self.dataset.samples[index]
@@ -86,16 +84,16 @@ class CutJob:
 
     def key_of_version_3(self) -> str:
         """Return the key that stores of version 0.1 have, which holds whole paths."""
-        settings = json.dumps(self.settings() | {"format": 3}, sort_keys=True).encode()
+        settings = json.dumps(self.settings() | {"format": 3}, sort_keys=True)
         keys = []
         for start in range(0, len(self.dataset.samples), IMAGES_PER_SHARD):
-            digest = hashlib.blake2b(settings, digest_size=16)
+            parts = [settings]
             for index in range(start, min(start + IMAGES_PER_SHARD, len(self.dataset.samples))):
                 name, foreground, files = self._sample(index)
                 stamps = [(os.path.abspath(path), *stamp(path)) for path in files]
-                digest.update(json.dumps([name, foreground, stamps]).encode())
-            keys.append(digest.hexdigest())
-        return hashlib.blake2b("".join(keys).encode(), digest_size=16).hexdigest()
+                parts.append(json.dumps([name, foreground, stamps]))
+            keys.append(digest(parts))
+        return digest(keys)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """PatchStore: patches cut once, kept on disk, read memory-mapped by index."""
 
 import filecmp
-import hashlib
 import json
 import logging
 import shutil
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.io.files import write_json
+from objdisc.io.hashing import digest
 from objdisc.io.paths import checked_name
 from objdisc.io.staging import STAGING, settle, staged
 from objdisc.io.stamps import Stamps, edges
@@ -162,10 +162,8 @@ class PatchStore:
 
         It does not depend on where the images are, when they were written, or how patches are cut from windows.
         """
-        digest = hashlib.blake2b(json.dumps(self._names).encode(), digest_size=16)
-        for field in ("sample", "window", "box", "foreground"):
-            digest.update(np.ascontiguousarray(self._rows[field]).tobytes())
-        return digest.hexdigest()
+        fields = ("sample", "window", "box", "foreground")
+        return digest([json.dumps(self._names), *(self._rows[field].tobytes() for field in fields)])
 
     @classmethod
     def renew(cls, job: CutJob, folder: Path) -> None:
@@ -240,7 +238,7 @@ def _cut(job: CutJob, folder: Path, keep: bool, *, workers: int, strict: bool, p
     if keep and old is not None and old.stamps is not None:
         raise UsageError(_changed(folder))
     plans = job.shards()
-    key = hashlib.blake2b("".join(plan.key for plan in plans).encode(), digest_size=16).hexdigest()
+    key = digest(plan.key for plan in plans)
     shards = finish_shards(job, plans, folder, workers=workers, strict=strict, progress=progress)
     stamps = replace(job.stamps(), edges=[edges(path) for path in job.files()])
     with staged(folder) as new:

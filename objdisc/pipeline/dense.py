@@ -16,6 +16,7 @@ from objdisc.export.geotiff import write_geotiff
 from objdisc.imaging.colors import cluster_colors
 from objdisc.imaging.decode import read_index_map
 from objdisc.imaging.rasters import has_rasterio
+from objdisc.imaging.spread import spread_evenly
 from objdisc.inference.tiling import Answer, Tiling
 from objdisc.io.run import Run
 from objdisc.methods.base import Method
@@ -140,7 +141,7 @@ def write_pictures(
         mapping = {cluster: mapping.get(cluster, spare) for cluster in range(num_clusters)}
     style = FrameStyle.plain(num_clusters, dataset, mapping, score.cluster_names)
     mapped = [sample for sample in dataset.samples if sample.name in names]
-    drawn = set(np.linspace(0, len(mapped) - 1, min(max_overlays, len(mapped)), dtype=int).tolist())
+    drawn = set(spread_evenly(len(mapped), max_overlays).tolist())
     for number, sample in enumerate(mapped):
         image = np.ascontiguousarray(dataset.read_image(sample)[..., :3]) if number in drawn else None
         write_frame(run, read_dense(run, sample), style, image)
@@ -184,7 +185,7 @@ def segment_folder(
         UnreadableImageError: An image is unreadable, and ``strict``.
     """
     count = len(dataset.samples)
-    drawn = set(np.linspace(0, count - 1, min(max_overlays, count), dtype=int).tolist())
+    drawn = set(spread_evenly(count, max_overlays).tolist())
     skipped = 0
     for number, sample in enumerate(dataset.samples):
         try:

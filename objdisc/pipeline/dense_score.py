@@ -4,13 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError
 from objdisc.evaluation.matching import Matching, label_mapping
 from objdisc.evaluation.pixelcounts import PixelCounts, count_pixels
 from objdisc.evaluation.pixels import PixelMetrics, pixel_metrics
+from objdisc.imaging.spread import spread_evenly
 from objdisc.inference.tiling import Answer
 from objdisc.types import SegmentationMap
 
@@ -96,8 +95,7 @@ def score_dense(
 def _count(dataset: ImageDataset, answer: Answer, num_clusters: int, most: int | None = None) -> PixelCounts | None:
     """Count over images with labels, all or at most so many of them; None where there is none."""
     labelled = [sample for sample in dataset.samples if dataset.label_paths(sample)]
-    taken = len(labelled) if most is None else min(most, len(labelled))
-    chosen = np.linspace(0, len(labelled) - 1, taken, dtype=int)
+    chosen = spread_evenly(len(labelled), len(labelled) if most is None else most)
 
     def answers() -> Iterator[SegmentationMap]:
         for number in chosen.tolist():

@@ -1,8 +1,6 @@
 """Maps of a folder of any size, part by part: what is finished stays finished, and memory does not grow."""
 
 import csv
-import hashlib
-import json
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,15 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import ObjdiscError, UsageError
+from objdisc.imaging.spread import spread_evenly
 from objdisc.inference.predict import Predictions
 from objdisc.inference.stitching import paint_regions
 from objdisc.inference.streaming import Ask, CutImage, stream
 from objdisc.io.files import atomic_write
+from objdisc.io.hashing import digest_json
+from objdisc.io.progress import progress_bar
 from objdisc.io.run import Run
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches.shards import CutJob, ShardPlan
@@ -105,17 +104,14 @@ class FolderJob:
         plans = CutJob(self.dataset, self.source, self.patches, 0).shards()
         drawn = self._drawn_samples()
         totals, first_problem = Totals(), ""
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task("segmenting", total=len(self.dataset.samples))
+        with progress_bar("segmenting", len(self.dataset.samples)) as advance:
             try:
                 for plan in plans:
                     part = self._part(plan, totals)
                     self._draw(part, plan, drawn)
                     first_problem = first_problem or self._note_skipped(part, totals)
                     self._count(part, totals)
-                    bar.advance(task, len(plan.span))
+                    advance(len(plan.span))
             except KeyboardInterrupt:
                 done = totals.images + totals.skipped
                 log.info("%d of %d images are finished; the same command goes on", done, len(self.dataset.samples))
@@ -138,7 +134,7 @@ class FolderJob:
 
     def _drawn_samples(self) -> frozenset[str]:
         samples = self.dataset.samples
-        places = np.linspace(0, len(samples) - 1, min(self.overlays, len(samples)), dtype=int)
+        places = spread_evenly(len(samples), self.overlays)
         return frozenset(samples[place].name for place in places.tolist())
 
     def _path(self, plan: ShardPlan, suffix: str) -> Path:
@@ -147,7 +143,7 @@ class FolderJob:
     def _key(self, plan: ShardPlan) -> str:
         root = str(self.dataset.root.absolute())  # parts hold whole paths
         known = [FORMAT_VERSION, plan.key, root, self.weights, self.centers is not None]
-        return hashlib.blake2b(json.dumps(known).encode(), digest_size=16).hexdigest()
+        return digest_json(known)
 
     def _part(self, plan: ShardPlan, totals: Totals) -> Part:
         """Take the part that an earlier call has written, or ask the method about its images."""
@@ -214,8 +210,7 @@ class FolderJob:
         shown_as = None if style.shown_as is None else style.shown_as.tolist()
         mappings = [sorted((mapping or {}).items()) for mapping in (style.cluster_to_label, style.class_colors)]
         look = [style.colors.tolist(), sorted(style.legend.items()), *mappings, shown_as]
-        values = json.dumps([part.key, self.threshold, look, list(wanted)])
-        return hashlib.blake2b(values.encode(), digest_size=16).hexdigest()
+        return digest_json([part.key, self.threshold, look, list(wanted)])
 
     def _are_there(self, images: Sequence[AnsweredImage], wanted: Sequence[str]) -> bool:
         maps = (self.answer.cluster_ids / f"{image.sample}_clusterIds.png" for image in images)

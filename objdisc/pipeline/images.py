@@ -1,9 +1,7 @@
 """Which images a folder holds, whatever it is called and wherever it lies."""
 
-import hashlib
-import json
-
 from objdisc.datasets import ImageDataset
+from objdisc.io.hashing import digest_json
 from objdisc.io.stamps import relative_name, stamp
 
 
@@ -12,4 +10,4 @@ def fingerprint(dataset: ImageDataset) -> str:
     known = [
         (relative_name(sample.image_path, dataset.root), stamp(sample.image_path)[0]) for sample in dataset.samples
     ]
-    return hashlib.blake2b(json.dumps(known).encode(), digest_size=16).hexdigest()
+    return digest_json(known)

@@ -1,6 +1,5 @@
 """A finished run as a frozen bundle: its settings and its method, loaded without executing anything of it."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from objdisc.config.parser import load
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
 from objdisc.io.files import read_json
+from objdisc.io.hashing import digest_file
 from objdisc.io.run import Run
 from objdisc.methods.base import Method
 from objdisc.objectness.base import ObjectnessSource
@@ -89,7 +89,7 @@ def open_answer(run: Run) -> tuple[Index, PatchStore]:
 
 def weights_name(run: Run) -> str:
     """Identify a run's weights, for caches of what they computed."""
-    return hashlib.blake2b(run.weights.read_bytes(), digest_size=16).hexdigest()
+    return digest_file(run.weights)
 
 
 def foreground_scorer(frozen: FrozenRun, device: str) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None:

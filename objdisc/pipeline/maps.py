@@ -12,6 +12,7 @@ from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError
 from objdisc.export.cityscapes import write_cluster_ids, write_color, write_label_ids
 from objdisc.imaging.colors import Color, cluster_colors
+from objdisc.imaging.spread import spread_evenly
 from objdisc.inference.predict import Predictions
 from objdisc.inference.stitching import label_map, stitch
 from objdisc.io.files import atomic_write, write_image
@@ -134,7 +135,7 @@ def write_maps(
     style = FrameStyle.plain(predictions.probabilities.shape[1], dataset, cluster_to_label, cluster_names)
     rows_of = _rows_with_outlines(store)
     mapped = [sample for sample in dataset.samples if sample.name in rows_of]
-    drawn = set(np.linspace(0, len(mapped) - 1, min(max_overlays, len(mapped)), dtype=int).tolist())
+    drawn = set(spread_evenly(len(mapped), max_overlays).tolist())
     for number, sample in enumerate(mapped):
         rows = rows_of[sample.name]
         patches = [store.patch(row) for row in rows]

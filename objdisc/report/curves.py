@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objdisc.imaging.spread import spread_evenly
+
 WIDTH, HEIGHT = 300, 90  # user units of the drawing
 _MAX_POINTS = 240
 _MAX_BANDS = 60  # more are thinner than a pixel
@@ -77,7 +79,7 @@ def occupancy_bands(shares: NDArray[np.float64]) -> list[str]:
     epochs, num_clusters = shares.shape
     if epochs < 2 or num_clusters > _MAX_BANDS:
         return []
-    kept = np.unique(np.linspace(0, epochs - 1, min(epochs, _MAX_POINTS), dtype=int))
+    kept = np.unique(spread_evenly(epochs, _MAX_POINTS))
     xs = kept / (epochs - 1) * WIDTH
     edges = np.concatenate([np.zeros((len(kept), 1)), np.cumsum(shares[kept], axis=1)], axis=1)
     ys = HEIGHT * (1 - edges)  # (E', K + 1)

@@ -1,17 +1,15 @@
 """What training logs: JSON lines always, TensorBoard where it is installed, a progress bar on a terminal."""
 
 import json
-import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from objdisc.io.files import atomic_write
+from objdisc.io.progress import progress_bar
 from objdisc.io.run import Run, read_metrics_log
 
 try:
@@ -33,16 +31,8 @@ class TrainingLog:
     def __init__(self, run: Run, enabled: bool, total_steps: int, resume_step: int = 0) -> None:
         self._enabled = enabled
         self._path = run.metrics_log
-        self._bar = Progress(
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.description}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            disable=not (enabled and sys.stderr.isatty()),
-        )
-        self._task = self._bar.add_task("", total=total_steps, completed=resume_step)
+        shown = None if enabled else False
+        self._bar = progress_bar("training", total_steps, done=resume_step, shown=shown, transient=False)
         self._board = None
         if enabled:
             kept = [line for line in read_metrics_log(self._path) if resume_step and line["step"] <= resume_step]
@@ -52,19 +42,19 @@ class TrainingLog:
                 self._board = SummaryWriter(str(run.path / "tensorboard"), purge_step=resume_step)
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        self._advance = self._bar.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        self._bar.__exit__(kind, value, trace)
         if self._board is not None:
             self._board.close()
 
     def step(self, loss: float) -> None:
         """Move the bar on."""
-        self._bar.update(self._task, advance=1, description=f"loss {loss:.3f}")
+        self._advance(1, f"loss {loss:.3f}")
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Append one JSON line; its numbers go to TensorBoard as well.

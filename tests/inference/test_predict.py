@@ -128,7 +128,7 @@ def test_predictions_do_not_depend_on_how_patches_are_batched(
     method = KMeansBaseline(make_encoder(), 3)
     nn.init.normal_(method.centroids)
     whole = predict(method, toy_store, options).probabilities
-    monkeypatch.setattr("objdisc.training.inference.PIXELS_AT_ONCE", 5 * toy_store.size**2)
+    monkeypatch.setattr("objdisc.training.encoding.PIXELS_AT_ONCE", 5 * toy_store.size**2)
     np.testing.assert_allclose(predict(method, toy_store, options).probabilities, whole, rtol=1e-3, atol=1e-5)
 
 

@@ -51,10 +51,10 @@ def run_all(usps: Path) -> None:
         for where, settings in SETTINGS.items():
             for method, more in METHODS.items():
                 words = [str(data[where]), *COMMON, *settings, "--method", method, *more]
-                show(f"{where} {method}", words, folder / where / method)
+                show(f"{where} {method}", words, folder / "runs" / where / method)
         dense = ["--encoder", "segnet:S,8,M,8", "--patches.size", "32", "--method", "iic_dense", *DENSE]
         dense += ["--reading.classes={sky: [23], ground: [7, 8], rest: [11, 21]}", *WITHOUT_BACKGROUND]
-        show("toycity iic_dense", [str(data["toycity"]), *COMMON, *dense], folder / "runs_dense")
+        show("toycity iic_dense", [str(data["toycity"]), *COMMON, *dense], folder / "runs" / "dense")
 
 
 def show(name: str, words: list[str], run: Path) -> None:

@@ -18,8 +18,8 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 from sklearn.neighbors import KNeighborsClassifier
 
-from objdisc.datasets import toycity
 from objdisc.datasets.cityscapes import MOVING_CLASSES, Cityscapes
+from objdisc.datasets.toycity import generate
 from objdisc.datasets.toycity.generate import generate_toy_city, render_frame
 from objdisc.errors import UsageError
 
@@ -111,7 +111,7 @@ def test_an_interrupted_city_is_written_anew(tmp_path: Path, monkeypatch: pytest
     whole = _digest(generate_toy_city(tmp_path / "whole", num_train=2, num_val=1, size=(128, 64)))
     frame = render_frame(np.random.default_rng(), (128, 64))
     with monkeypatch.context() as patch:
-        patch.setattr(toycity, "render_frame", Mock(side_effect=[frame, KeyboardInterrupt]))
+        patch.setattr(generate, "render_frame", Mock(side_effect=[frame, KeyboardInterrupt]))
         with pytest.raises(KeyboardInterrupt):
             generate_toy_city(tmp_path / "half", num_train=2, num_val=1, size=(128, 64))
     assert _digest(generate_toy_city(tmp_path / "half", num_train=2, num_val=1, size=(128, 64))) == whole

@@ -1,0 +1,43 @@
+"""A progress bar on stderr, where that is a terminal; stdout holds results alone."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class Advance(Protocol):
+    """Moves a bar on."""
+
+    def __call__(self, steps: int, note: str = "") -> None:
+        """Move on by so many steps, and set the note beside the bar."""
+
+
+@contextmanager
+def progress_bar(
+    title: str, total: int, *, done: int = 0, shown: bool | None = None, transient: bool = True
+) -> Iterator["Advance"]:
+    """Draw a bar while a block runs.
+
+    Args:
+        title: What is being done.
+        total: Steps of all.
+        done: Steps that were done before.
+        shown: Whether to draw it; None: if stderr is a terminal.
+        transient: Whether it vanishes at the end.
+
+    Yields:
+        A function that moves the bar on by so many steps, and sets the note beside it.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    visible = (console.is_terminal if shown is None else shown) and total > 0
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=transient, disable=not visible) as bar:
+        task = bar.add_task("", total=total, completed=done)
+
+        def advance(steps: int, note: str = "") -> None:
+            bar.update(task, advance=steps, description=note)
+
+        yield advance
