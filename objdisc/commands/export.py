@@ -223,7 +223,7 @@ def _write_onnx(job: _Job) -> None:
         "equalization": options.training.equalization,
         "mean": job.frozen.method.encoder.mean,
         "std": job.frozen.method.encoder.std,
-        "supervision": job.frozen.method.encoder.supervision,
+        "supervision": str(job.frozen.method.encoder.origin),
     }
     path = write_onnx(job.folder / "model.onnx", job.frozen.method, options.training, store.size, about)
     rows = spread_evenly(len(store), _CHECKED)

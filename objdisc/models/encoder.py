@@ -18,12 +18,12 @@ from objdisc.models.alexnet import AlexNet
 from objdisc.models.depthwise import DepthwiseGradientsInFloat32
 from objdisc.models.jule import JuleNet
 from objdisc.models.nin import NetworkInNetwork
+from objdisc.models.origin import WeightsOrigin
 from objdisc.models.resnet import SmallImageResNet18, SmallImageResNet34
 from objdisc.models.segnet import PUBLISHED_LAYERS, SegNet
 from objdisc.models.vgg import Vgg
 from objdisc.models.weights import PACKAGED, load_file_into, load_imagenet
 
-IMAGENET_SUPERVISION = "ImageNet-1k class labels (1.28 million labelled images trained the encoder's weights)"
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 _HALF = (0.5, 0.5, 0.5)
@@ -48,6 +48,9 @@ _OWN: dict[str, Callable[[], nn.Module]] = {
 """Networks for 3 channels that have no ImageNet weights; each says its ``num_features``."""
 
 
+_RANDOM = WeightsOrigin()
+
+
 class Encoder(nn.Module):
     """A network from images to one feature vector each, and what its user must know about it.
 
@@ -56,7 +59,7 @@ class Encoder(nn.Module):
         num_features: Length of a feature vector.
         mean: Per-channel mean that inputs in [0, 1] are normalised with.
         std: Per-channel standard deviation, likewise.
-        supervision: The labels that the weights have seen, in words for the report; ``none`` if none.
+        origin: Where the weights come from.
 
     Attributes:
         name: What the user calls it; set by who builds it.
@@ -71,22 +74,17 @@ class Encoder(nn.Module):
         num_features: int,
         mean: tuple[float, ...] = _HALF,
         std: tuple[float, ...] = _HALF,
-        supervision: str = "none",
+        origin: WeightsOrigin = _RANDOM,
     ) -> None:
         super().__init__()
         self.body = body
         self.num_features = num_features
         self.mean = mean
         self.std = std
-        self.supervision = supervision
+        self.origin = origin
         self.input_side = 0
         self._remembers = False
         self._last: tuple[Tensor, Tensor] | None = None
-
-    @property
-    def pretrained(self) -> bool:
-        """Whether the weights were learned before this run."""
-        return self.supervision != "none"
 
     def forward(self, images: Tensor) -> Tensor:
         """Map normalised ``(B, C, H, W)`` images to ``(B, num_features)`` features."""
@@ -217,13 +215,13 @@ def build_encoder(
         if name.partition(":")[0] in {"segnet", *_OWN}:
             raise UsageError(f"--weights imagenet: there are none for {name}; give --weights none")
         load_imagenet(encoder.body, name)
-        encoder.supervision = IMAGENET_SUPERVISION
+        encoder.origin = WeightsOrigin.imagenet()
         return encoder
     path = Path(weights)
     if not path.is_file():
         raise UsageError(f"--weights {weights}: no such file; give none, imagenet, or a .safetensors or .pth file")
     load_file_into(encoder.body, path)
-    encoder.supervision = f"whatever the weights in {path} were trained with"
+    encoder.origin = WeightsOrigin.file(path)
     return encoder
 
 

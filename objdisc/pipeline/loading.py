@@ -19,10 +19,11 @@ from objdisc.io.files import read_json
 from objdisc.io.hashing import digest_file
 from objdisc.io.run import Run
 from objdisc.methods.base import Method
+from objdisc.models.origin import WeightsOrigin
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.objectness.windows import Windows
 from objdisc.patches.store import PatchStore
-from objdisc.pipeline.options import DiscoverOptions, build_method, choose_objectness
+from objdisc.pipeline.options import DiscoverOptions, build_method, choose_objectness, origin_after
 from objdisc.pipeline.stages import plan
 from objdisc.retrieval import Index
 from objdisc.training.engine import check_device, make_accelerator
@@ -67,7 +68,19 @@ def open_frozen(path: Path, *, allow_import: bool = False, device: str = "auto")
         raise UsageError(f"{run.weights}: cannot be loaded ({' '.join(str(error).split())}); train again.") from error
     if missing:
         raise UsageError(f"{run.weights}: lacks {missing[0]}, which the method of {run.config} has; train again.")
+    method.encoder.origin = _origin_of(run, options)
     return FrozenRun(run, options, method.eval())
+
+
+def _origin_of(run: Run, options: DiscoverOptions) -> WeightsOrigin:
+    """Say what a run's weights began with: as it noted itself, or, before it has answered, as its settings say."""
+    if run.metrics.is_file():
+        return WeightsOrigin.from_metrics(read_json(run.metrics))
+    if options.weights in {"none", "imagenet"}:
+        origin = WeightsOrigin() if options.weights == "none" else WeightsOrigin.imagenet()
+    else:
+        origin = WeightsOrigin.file(Path(options.weights))
+    return origin if options.init_from is None else origin_after(options.init_from, origin)
 
 
 def open_answer(run: Run) -> tuple[Index, PatchStore]:

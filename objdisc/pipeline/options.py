@@ -20,6 +20,7 @@ from objdisc.io.run import Run
 from objdisc.io.staging import final_place
 from objdisc.methods.base import Method
 from objdisc.models.encoder import Pooling, build_encoder
+from objdisc.models.origin import WeightsOrigin
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.objectness.foreground import Foreground
 from objdisc.objectness.instances import Instances
@@ -31,8 +32,6 @@ from objdisc.patches.windows import PatchOptions
 from objdisc.training.options import TrainerOptions
 
 log = logging.getLogger("objdisc")
-
-_STARTED = " (started from "
 
 TOY_CITY = Path("runs/cache/toycity")
 
@@ -219,22 +218,17 @@ def build_method(options: DiscoverOptions, weights: str | None = None) -> Method
     weights = options.weights if weights is None else weights
     encoder = build_encoder(options.encoder, weights, options.channels, pooling=options.pooling)
     if options.init_from is not None:
-        encoder.supervision = _supervision_of(options.init_from, encoder.supervision)
+        encoder.origin = origin_after(options.init_from, encoder.origin)
     return options.method.build(Method, encoder=encoder, num_clusters=options.num_clusters, seed=options.training.seed)
 
 
-def _supervision_of(start: Path, otherwise: str) -> str:
-    """Say what the weights of a run have seen, and that they come from it; the run itself may be yet to come."""
+def origin_after(start: Path, otherwise: WeightsOrigin) -> WeightsOrigin:
+    """Say where weights come from that go on from a run's; the run itself may be yet to come."""
     try:
-        otherwise = str(read_json(Run(start).metrics).get("supervision", otherwise))
+        otherwise = WeightsOrigin.from_metrics(read_json(Run(start).metrics))
     except UsageError:
-        log.debug("%s says nothing of its supervision", start)
-    return f"{otherwise.partition(_STARTED)[0]}{_STARTED}{final_place(start)})"
-
-
-def labels_seen(supervision: str) -> str:
-    """Cut what a run notes of its supervision down to the labels that its weights have seen; empty if none."""
-    return supervision.partition(_STARTED)[0].removeprefix("none")
+        log.debug("%s says nothing of its weights", start)
+    return replace(otherwise, init_from=str(final_place(start)))
 
 
 def difference(one: DiscoverOptions, other: DiscoverOptions) -> str:

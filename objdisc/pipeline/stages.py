@@ -124,7 +124,7 @@ def run_stage(
         answered, patches = scored
         numbers = score(answered, patches, predict(method, patches, options.training)).numbers
         said = {"split": answered.split, "train_split": dataset.split, "seed": options.training.seed}
-        said |= {"supervision": method.encoder.supervision, "method": method_name(options)}
+        said |= {**method.encoder.origin.to_metrics(), "method": method_name(options)}
         write_json(run.metrics, {**said, **numbers, "training_seconds": round(seconds, 1)})
     return seconds
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from objdisc.models.encoder import Encoder
+from objdisc.models.origin import WeightsOrigin
 from objdisc.types import Batch
 
 SIDE = 4
@@ -65,7 +66,7 @@ def world() -> World:
 @pytest.fixture
 def pixels() -> Encoder:
     """An encoder that hands the 48 pixels on, and counts as pretrained."""
-    return Encoder(nn.Flatten(), 48, supervision="nothing, it is a test")
+    return Encoder(nn.Flatten(), 48, origin=WeightsOrigin("file", "nothing, it is a test"))
 
 
 @pytest.fixture

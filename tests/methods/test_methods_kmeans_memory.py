@@ -17,6 +17,7 @@ from objdisc.errors import UsageError
 from objdisc.methods.base import Views
 from objdisc.methods.kmeans_memory import KMeansMemory
 from objdisc.models.encoder import Encoder
+from objdisc.models.origin import WeightsOrigin
 
 if TYPE_CHECKING:
     from tests.methods.conftest import World
@@ -310,7 +311,7 @@ def train_a_little(method: KMeansMemory, world: "World") -> None:
 
 
 def test_a_frozen_encoder_stays_bit_identical_and_gets_no_gradient(learner: Encoder, world: "World") -> None:
-    learner.supervision = "some"
+    learner.origin = WeightsOrigin("file", "some")
     method = method_of(learner, freeze="encoder")
     before = {name: value.clone() for name, value in learner.state_dict().items()}
     train_a_little(method, world)
@@ -320,7 +321,7 @@ def test_a_frozen_encoder_stays_bit_identical_and_gets_no_gradient(learner: Enco
 
 
 def test_frozen_batchnorm_keeps_its_statistics_while_weights_learn(learner: Encoder, world: "World") -> None:
-    learner.supervision = "some"
+    learner.origin = WeightsOrigin("file", "some")
     method = method_of(learner, freeze="batchnorm")
     before = {name: value.clone() for name, value in learner.state_dict().items()}
     train_a_little(method, world)

@@ -13,7 +13,8 @@ from sklearn.datasets import load_sample_image
 from torchvision.models import googlenet
 
 from objdisc.errors import UsageError
-from objdisc.models.encoder import IMAGENET_SUPERVISION, build_encoder
+from objdisc.models.encoder import build_encoder
+from objdisc.models.origin import IMAGENET_SUPERVISION, WeightsOrigin
 
 
 @pytest.fixture
@@ -54,8 +55,8 @@ def test_every_kind_of_encoder_gives_the_vectors_it_says(name: str, features: in
         output = encoder(torch.zeros(2, 3, 64, 64))
     assert output.shape == (2, features)
     assert encoder.num_features == features
-    assert not encoder.pretrained
-    assert encoder.supervision == "none"
+    assert not encoder.origin.pretrained
+    assert encoder.origin == WeightsOrigin()
 
 
 @pytest.mark.parametrize("name", ["resnet18", "tf_efficientnet_lite0", "googlenet", "tu-resnet18"])
@@ -108,8 +109,8 @@ def test_packaged_imagenet_weights_are_those_of_the_package_in_order() -> None:
     loaded = [value for key, value in encoder.body.state_dict().items() if "num_batches" not in key]
     assert len(loaded) == len(expected)
     assert all(torch.equal(a, b) for a, b in zip(loaded, expected, strict=True))
-    assert encoder.supervision == IMAGENET_SUPERVISION
-    assert encoder.pretrained
+    assert encoder.origin == WeightsOrigin("imagenet", IMAGENET_SUPERVISION)
+    assert encoder.origin.pretrained
 
 
 def test_packaged_weights_with_their_classifier_know_what_a_photograph_shows() -> None:
@@ -173,8 +174,8 @@ def test_a_file_is_loaded_by_name_whatever_its_order(tmp_path: Path, suffix: str
         save_file(backwards | {"fc.weight": torch.zeros(2)}, path)
     encoder = build_encoder("nin", str(path))
     assert all(torch.equal(value, source[key]) for key, value in encoder.body.state_dict().items())
-    assert str(path) in encoder.supervision
-    assert encoder.pretrained
+    assert str(path) in encoder.origin.supervision
+    assert encoder.origin.pretrained
 
 
 def test_another_port_of_the_same_network_is_loaded_in_order(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from objdisc.augmentation.views import to_network_input
+from objdisc.models.origin import WeightsOrigin
 from objdisc.models.pixels import pixel_encoder
 
 
@@ -13,7 +14,7 @@ def test_small_patches_are_their_pixels_from_0_to_1() -> None:
     images = to_network_input(patches, "keep", encoder.mean, encoder.std)
     expected = patches[..., :3].permute(0, 3, 1, 2).flatten(1).numpy() / 255
     np.testing.assert_allclose(encoder(images).numpy(), expected, atol=1e-6)
-    assert encoder.supervision == "none"
+    assert encoder.origin == WeightsOrigin()
 
 
 def test_large_patches_are_averaged_over_areas() -> None:

@@ -18,6 +18,7 @@ from objdisc.io.run import Run
 from objdisc.methods.kmeans_baseline import KMeansBaseline
 from objdisc.methods.kmeans_memory import KMeansMemory
 from objdisc.models.encoder import Encoder
+from objdisc.models.origin import WeightsOrigin
 from objdisc.patches.store import PatchStore
 from objdisc.training.checkpoint import save_checkpoint
 from objdisc.training.clock import Clock
@@ -281,7 +282,7 @@ def test_two_accumulated_half_batches_step_like_one_batch(
         (halves, replace(options, batch_size=7, accumulation=2)),
     ):
         encoder = make_encoder()
-        encoder.supervision = "some"
+        encoder.origin = WeightsOrigin("file", "some")
         torch.manual_seed(0)
         fit(KMeansBaseline(encoder, 3), toy_store, run, changed)
     first, second = weights_of(whole), weights_of(halves)
@@ -314,7 +315,7 @@ def test_parameters_are_grouped_by_encoder_and_decay(make_method: MakeMethod, op
 
 def test_frozen_parameters_are_in_no_group(make_encoder: Callable[[], Encoder]) -> None:
     encoder = make_encoder()
-    encoder.supervision = "some"
+    encoder.origin = WeightsOrigin("file", "some")
     method = KMeansMemory(encoder, 4, embedding_dim=8)
     listed = {id(p) for group in make_optimizer(method, OPTIONS).param_groups for p in group["params"]}
     assert not listed & {id(parameter) for parameter in encoder.parameters()}

@@ -13,8 +13,9 @@ from objdisc.config.parser import load
 from objdisc.errors import UsageError
 from objdisc.io.claims import claimed
 from objdisc.io.marks import Mark
+from objdisc.models.origin import WeightsOrigin
 from objdisc.pipeline.images import fingerprint
-from objdisc.pipeline.options import DiscoverOptions, find_data, labels_seen, open_splits
+from objdisc.pipeline.options import DiscoverOptions, find_data, open_splits
 
 log = logging.getLogger("objdisc")
 
@@ -147,7 +148,7 @@ def _protocol(planned: Sequence[PlannedRun], done: Sequence[Mapping[str, Any]]) 
         sentences.append(
             f"Budget of a run: {said} of training; it ends with the epoch in which that is spent, or its last."
         )
-    labelled = sorted({labels_seen(numbers["supervision"]) for numbers in done} - {""})
+    labelled = sorted({WeightsOrigin.from_metrics(numbers).labels for numbers in done} - {""})
     if labelled:
         sentences.append(f"* The encoder's weights have seen labels: {'; '.join(labelled)}.")
     different = [key for key in _TASK if len({str(getattr(run.options, key)) for run in planned}) > 1]

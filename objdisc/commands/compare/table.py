@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any, Self
 
 from objdisc.io.files import atomic_write, write_image
-from objdisc.pipeline.options import labels_seen
+from objdisc.models.origin import WeightsOrigin
 from objdisc.render.bar_chart import Bar, BarColumn, bar_chart
 
 
@@ -139,8 +139,8 @@ def _cells(comparison: Comparison, name: str) -> list[str]:
 
 def _encoder(done: Sequence[Outcome]) -> str:
     """Name the encoder, with a star if its weights have seen labels."""
-    told = [(run.numbers.get("encoder", "?"), run.numbers.get("supervision", "none")) for run in done]
-    names = {f"{encoder}{'*' * bool(labels_seen(supervision))}" for encoder, supervision in told}
+    told = [(run.numbers.get("encoder", "?"), WeightsOrigin.from_metrics(run.numbers)) for run in done]
+    names = {f"{encoder}{'*' * bool(origin.labels)}" for encoder, origin in told}
     return ", ".join(sorted(names)) or "–"
 
 

@@ -204,8 +204,8 @@ def _trained(
         prepare=lambda images, training: start.encoder_input(images, training=training),
         hidden=options.hidden,
     )
-    if options.encoder_lr_scale == 0:
-        classifier.encoder.requires_grad_(False)
+    # whatever the run's own method held fast
+    classifier.encoder.requires_grad_(options.encoder_lr_scale > 0)
     training = replace(
         reading_training(frozen, options.reading),
         seed=options.reading.seed,

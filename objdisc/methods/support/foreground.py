@@ -28,7 +28,7 @@ class ForegroundMethod(Method):
 
     def __init__(self, encoder: Encoder, num_clusters: int, freeze: Freeze) -> None:
         super().__init__(encoder, num_clusters)
-        self.freeze: Freeze = freeze if encoder.pretrained else "nothing"
+        self.freeze: Freeze = freeze if encoder.origin.pretrained else "nothing"
         self.head = nn.Linear(encoder.num_features, 1)
         if self.freeze == "encoder":
             encoder.requires_grad_(False)

@@ -6,16 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
 from objdisc.cli import main
 from objdisc.commands.supervised.finetune import LabelledClassifier
 from objdisc.models.encoder import Encoder
+from objdisc.pipeline.loading import open_frozen
 from objdisc.types import Batch
 
-from ...support.shades import train_on_shades
+from ...support.shades import QUICK, train_on_shades
 
 HARDWARE = ["--device", "cpu", "--workers", "0", "--batch-size", "12"]
 
@@ -99,3 +100,31 @@ def test_loss_is_the_cross_entropy_with_the_classes_of_what_the_network_is_given
     classifier.eval()
     answer = torch.softmax(classifier.head(images.flatten(1)), 1)
     torch.testing.assert_close(classifier.predict(images)[:, :, 0, 0], answer)
+
+
+@pytest.mark.parametrize("source", ["random", "file"])
+@pytest.mark.parametrize("started", [False, True])
+def test_the_network_learns_whatever_its_run_held_fast(tmp_path: Path, source: str, started: bool) -> None:
+    """The memory keeps a pretrained encoder as it is; a run that was started from another has such a one, too."""
+    first = train_on_shades(tmp_path / "first", {"train": 12, "test": 5})
+    more = ["--method", "kmeans_memory", "--method.freeze", "encoder", "--method.embedding_dim", "4"]
+    more = [*more, "--background-share", "0.5", "--method.init", "random", "--method.projection", "linear"]
+    if source == "file":
+        state = load_file(first / "weights.safetensors")
+        body = {name[13:]: value for name, value in state.items() if name.startswith("encoder.body.")}
+        save_file(body, tmp_path / "w.safetensors")
+        more += ["--weights", str(tmp_path / "w.safetensors")]
+    more += ["--init-from", str(first)] if started else []
+    words = [word for word in QUICK if word not in {"--method", "deepcluster", "--method.overclusters", "8"}]
+    run = tmp_path / "run"
+    words = [str(tmp_path / "first/shades"), *words, "--split", "test", *more]
+    assert main(["train", *words, "--output-dir", str(run)]) == 0
+    origin = open_frozen(run).method.encoder.origin
+    assert (origin.source, origin.init_from) == (source, str(first) if started else None)
+    arguments = ["--shares", "1", "--epochs", "1", "--encoder-lr-scale", "1", "--random", "false", *HARDWARE]
+    assert main(["finetune", str(run), *arguments]) == 0
+    before = load_file(run / "weights.safetensors")
+    after = load_file(tmp_path / "run_finetune" / "share_1" / "weights.safetensors")
+    weights = [name for name in after if name.startswith("encoder.") and name.endswith("weight")]
+    assert weights
+    assert not all(torch.equal(after[name], before[name]) for name in weights)

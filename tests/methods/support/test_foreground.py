@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from objdisc.methods.kmeans_baseline import KMeansBaseline
 from objdisc.methods.kmeans_memory import KMeansMemory
 from objdisc.models.encoder import Encoder
+from objdisc.models.origin import WeightsOrigin
 from objdisc.types import Batch
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def test_one_pass_over_shared_views_equals_two_over_equal_ones(pixels: Encoder, 
 def test_a_frozen_encoder_takes_a_large_batch_in_pieces(
     pixels: Encoder, world: "World", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pixels.supervision = "labels of another set"  # pretrained, so frozen by default
+    pixels.origin = WeightsOrigin("file", "none")  # pretrained, so frozen by default
     method = KMeansBaseline(pixels, 3).train()
     batch = world.batch(torch.arange(40, 80))
     whole = method(batch)
