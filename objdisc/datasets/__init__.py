@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from objdisc.datasets.base import ImageDataset
-from objdisc.datasets.cityscapes import MOVING_CLASSES, Cityscapes, cityscapes_splits, find_cityscapes_root
-from objdisc.datasets.cocostuff import THINGS, CocoStuff, coco_splits, find_coco_root
+from objdisc.datasets.cityscapes import Cityscapes
+from objdisc.datasets.cocostuff import CocoStuff
 from objdisc.datasets.grouping import Reading
-from objdisc.datasets.imagefolder import ImageFolder, folder_splits
-from objdisc.datasets.labelmaps import LabelMaps, has_label_maps, label_map_splits
-from objdisc.datasets.potsdam import Potsdam, find_potsdam_images, potsdam_splits
+from objdisc.datasets.imagefolder import ImageFolder
+from objdisc.datasets.labelmaps import LabelMaps
+from objdisc.datasets.potsdam import Potsdam
 from objdisc.errors import UsageError
 
 __all__ = [
@@ -23,6 +23,9 @@ __all__ = [
     "available_splits",
     "open_dataset",
 ]
+
+LAYOUTS: tuple[type[ImageDataset], ...] = (Cityscapes, CocoStuff, Potsdam, LabelMaps, ImageFolder)
+"""Every layout that is known, the most particular first."""
 
 
 def open_dataset(
@@ -49,23 +52,11 @@ def open_dataset(
             does not fit the data set.
     """
     _check_folder(path)
-    dataset = _open(path, split, foreground, reading is not None and reading.folder_classes)
+    dataset = layout_of(path).open(path, split, foreground, reading or Reading())
     for sample in dataset.samples:
         if not sample.name.isascii():
             _check_text(sample.image_path)
     return dataset if reading is None else dataset.with_reading(reading)
-
-
-def _open(path: Path, split: str, foreground: Sequence[str] | None, folder_classes: bool) -> ImageDataset:
-    if find_cityscapes_root(path) is not None:
-        return Cityscapes(path, split, MOVING_CLASSES if foreground is None else foreground)
-    if find_coco_root(path) is not None:
-        return CocoStuff(path, split, THINGS if foreground is None else foreground)
-    if find_potsdam_images(path) is not None:
-        return Potsdam(path, split, foreground)
-    if has_label_maps(path):
-        return LabelMaps(path, split if label_map_splits(path) else "", foreground)
-    return ImageFolder(path, split if folder_splits(path) else "", foreground, folder_classes or None)
 
 
 def available_splits(path: Path) -> tuple[str, ...]:
@@ -75,13 +66,12 @@ def available_splits(path: Path) -> tuple[str, ...]:
         UsageError: The folder is missing.
     """
     _check_folder(path)
-    if (cityscapes := find_cityscapes_root(path)) is not None:
-        return cityscapes_splits(cityscapes)
-    if (coco := find_coco_root(path)) is not None:
-        return coco_splits(coco)
-    if find_potsdam_images(path) is not None:
-        return potsdam_splits(path)
-    return label_map_splits(path) if has_label_maps(path) else folder_splits(path)
+    return layout_of(path).splits_of(path)
+
+
+def layout_of(path: Path) -> type[ImageDataset]:
+    """Return the first layout that recognises an existing folder."""
+    return next(layout for layout in LAYOUTS if layout.recognises(path))
 
 
 def _check_text(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -48,6 +48,31 @@ class ImageDataset(ABC):
     unlabelled_ids: frozenset[int] = frozenset()
     num_channels: int = 3
     _masks: bool = True  # False where groups hold every class: then no label map needs to be read for the mask
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether an existing folder is laid out in this way; nothing is decoded."""
+
+    @classmethod
+    @abstractmethod
+    def splits_of(cls, path: Path) -> tuple[str, ...]:
+        """Return the splits of a folder that is recognised, train first; empty where it is taken whole."""
+
+    @classmethod
+    @abstractmethod
+    def open(cls, path: Path, split: str, foreground: Sequence[str] | None, reading: Reading) -> "ImageDataset":
+        """Open a split of a folder that is recognised.
+
+        Args:
+            path: The folder.
+            split: Name of the split; not looked at where the folder has none.
+            foreground: Classes that are objects, by name; None: those that the layout takes for such.
+            reading: How it will be read; only what decides which labels there are counts here.
+
+        Raises:
+            UsageError: The split is missing or empty, or a foreground name is unknown.
+        """
 
     @property
     @abstractmethod

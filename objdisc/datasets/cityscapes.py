@@ -9,7 +9,7 @@ from cityscapesscripts.helpers.labels import labels as cityscapes_labels
 from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
-from objdisc.datasets.grouping import ids_among, scale_map
+from objdisc.datasets.grouping import Reading, ids_among, scale_map
 from objdisc.datasets.maps import read_label_map, read_map_of
 from objdisc.errors import UsageError
 from objdisc.imaging.decode import list_images
@@ -76,6 +76,21 @@ class Cityscapes(ImageDataset):
         self.class_names = LABEL_NAMES if self._has_ground_truth else {}
         self.class_colors = LABEL_COLORS if self._has_ground_truth else {}
         self.ignore_ids = IGNORED_IDS
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether the folder, or its only child, holds ``leftImg8bit/``."""
+        return find_cityscapes_root(path) is not None
+
+    @classmethod
+    def splits_of(cls, path: Path) -> tuple[str, ...]:
+        """Return the splits with images: train, val, test, then any others."""
+        return cityscapes_splits(find_cityscapes_root(path) or path)
+
+    @classmethod
+    def open(cls, path: Path, split: str, foreground: Sequence[str] | None, reading: Reading) -> ImageDataset:
+        """Open a split, as ``ImageDataset`` describes."""
+        return cls(path, split, MOVING_CLASSES if foreground is None else foreground)
 
     @property
     def has_ground_truth(self) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
-from objdisc.datasets.grouping import IGNORED, ids_among, scale_map
+from objdisc.datasets.grouping import IGNORED, Reading, ids_among, scale_map
 from objdisc.datasets.maps import read_label_map
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.imaging.colors import even_hues
@@ -118,6 +118,21 @@ class CocoStuff(ImageDataset):
         self.class_names = CLASS_NAMES if self._has_ground_truth else {}
         self.class_colors = CLASS_COLORS if self._has_ground_truth else {}
         self.unlabelled_ids = self.ignore_ids = frozenset({IGNORED})
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether the folder, or its only such child, holds ``images/train2017/`` (or val)."""
+        return find_coco_root(path) is not None
+
+    @classmethod
+    def splits_of(cls, path: Path) -> tuple[str, ...]:
+        """Return which of train and val have images."""
+        return coco_splits(find_coco_root(path) or path)
+
+    @classmethod
+    def open(cls, path: Path, split: str, foreground: Sequence[str] | None, reading: Reading) -> ImageDataset:
+        """Open a split, as ``ImageDataset`` describes."""
+        return cls(path, split, THINGS if foreground is None else foreground)
 
     @property
     def has_ground_truth(self) -> bool:

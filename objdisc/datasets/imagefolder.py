@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
+from objdisc.datasets.grouping import Reading
 from objdisc.errors import UsageError
 from objdisc.imaging.colors import even_hues
 from objdisc.imaging.decode import IMAGE_SUFFIXES, image_size, list_images
@@ -61,6 +62,21 @@ class ImageFolder(ImageDataset):
         self.class_names = {index: name for name, index in self._class_ids.items()}
         self.class_colors = even_hues(len(self._class_ids))
         self.ignore_ids = frozenset()
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether it is a folder: any may hold images, so that this layout comes last."""
+        return path.is_dir()
+
+    @classmethod
+    def splits_of(cls, path: Path) -> tuple[str, ...]:
+        """Return which of train, val and test are subfolders."""
+        return folder_splits(path)
+
+    @classmethod
+    def open(cls, path: Path, split: str, foreground: Sequence[str] | None, reading: Reading) -> ImageDataset:
+        """Open a split, as ``ImageDataset`` describes."""
+        return cls(path, split if folder_splits(path) else "", foreground, reading.folder_classes or None)
 
     @property
     def has_ground_truth(self) -> bool:

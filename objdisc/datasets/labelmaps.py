@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.datasets.grouping import ids_among, scale_map
+from objdisc.datasets.base import ImageDataset
+from objdisc.datasets.grouping import Reading, ids_among, scale_map
 from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.datasets.maps import read_label_map
 from objdisc.errors import UsageError
@@ -52,6 +53,21 @@ class LabelMaps(ImageFolder):
         self.class_colors = dict(zip(self.class_names, hues.values(), strict=True))
         self.foreground = None if foreground is None else frozenset(foreground)
         self._foreground_ids = self._ids_of(foreground or ())
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether the folder holds ``images/`` and ``labels/``."""
+        return has_label_maps(path)
+
+    @classmethod
+    def splits_of(cls, path: Path) -> tuple[str, ...]:
+        """Return which of train, val and test are subfolders of ``images/``."""
+        return label_map_splits(path)
+
+    @classmethod
+    def open(cls, path: Path, split: str, foreground: Sequence[str] | None, reading: Reading) -> ImageDataset:
+        """Open a split, as ``ImageDataset`` describes."""
+        return cls(path, split if label_map_splits(path) else "", foreground)
 
     @property
     def has_ground_truth(self) -> bool:

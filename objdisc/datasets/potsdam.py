@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
-from objdisc.datasets.grouping import IGNORED, ids_among, scale_image, scale_map
+from objdisc.datasets.grouping import IGNORED, Reading, ids_among, scale_image, scale_map
 from objdisc.datasets.maps import hold_to_size
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.imaging.decode import read_rgb
@@ -87,6 +87,21 @@ class Potsdam(ImageDataset):
         self.ignore_ids = frozenset({IGNORED})
         self.foreground = None if foreground is None else tuple(foreground)
         self._foreground_ids = _ids_of(self.foreground or ())
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether the folder holds ``4_Ortho_RGBIR/``, or tiles."""
+        return find_potsdam_images(path) is not None
+
+    @classmethod
+    def splits_of(cls, path: Path) -> tuple[str, ...]:
+        """Return which of train, test and all have a tile."""
+        return potsdam_splits(path)
+
+    @classmethod
+    def open(cls, path: Path, split: str, foreground: Sequence[str] | None, reading: Reading) -> ImageDataset:
+        """Open a split, as ``ImageDataset`` describes."""
+        return cls(path, split, foreground)
 
     @property
     def has_ground_truth(self) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from objdisc.datasets import Cityscapes, ImageFolder, available_splits, open_dataset
+from objdisc.datasets import LAYOUTS, Cityscapes, ImageFolder, available_splits, layout_of, open_dataset
 from objdisc.errors import UsageError
 
 
@@ -59,3 +59,21 @@ def test_missing_folder_file_and_empty_folder_are_usage_errors(tmp_path: Path) -
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no image in it or below"):
         open_dataset(tmp_path / "empty", "train")
+
+
+def test_each_layout_recognises_its_own_folders_and_the_first_one_counts(toy_city: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "labelled"
+    for name in ("images", "labels"):
+        (folder / name / "val").mkdir(parents=True)
+    found = {
+        path: [layout.__name__ for layout in LAYOUTS if layout.recognises(path)]
+        for path in (toy_city, folder, tmp_path)
+    }
+    assert found == {
+        toy_city: ["Cityscapes", "ImageFolder"],
+        folder: ["LabelMaps", "ImageFolder"],
+        tmp_path: ["ImageFolder"],
+    }
+    assert layout_of(toy_city).splits_of(toy_city) == available_splits(toy_city) == ("train", "val")
+    assert layout_of(folder).splits_of(folder) == ("val",)
+    assert len({layout.__module__ for layout in LAYOUTS}) == len(LAYOUTS)
