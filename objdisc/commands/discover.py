@@ -18,7 +18,7 @@ from objdisc.pipeline.checks import check_count
 from objdisc.pipeline.job import Job
 from objdisc.pipeline.loading import weights_name
 from objdisc.pipeline.options import DiscoverOptions, baseline_of, build_method, build_store
-from objdisc.pipeline.preparation import begun, prepare
+from objdisc.pipeline.preparation import begun, prepare, tidy
 from objdisc.pipeline.results import Trained, announce, answer_for, report_data, scored_store
 from objdisc.pipeline.stages import Stage, run_stage
 from objdisc.report.gallery import write_report
@@ -50,6 +50,7 @@ def discover(options: DiscoverOptions) -> Run:
     run = Run(job.home)
     if job.finished:
         if is_main_process():
+            tidy(job)
             print(f"nothing to do, the run is finished: {run.path}\nreport: {run.report}")
         return run
     with begun(job):
@@ -78,6 +79,7 @@ def train(options: DiscoverOptions) -> Run:
     run = Run(job.home)
     if job.finished:
         if is_main_process():
+            tidy(job)
             print(f"nothing to do, the training is finished: {run.path}")
         return run
     with begun(job):

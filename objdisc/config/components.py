@@ -5,9 +5,11 @@ There is no registry: ``--objectness windows`` is the one concrete class that ``
 
 import importlib
 import inspect
+import json
 import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from functools import partial
 from typing import Any, TypeVar
 
 import yaml
@@ -15,6 +17,8 @@ import yaml
 from objdisc.errors import UsageError
 
 Base = TypeVar("Base")
+
+_CLASS_PATH = "class_path"
 
 
 @dataclass(frozen=True)
@@ -116,24 +120,33 @@ def check_class_paths(options: type, values: object, where: str) -> None:
     """
     if isinstance(values, Mapping):
         for key, value in values.items():
-            if str(key).rpartition(".")[2] == "class_path":
+            if str(key).rpartition(".")[2] == _CLASS_PATH:
                 _check_class_path(options, value, where)
             check_class_paths(options, value, where)
     elif isinstance(values, str):
-        if not isinstance(inner := _inner_value(values), str):
+        if not isinstance(inner := inner_value(values), str):
             check_class_paths(options, inner, where)
+        elif _CLASS_PATH in values:
+            raise UsageError(f"{where}: a text with {_CLASS_PATH} in it that cannot be read; leave it out.")
     elif isinstance(values, Sequence):
         for value in values:
             check_class_paths(options, value, where)
 
 
-def _inner_value(text: str) -> object:
-    """Read a text as YAML, as jsonargparse does with texts where anything may stand; the text itself if it is none."""
-    try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
-        return text
-    return text if value == text else value
+def inner_value(text: str) -> Any:
+    """Read what a text holds as YAML or JSON, its scalars as they stand; the text itself where it is neither.
+
+    jsonargparse reads texts so wherever anything may stand. Scalars are left alone, because one that YAML cannot make a
+    value of, such as a date that is none, must not hide what stands beside it.
+    """
+    for read in (json.loads, partial(yaml.load, Loader=yaml.BaseLoader)):
+        try:
+            value = read(text)
+        except (yaml.YAMLError, ValueError):
+            continue
+        if isinstance(value, Mapping | list):
+            return value
+    return text
 
 
 def _check_class_path(options: type, name: object, where: str) -> None:

@@ -5,9 +5,7 @@ from dataclasses import Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
-import yaml
-
-from objdisc.config.components import check_class_paths, resolve_class_path
+from objdisc.config.components import check_class_paths, inner_value, resolve_class_path
 from objdisc.errors import UsageError
 
 
@@ -141,17 +139,9 @@ def check_flags(options: type, pairs: Sequence[tuple[str, str | None]], *, allow
         if value == "" and (not flag or _is_path(types.get(name)) or name == "config"):
             raise UsageError(f"{flag.replace('_', '-') or 'PATH'}: the path is empty; give one, or leave it out.")
         if flag and value and not allow_import and name not in components:
-            values = {name: _plain(value)}
+            values = {name: inner_value(value)}
             check_class_paths(options, values, flag)
             _check_nested(options, _expanded(values), flag)
-
-
-def _plain(value: str) -> Any:
-    """Read a flag's value as jsonargparse does."""
-    try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
-        return value
 
 
 def _is_path(annotation: Any) -> bool:

@@ -226,7 +226,7 @@ def _read_config(options: type, path: Path, parser: ArgumentParser, allow_import
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except OSError as error:
         raise UsageError(f"{path}: the config cannot be read ({error.strerror}); check --config.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not valid YAML ({' '.join(str(error).split())}).") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path}: holds a {type(values).__name__}, expected keys and values such as 'epochs: 10'.")

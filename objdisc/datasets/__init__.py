@@ -11,6 +11,7 @@ from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.datasets.labelmaps import LabelMaps
 from objdisc.datasets.potsdam import Potsdam
 from objdisc.errors import UsageError
+from objdisc.io.paths import is_text
 
 __all__ = [
     "Cityscapes",
@@ -52,6 +53,7 @@ def open_dataset(
             does not fit the data set.
     """
     _check_folder(path)
+    _check_text(path.absolute())
     dataset = layout_of(path).open(path, split, foreground, reading or Reading())
     for sample in dataset.samples:
         if not sample.name.isascii():
@@ -75,11 +77,9 @@ def layout_of(path: Path) -> type[ImageDataset]:
 
 
 def _check_text(path: Path) -> None:
-    """Refuse a file name that is no text: no list, map or page could name it."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError as error:
-        raise UsageError(f"{str(path)!a}: the file's name is not UTF-8; rename it.") from error
+    """Refuse a name that is no text: no list, map or page could hold it."""
+    if not is_text(str(path)):
+        raise UsageError(f"{str(path)!a}: the name is not UTF-8; rename it.")
 
 
 def _check_folder(path: Path) -> None:

@@ -17,17 +17,26 @@ def checked_name(name: object, source: Path | str) -> str:
         source: The file that it was read from, for the message.
 
     Raises:
-        UsageError: It is no text, empty, absolute, holds a NUL character, or leads upwards.
+        UsageError: It is no text that UTF-8 can hold, empty, absolute, holds a NUL character, or leads upwards.
     """
-    if isinstance(name, str) and name and "\0" not in name:
+    if isinstance(name, str) and name and "\0" not in name and is_text(name):
         path = PurePath(name)
         inside = not (path.is_absolute() or path.drive or path.root) and ".." not in re.split(r"[/\\]", name)
         if inside and path.parts:
             return name
     raise UsageError(
-        f"{source}: the name {name!r} leads out of the folder that it would be written to; nothing was written. "
+        f"{source}: the name {name!a} leads out of the folder that it would be written to; nothing was written. "
         "Do not use this file unless you trust where it comes from."
     )
+
+
+def is_text(name: str) -> bool:
+    """Whether a name can be written into a file: a file's name may be bytes that are no UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_inside(path: Path, folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,8 @@ class Run:
         Newer answers take the place of all of these, and of nothing else: what a user has put beside them stays.
         """
         names = list(_ANSWERS)
-        names += [f"retrieval/{path.name}" for path in self.retrieval.glob("cluster_[0-9][0-9][0-9]*.jpg")]
+        sheets = (path.name for path in self.retrieval.glob("cluster_*.jpg"))
+        names += [f"retrieval/{name}" for name in sheets if re.fullmatch(r"cluster_\d{3,}\.jpg", name)]
         manifest = self.index / "index.json"
         if manifest.is_file():
             try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from objdisc.errors import ObjdiscError, UsageError
 from objdisc.io.files import read_json, write_failed, write_json
-from objdisc.io.paths import checked_name, is_inside
+from objdisc.io.paths import checked_name
 
 STAGING = ".objdisc-new"
 """Folder, inside the one that results are for, in which they are written: on the same disk, whatever is mounted."""
@@ -58,7 +58,7 @@ def publish(folder: Path, replaces: Iterable[str] = ()) -> None:
     """
     home = folder.parent
     new = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file()]
-    new = [name for name in new if Path(name).name != _WHOLE]
+    new = [name for name in new if Path(name).name != _WHOLE and not _HIDDEN & set(Path(name).parts)]
     for name in new:
         if blocking := _in_the_way(home, name):
             raise ObjdiscError(f"{blocking}: in the way of {home / name}; move it away, and run the command again.")
@@ -97,18 +97,33 @@ def _settle(home: Path, folder: Path) -> None:
 def _read_list(home: Path, folder: Path) -> tuple[list[str], list[str]]:
     """Read what is to be moved and what goes; somebody else may have written it, and laid links."""
     path = folder / _WHOLE
-    whole = read_json(path)
+    try:
+        whole = read_json(path)
+    except UsageError as error:
+        raise UsageError(f"{path}: damaged; move the folder {folder} away.") from error
     lists = []
     for key in ("new", "outdated"):
         names = whole.get(key)
         if not isinstance(names, list):
             raise UsageError(f"{path}: damaged; move the folder {folder} away.")
         lists.append([checked_name(name, path) for name in names])
-    places = [*(home / name for names in lists for name in names), *(folder / name for name in lists[0])]
-    for place in (folder / _WHOLE, *places):
-        if not is_inside(place, home) or (place.is_dir() and not place.is_symlink()):
-            raise UsageError(f"{path}: {place} is no file in {home}; nothing was moved. Move the folder {folder} away.")
-    return lists[0], lists[1]
+    new, outdated = lists
+    here = Path(folder.name)
+    for name in (here / _WHOLE, *(here / name for name in new), *map(Path, (*new, *outdated))):
+        # without a link above any file, and with none among those that move, no move can lead out of the folder
+        above = any((home / parent).is_symlink() for parent in name.parents[:-1])
+        own = name.parts[0] == folder.name and (home / name).is_symlink()
+        if above or own or ((home / name).is_dir() and not (home / name).is_symlink()):
+            raise UsageError(
+                f"{path}: {home / name} is a folder or behind a link; nothing was moved. Move the folder {folder} away."
+            )
+    return new, outdated
+
+
+def sweep(home: Path) -> None:
+    """Remove what a killed process has staged by half; for the one process that holds the folder."""
+    settle(home)
+    shutil.rmtree(home / STAGING, ignore_errors=True)
 
 
 def final_place(path: Path) -> Path:

@@ -132,7 +132,11 @@ class PatchStore:
         """Open a folder's store if it is what a job would cut; None if it is another one, none, or broken.
 
         Nothing is written.
+
+        Raises:
+            UsageError: A swap that was begun in the folder cannot be finished.
         """
+        settle(folder)
         try:
             store = cls.open(folder)
         except UsageError:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from objdisc.config.parser import load
 from objdisc.datasets import ImageDataset
 from objdisc.errors import ObjdiscError, UsageError
+from objdisc.io.files import read_json
 from objdisc.io.run import Run
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.job import Job
@@ -44,7 +45,7 @@ def _has_all(job: Job) -> bool:
             return False
         if job.command == "train":
             return True
-        whole = all(path.is_file() for path in (run.metrics, run.report, run.clusters_csv))
+        whole = bool(read_json(run.metrics)) and run.report.is_file() and run.clusters_csv.is_file()
         return whole and Index.open(run).weights == centers.weights
     except UsageError:
         return False

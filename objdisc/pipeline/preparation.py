@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from objdisc.io.claims import check_folder, describe, held, is_vacant
 from objdisc.io.files import atomic_write, remove_leftovers
 from objdisc.io.marks import Mark
 from objdisc.io.run import COMMANDS, Run
-from objdisc.io.staging import REPLACEMENT, publish, settle
+from objdisc.io.staging import REPLACEMENT, publish, settle, sweep
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.checks import check_start, has_same_settings, is_finished, refusal, splits
@@ -130,6 +130,7 @@ def begun(job: Job) -> Iterator[Run]:
     with held(job.home):
         if Mark.read(job.home) != before:
             raise UsageError(f"{job.home}: another process has begun a run in it; give another --output-dir.")
+        sweep(job.home)
         remove_leftovers(job.home)
         try:
             if job.replaces and not job.run.has_learned and not _has_begun_alike(job):
@@ -149,6 +150,13 @@ def begun(job: Job) -> Iterator[Run]:
             raise
     if job.replaces:
         _tell_of_derived(job.home)
+
+
+def tidy(job: Job) -> None:
+    """Remove what a process that was killed at its very end has left in a finished run."""
+    with suppress(UsageError), held(job.home):  # another process may be at work there
+        sweep(job.home)
+        remove_leftovers(job.home)
 
 
 def _has_begun_alike(job: Job) -> bool:

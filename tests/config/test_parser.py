@@ -354,6 +354,9 @@ SETTINGS = [
     "anything: \"{a: '{class_path: evil_module.Shape}'}\"",
     "anything: {a: '{\"class\\u005fpath\": evil_module.Shape}'}",
     "anything: {a: ['[{class_path: evil_module.Shape}]']}",
+    'anything: {a: "d: 2001-99-99\\nx: {class_path: evil_module.Shape}"}',
+    'anything: {a: "d: 2001-99-99\\nx: {\\"class\\\\u005fpath\\": evil_module.Shape}"}',
+    'anything: {a: "[{class_path: evil_module.Shape}"}',
     "config: other.yaml",
     "config: {shape: evil_module.Shape}",
 ]
@@ -422,6 +425,14 @@ def test_settings_that_are_changed_later_are_held_to_the_same(evil: Path) -> Non
     with pytest.raises(UsageError, match=r"stages\.a: "):
         override(replace(options, allow_import=False), {"shape": "evil_module.Shape"}, "stages.a")
     assert not evil.exists()
+
+
+def test_a_date_that_is_none_is_a_text_like_another(tmp_path: Path) -> None:
+    assert job("--output", "2024-13-45").output == Path("2024-13-45")
+    for text in ("num_clusters: 2001-99-99", "[" * 3000):
+        (tmp_path / "c.yaml").write_text(text, encoding="utf-8")
+        with pytest.raises(UsageError, match=r"c\.yaml: not valid YAML"):
+            job("--config", str(tmp_path / "c.yaml"))
 
 
 def test_an_empty_path_is_not_the_current_folder(evil: Path) -> None:

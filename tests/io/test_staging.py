@@ -1,5 +1,6 @@
 """New results appear whole, replace what is outdated, leave what is somebody's, and survive a kill at any moment."""
 
+import json
 import os
 from pathlib import Path
 
@@ -124,12 +125,38 @@ def test_a_list_from_somebody_else_moves_and_removes_nothing_outside(
         before.pop(f"run/{STAGING}/link/mine.txt", None)
         assert {path: text for path, text in tree(tmp_path).items() if STAGING not in path} == before
         return
-    with pytest.raises(UsageError, match=r"leads out of the folder|is no file in"):
+    with pytest.raises(UsageError, match=r"leads out of the folder|is a folder or behind a link"):
         settle(run)
     assert tree(tmp_path) == before
 
 
-@pytest.mark.parametrize("text", ["{}", '{"new": 5, "outdated": []}', "half", '{"new": [5], "outdated": []}'])
+@pytest.mark.parametrize("name", [STAGING, REPLACEMENT])
+def test_no_link_is_moved_to_lead_later_moves_out(tmp_path: Path, name: str) -> None:
+    run, theirs = tmp_path / "run", tmp_path / "theirs"
+    write(tmp_path, {"theirs/keep.txt": "mine", f"run/{name}/p/keep.txt": "evil", "run/a/x": "old"})
+    (run / name / "link").symlink_to(theirs)
+    (run / name / "r").mkdir()
+    (run / name / "r" / "p").symlink_to(theirs)
+    (run / "r").symlink_to(".")
+    before = tree(theirs)
+    for new, outdated in ((["link"], ["link/keep.txt"]), (["r/p", "p/keep.txt"], []), ([], ["r/a/x"])):
+        lists = json.dumps({"new": new, "outdated": outdated})
+        (run / name / staging._WHOLE).write_text(lists)
+        with pytest.raises(UsageError, match="is a folder or behind a link"):
+            settle(run)
+        assert tree(theirs) == before
+        assert (run / "a/x").read_text() == "old"
+
+
+def test_what_was_staged_by_half_inside_a_replacement_is_not_part_of_it(tmp_path: Path) -> None:
+    write(tmp_path / REPLACEMENT, {"metrics.json": "new", f"{STAGING}/maps/half.png": "half"})
+    publish(tmp_path / REPLACEMENT)
+    assert tree(tmp_path) == {"metrics.json": "new"}
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", '{"new": 5, "outdated": []}', "half", "[1]", '{"new": ["\\ud800"], "outdated": []}']
+)
 def test_a_damaged_list_is_one_line(tmp_path: Path, text: str) -> None:
     write(tmp_path / STAGING, {staging._WHOLE: text})
     with pytest.raises(UsageError, match=staging._WHOLE):

@@ -42,6 +42,22 @@ def test_the_same_command_again_says_where_the_run_is(
     assert state(project / "run" / "index") == before
 
 
+def test_a_finished_run_is_swept_of_what_a_kill_has_left(project: Path) -> None:
+    left = project / "run" / STAGING / "clusterIds/half.png"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half")
+    assert discover() == 0
+    assert not (project / "run" / STAGING).exists()
+
+
+def test_a_run_with_damaged_numbers_is_not_finished(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "run/metrics.json").write_text("{", encoding="utf-8")
+    assert discover() == 2
+    assert "holds a run that is not finished" in error(capsys)
+    assert main(["discover", "--resume", "run"]) == 0
+    assert discover() == 0
+
+
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
@@ -111,6 +127,7 @@ def test_a_run_is_replaced_when_the_new_one_is_whole(project: Path, capsys: pyte
     mine = ["notes.txt", "overlays/best.txt", "retrieval/mine.jpg", "stages/plan.txt", "export/names.json"]
     mine += ["overlays/favourites/a.jpg", "index/umap.npy", "patches/val/my.npy", "labelIds/mine_labelIds.png"]
     mine += ["clusterIds/edited/x_clusterIds.png", "retrieval/cluster_best.jpg", "stages/mine/notes.txt"]
+    mine += ["retrieval/cluster_010_best.jpg"]
     for name in mine:
         (run.path / name).parent.mkdir(exist_ok=True, parents=True)
         (run.path / name).write_text("mine", encoding="utf-8")
@@ -336,7 +353,8 @@ def test_a_run_is_written_by_one_process_and_survives_its_kill(
 def test_folders_of_one_name_are_not_mixed_up(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for place in ("a", "b"):
         shutil.copytree(project / "city/leftImg8bit/val/marblemouth", project / place / "photos")
-    next((project / "b/photos").iterdir()).unlink()
+    for place, shade in (("a", 10), ("b", 200)):  # equally named and equally large, as frames of a video are
+        Image.new("RGB", (256, 128), (shade, shade, shade)).save(project / place / "photos/frame.bmp")
     assert main(["segment", "run", "a/photos", "--device", "cpu"]) == 0
     before = state(project)
     assert main(["segment", "run", "b/photos", "--device", "cpu"]) == 2

@@ -109,7 +109,7 @@ def test_a_name_that_is_no_text_is_one_line(project: Path, capsys: pytest.Captur
     before = set(state(project / "run"))
     for command in (["segment", "run", "photos"], ["discover", "photos", "--output-dir", "new"]):
         assert main(command) == 2
-        assert "the file's name is not UTF-8; rename it" in error(capsys)
+        assert "the name is not UTF-8; rename it" in error(capsys)
     assert set(state(project / "run")) == before
     assert not (project / "new").exists()
 
