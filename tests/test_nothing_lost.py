@@ -176,6 +176,7 @@ class FullDisk:
         self.replace(source, target)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("files", [0, 1, 3, 8])
 @pytest.mark.parametrize("name", [name for name in ALL if name != "compare"])
 def test_a_full_disk_takes_nothing_that_was_there(
