@@ -1,1 +1,1 @@
-"""Folders that commands write to: whose they are, who may write, and how new results take the place of old ones."""
+"""Files that are whole or absent, and folders: whose they are, who may write, how new results replace old ones."""

@@ -1,1 +1,1 @@
-"""What commands share: from options to a job whose every part was checked, and to a folder that it may write to."""
+"""What commands share: options, a run's parts and its folder, loading a run, stages, results and maps."""

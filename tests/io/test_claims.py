@@ -27,6 +27,8 @@ def test_its_own_folder_is_gone_on_with(tmp_path: Path) -> None:
     for _ in range(2):
         with claimed(tmp_path, MINE):
             (tmp_path / "maps.png").write_text("new")
+    assert (tmp_path / "maps.png").is_file()
+    assert Mark.read(tmp_path) == MINE
 
 
 @pytest.mark.parametrize(
@@ -87,6 +89,7 @@ def test_litter_makes_no_folder_somebodys(tmp_path: Path, litter: str) -> None:
     (tmp_path / litter).write_text("")
     with claimed(tmp_path, MINE):
         pass
+    assert Mark.read(tmp_path) == MINE
 
 
 def fail_in(folder: Path, writes: str = "") -> None:
