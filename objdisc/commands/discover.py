@@ -26,7 +26,7 @@ from objdisc.retrieval import Centers
 from objdisc.training.options import TrainerOptions
 from objdisc.training.trainer import fit
 
-__all__ = ["DiscoverOptions", "Trained", "discover", "train"]
+__all__ = ["DiscoverOptions", "discover", "train"]
 
 _CENTER_SAMPLES = 20_000  # training objects, at most
 
@@ -49,9 +49,7 @@ def discover(options: DiscoverOptions) -> Run:
     job = prepare(options, "discover")
     run = Run(job.home)
     if job.finished:
-        if is_main_process():
-            tidy(job)
-            print(f"nothing to do, the run is finished: {run.path}\nreport: {run.report}")
+        _say_finished(job, f"the run is finished: {run.path}\nreport: {run.report}")
         return run
     with begun(job):
         trained = _train(job)
@@ -78,9 +76,7 @@ def train(options: DiscoverOptions) -> Run:
     job = prepare(options, "train")
     run = Run(job.home)
     if job.finished:
-        if is_main_process():
-            tidy(job)
-            print(f"nothing to do, the training is finished: {run.path}")
+        _say_finished(job, f"the training is finished: {run.path}")
         return run
     with begun(job):
         _train(job)
@@ -91,6 +87,12 @@ def train(options: DiscoverOptions) -> Run:
                 "maps, pictures and numbers there may be of earlier weights; objdisc discover --resume %s", run.path
             )
     return run
+
+
+def _say_finished(job: Job, what: str) -> None:
+    if is_main_process():
+        tidy(job)
+        print(f"nothing to do, {what}")
 
 
 def _train(job: Job) -> Trained:

@@ -113,15 +113,17 @@ class PatchStore:
             raise UsageError(f"{folder}: cannot be made ({error.strerror}); choose another --output-dir.") from error
         try:
             with locked(folder):
-                store = cls.find(job, folder) or _cut(
-                    job, folder, keep, workers=workers, strict=strict, progress=progress
-                )
-                for leftover in (folder / SHARDS, folder / STAGING):  # of a process that was killed at its very end
-                    shutil.rmtree(leftover, ignore_errors=True)
-        except (UsageError, UnreadableImageError):  # there is nothing that a second call could go on from
-            shutil.rmtree(folder / SHARDS, ignore_errors=True)
-            if fresh:
-                (folder / LOCK).unlink(missing_ok=True)
+                try:
+                    store = cls.find(job, folder)
+                    if store is None:
+                        store = _cut(job, folder, keep, workers=workers, strict=strict, progress=progress)
+                    _drop_leftovers(folder)
+                except (UsageError, UnreadableImageError):  # there is nothing that a second call could go on from
+                    _drop_leftovers(folder)
+                    raise
+        except (UsageError, UnreadableImageError):
+            if fresh and [path.name for path in folder.iterdir()] == [LOCK]:
+                (folder / LOCK).unlink()
                 folder.rmdir()
             raise
         _report_skipped(store.skipped, len(dataset.samples), strict, folder)
@@ -253,6 +255,12 @@ def _cut(job: CutJob, folder: Path, keep: bool, *, workers: int, strict: bool, p
         elif keep and old is not None:
             raise UsageError(_changed(folder))
     return PatchStore.open(folder)
+
+
+def _drop_leftovers(folder: Path) -> None:
+    """Remove what a build needs no more, and what one that was killed at its very end has left."""
+    for leftover in (folder / SHARDS, folder / STAGING):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _changed(folder: Path) -> str:

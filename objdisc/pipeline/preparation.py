@@ -40,7 +40,9 @@ log = logging.getLogger("objdisc")
 
 
 def prepare(options: DiscoverOptions, command: str) -> Job:
-    """Check device, data, regions, weights, room on the disk, and whose the run's folder is; write nothing.
+    """Check device, data, regions, weights, room on the disk, and whose the run's folder is.
+
+    Nothing of the run is written, but that a swap which a killed process has begun is finished.
 
     Args:
         options: What is asked for.
