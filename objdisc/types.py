@@ -97,6 +97,24 @@ class Batch:
     to_first: "Tensor | None" = None
 
 
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a method says about B images, on the device that they are on.
+
+    Attributes:
+        probabilities: ``(B, K, h, w)`` float32 cluster probabilities; h = w = 1 for patches.
+        embedding: ``(B, D)`` float32, what retrieval and neighbours compare.
+        foreground: ``(B,)`` probability that a patch holds an object; None if the method learns no such head.
+        subheads: ``(S, B, K)`` probabilities of all sub-heads that ``probabilities`` was chosen among; None if there
+            is a single one.
+    """
+
+    probabilities: "Tensor"
+    embedding: "Tensor"
+    foreground: "Tensor | None" = None
+    subheads: "Tensor | None" = None
+
+
 NOTHING = -1
 """In a ``SegmentationMap``: no object was found here."""
 

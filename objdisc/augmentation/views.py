@@ -1,23 +1,14 @@
-"""Views of patches: seeded photometric and crop augmentation, and backgrounds kept, dimmed or blanked."""
+"""Views of patches: seeded photometric and crop augmentation."""
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import albumentations as A
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from objdisc.augmentation.geometry import Geometry, draw, resample
 from objdisc.augmentation.random_ops import cut_out, random_ops
 from objdisc.errors import UsageError
-
-Background = Literal["keep", "dim", "blank"]
-
-_CONTRAST = 0.16  # standard deviation of an object's brightness that all are brought to, in [0, 1]
-_LEAST_CONTRAST = 0.02
-_KEPT_SHARE = {"keep": 1.0, "dim": 0.25, "blank": 0.0}
 
 
 @dataclass(frozen=True)
@@ -121,50 +112,3 @@ class Augmenter:
         rng = np.random.default_rng([seed, 1])  # the geometry's own stream is that of the seed alone
         view = random_ops(view, self._ops, rng) if self._ops else view
         return cut_out(view, self._cutout, rng) if self._cutout else view
-
-
-def to_network_input(
-    patches: Tensor,
-    background: Background,
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
-    equalization: float = 0.0,
-) -> Tensor:
-    """Normalise patches on their device, with what lies outside the region faded towards the mean colour.
-
-    Args:
-        patches: ``(B, S, S, C + 1)`` uint8: C image channels, RGB first, and the mask.
-        background: ``keep``; ``dim`` leaves a quarter of the contrast; ``blank`` leaves none.
-        mean: Per channel, of images in [0, 1].
-        std: Per channel.
-        equalization: How far every region is brought to the same mean brightness and contrast, so that objects in
-            shade and in sun differ by shape, colour and texture: 0 not at all, 1 wholly.
-
-    Returns:
-        ``(B, C, S, S)`` float32 in channels_last memory format.
-    """
-    pixels = patches.float() / 255  # (B, S, S, C + 1)
-    rgb, mask = pixels[..., :-1], pixels[..., -1:]
-    center, scale = torch.tensor(mean, device=patches.device), torch.tensor(std, device=patches.device)
-    # one grey for all channels, where brightness changes: what is grey in shade must be grey in the sun
-    rgb = _equalize(rgb - center.mean(), mask, equalization) if equalization else rgb - center
-    kept = _KEPT_SHARE[background]
-    # permuting a contiguous (B, S, S, C) tensor is what channels_last means
-    return (rgb / scale * (kept + (1 - kept) * mask)).permute(0, 3, 1, 2)
-
-
-def _equalize(rgb: Tensor, mask: Tensor, strength: float) -> Tensor:
-    """Bring the brightness of each region towards mean 0 and a common deviation.
-
-    Args:
-        rgb: ``(B, S, S, C)`` around 0, an intensity range of 1 wide.
-        mask: ``(B, S, S, 1)`` in [0, 1].
-        strength: 0 to 1.
-    """
-    brightness = rgb.mean(dim=3, keepdim=True)
-    pixels = mask.sum(dim=(1, 2), keepdim=True).clamp_min(1)
-    center = (brightness * mask).sum(dim=(1, 2), keepdim=True) / pixels
-    variance = ((brightness - center).square() * mask).sum(dim=(1, 2), keepdim=True) / pixels
-    # a region of one flat colour has no contrast to stretch
-    gain = (_CONTRAST / variance.sqrt().clamp_min(_LEAST_CONTRAST)) ** strength
-    return (rgb - strength * center) * gain

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from objdisc.inference.predict import Predictor
 from objdisc.methods.base import Method
-from objdisc.patches.store import PatchStore
+from objdisc.patches.memory import Patches
 from objdisc.training.loader import PatchViews, make_loader
 from objdisc.training.options import TrainerOptions
 
@@ -18,7 +18,7 @@ _EPOCH = 2**31 - 1  # views of no epoch of the training
 
 
 def kept_clusters(
-    method: Method, store: PatchStore, options: TrainerOptions, clusters: NDArray[np.int64]
+    method: Method, store: Patches, options: TrainerOptions, clusters: NDArray[np.int64]
 ) -> dict[int, float]:
     """Augment some patches of each cluster as the training would, and see how many stay in it.
 
@@ -39,7 +39,7 @@ def kept_clusters(
     predictor = Predictor(method, options)
     views = PatchViews(store, options.augmentation, 1, options.seed)
     batches = [[(_EPOCH, int(row)) for row in chunk] for chunk in torch.split(torch.from_numpy(rows), _BATCH)]
-    loader = make_loader(views, batches, options.workers)
+    loader = make_loader(views, batches, options.workers, torch.Generator())
     seen = np.concatenate([predictor(patches[0]).probabilities.argmax(axis=1) for patches, _, _ in loader])
     stays, own = seen == clusters[rows], clusters[rows]
     return {int(cluster): float(stays[own == cluster].mean()) for cluster in np.unique(own)}

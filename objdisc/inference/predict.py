@@ -1,7 +1,6 @@
 """What a trained method says about patches: cluster probabilities, embeddings, foreground."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,14 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from objdisc.augmentation.views import to_network_input
 from objdisc.methods.base import Method
-from objdisc.models.encoder import Encoder
-from objdisc.patches.store import PatchStore
+from objdisc.patches.memory import Patches
 from objdisc.training.encoding import patches_at_once
-from objdisc.training.engine import make_accelerator
+from objdisc.training.engine import Machine
 from objdisc.training.loader import PatchViews, make_loader
 from objdisc.training.options import TrainerOptions
+from objdisc.types import Prediction
 
 
 @dataclass(frozen=True)
@@ -48,40 +46,42 @@ class Predictor:
     """
 
     def __init__(self, method: Method, options: TrainerOptions) -> None:
-        self._accelerator = make_accelerator(options.device, options.precision)
-        self._method = method.to(self._accelerator.device).eval()
-        self._options = options
+        self._machine = Machine.choose(options.device, options.precision)
+        self.method = method.to(self._machine.device).eval()
+        self._preprocessing = options.preprocessing(method.encoder)
 
-    @torch.no_grad()
     def __call__(self, patches: Tensor) -> Predictions:
         """Predict for ``(B, S, S, C + 1)`` uint8 patches; the batch goes through the network at once.
 
-        Of a method that answers for each pixel, a patch's probabilities are the mean over its valid pixels.
+        Of a method that predicts for each pixel, a patch's probabilities are the mean over its valid pixels.
         """
-        raw, method, options = patches.to(self._accelerator.device), self._method, self._options
-        encoder = method.encoder
-        images = to_network_input(raw, options.background, encoder.mean, encoder.std, options.equalization)
-        seen_alike = options.background == "keep" and options.equalization == 0
-        context = images if seen_alike else to_network_input(raw, "keep", encoder.mean, encoder.std)
-        with self._accelerator.autocast(), ExitStack() as remembering:
-            for module in method.modules():
-                if isinstance(module, Encoder):
-                    remembering.enter_context(module.remembering())
-            probabilities = _mean_over_valid(method.predict(images).float(), raw[..., -1]).cpu().numpy()
-            features = method.embed(images).float().cpu().numpy()
-            likely, several = method.foreground_probability(context), method.predict_subheads(images)
-        foreground = None if likely is None else likely.float().cpu().numpy()
+        said = self._infer(patches)
+        probabilities = _mean_over_valid(said.probabilities.float(), patches[..., -1].to(said.probabilities.device))
+        foreground, several = said.foreground, said.subheads
         return Predictions(
-            probabilities, features, foreground, None if several is None else several.float().cpu().numpy()
+            probabilities.cpu().numpy(),
+            said.embedding.float().cpu().numpy(),
+            None if foreground is None else foreground.float().cpu().numpy(),
+            None if several is None else several.float().cpu().numpy(),
         )
 
-    @torch.no_grad()
     def pixels(self, patches: Tensor) -> Tensor:
         """Return the cluster probabilities ``(B, K, h, w)`` float32 of the pixels of ``(B, S, S, C + 1)`` patches."""
-        raw, encoder, options = patches.to(self._accelerator.device), self._method.encoder, self._options
-        images = to_network_input(raw, options.background, encoder.mean, encoder.std, options.equalization)
-        with self._accelerator.autocast():
-            return self._method.predict(images).float()
+        return self._infer(patches).probabilities.float()
+
+    @torch.no_grad()
+    def foreground(self, patches: Tensor) -> NDArray[np.float32] | None:
+        """Return the probability ``(B,)`` of being an object; None if the method learns no such head."""
+        with self._machine.autocast():
+            context = self._preprocessing.in_context(patches.to(self._machine.device))
+            found = self.method.infer(context, context).foreground
+        return None if found is None else found.float().cpu().numpy()
+
+    @torch.no_grad()
+    def _infer(self, patches: Tensor) -> Prediction:
+        images, context = self._preprocessing.both(patches.to(self._machine.device))
+        with self._machine.autocast():
+            return self.method.infer(images, context)
 
 
 def _mean_over_valid(probabilities: Tensor, masks: Tensor) -> Tensor:
@@ -94,9 +94,7 @@ def _mean_over_valid(probabilities: Tensor, masks: Tensor) -> Tensor:
     return (probabilities * weights).sum(dim=(2, 3)) / weights.sum(dim=(2, 3))
 
 
-def predict(
-    method: Method, store: PatchStore, options: TrainerOptions, rows: Sequence[int] | None = None
-) -> Predictions:
+def predict(method: Method, store: Patches, options: TrainerOptions, rows: Sequence[int] | None = None) -> Predictions:
     """Cluster probabilities, embeddings and foreground probabilities of patches of a store, in order.
 
     Args:
@@ -111,7 +109,9 @@ def predict(
     # each batch is spread over all rows: neighbours are alike, which statistics of a batch must not show
     batches = -(-len(wanted) // patches_at_once(store.size))
     chunks = [np.arange(start, len(wanted), batches) for start in range(batches)]
-    loader = make_loader(views, [[(0, int(row)) for row in wanted[chunk]] for chunk in chunks], options.workers)
+    loader = make_loader(
+        views, [[(0, int(row)) for row in wanted[chunk]] for chunk in chunks], options.workers, torch.Generator()
+    )
     predicted = join_predictions([predictor(patches[0]) for patches, _, _ in loader])
     return select(predicted, np.argsort(np.concatenate(chunks)))
 

@@ -17,7 +17,7 @@ from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches.windows import PatchOptions, cut, object_window
 from objdisc.types import Region, Sample
 
-Ask = Callable[[torch.Tensor], Predictions]
+Predict = Callable[[torch.Tensor], Predictions]
 """A run's method as a function of ``(B, S, S, 4)`` uint8 patches, such as ``training.inference.Predictor``."""
 
 
@@ -90,7 +90,9 @@ def cut_images(
         pool.shutdown(cancel_futures=True)
 
 
-def ask_about(images: Iterable[CutImage], ask: Ask, batch_size: int) -> Iterator[tuple[CutImage, Predictions | None]]:
+def predict_images(
+    images: Iterable[CutImage], ask: Predict, batch_size: int
+) -> Iterator[tuple[CutImage, Predictions | None]]:
     """Let the patches of several images go through the network together, and give each image its own answer.
 
     Args:
@@ -112,7 +114,9 @@ def ask_about(images: Iterable[CutImage], ask: Ask, batch_size: int) -> Iterator
     yield from _answers(waiting, ask, batch_size)
 
 
-def _answers(images: Sequence[CutImage], ask: Ask, batch_size: int) -> Iterator[tuple[CutImage, Predictions | None]]:
+def _answers(
+    images: Sequence[CutImage], ask: Predict, batch_size: int
+) -> Iterator[tuple[CutImage, Predictions | None]]:
     if not sum(len(image.patches) for image in images):
         yield from ((image, None) for image in images)
         return
@@ -131,7 +135,7 @@ def stream(
     source: ObjectnessSource,
     options: PatchOptions,
     samples: Sequence[Sample],
-    ask: Ask,
+    ask: Predict,
     *,
     workers: int,
     batch_size: int,
@@ -141,4 +145,4 @@ def stream(
     Peak memory depends on the largest image and on ``batch_size``, not on the number of images.
     """
     with closing(cut_images(dataset, source, options, samples, workers)) as images:
-        yield from ask_about(images, ask, batch_size)
+        yield from predict_images(images, ask, batch_size)

@@ -19,8 +19,6 @@ from objdisc.types import Sample, SegmentationMap
 Answer = Callable[[ImageDataset, Sample], SegmentationMap]
 """What is said about an image of a data set, at its full size."""
 
-_WHOLE = 1 << 26  # pixels up to which an image is decoded once and not strip by strip
-
 
 @dataclass(frozen=True)
 class Tiling:
@@ -41,7 +39,9 @@ class Tiling:
         return grid_windows(frame, self.side, max(1, int(self.side * (1 - self.overlap))))
 
 
-def segment_image(ask: Predictor, dataset: ImageDataset, sample: Sample, tiling: Tiling) -> SegmentationMap:
+def segment_image(
+    ask: Predictor, dataset: ImageDataset, sample: Sample, tiling: Tiling, *, whole_up_to: int = 2**26
+) -> SegmentationMap:
     """Answer for every pixel of an image.
 
     Tiles are cut as training crops are. Their probabilities are added up with weights that fall off towards a tile's
@@ -53,13 +53,14 @@ def segment_image(ask: Predictor, dataset: ImageDataset, sample: Sample, tiling:
         dataset: Where the image is read from.
         sample: The image.
         tiling: How it is cut.
+        whole_up_to: Pixels up to which an image is decoded once, and not strip by strip.
 
     Raises:
         UnreadableImageError: The image cannot be read.
     """
     frame = dataset.image_size(sample)
     clusters, confidence = np.empty(frame, np.int16), np.empty(frame, np.float32)
-    whole = dataset.read_image(sample) if frame[0] * frame[1] <= _WHOLE else None
+    whole = dataset.read_image(sample) if frame[0] * frame[1] <= whole_up_to else None
     strip = _Strip(frame[1], feather(tiling.side))
     for y, row in itertools.groupby(tiling.windows(frame), key=lambda window: window[1]):
         top, bottom = max(y, 0), min(y + tiling.side, frame[0])

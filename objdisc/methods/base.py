@@ -2,16 +2,18 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from objdisc.errors import UsageError
 from objdisc.models.encoder import Encoder
-from objdisc.types import Batch
+from objdisc.types import Batch, Prediction
 
 
 class Views(Enum):
@@ -21,20 +23,27 @@ class Views(Enum):
     AUGMENTED_PAIR = "augmented_pair"
     AFFINE_PAIR = "affine_pair"
     NEIGHBOR_PAIR = "neighbor_pair"
-    """A view of the row and a view of one of its ``partners``."""
+    """A view of the row and a view of one of its ``EpochPlan.partners``."""
 
 
-class Encode(Protocol):
-    """Runs a module over the training set, in data set order, gathered across ranks, without gradients.
+class Ranks(Protocol):
+    """The processes of a training and the training set, as a method sees them.
+
+    In one process, ``gather`` and ``sum`` are the identity.
 
     Attributes:
-        foreground: ``(N,)`` bool on the CPU, one for each row of the data set.
+        foreground: ``(N,)`` bool on the CPU, one for each row of the training set.
+        generator: Seeded by run and epoch, and alike in every process. Nothing else may be random in ``begin_epoch``,
+            or a resumed training would differ from one that never stopped.
+        world: Number of processes.
     """
 
     foreground: Tensor
+    generator: np.random.Generator
+    world: int
 
-    def __call__(self, module: nn.Module, rows: Tensor, view: int | None = None) -> Tensor:
-        """Encode some rows.
+    def encode(self, module: nn.Module, rows: Tensor, view: int | None = None) -> Tensor:
+        """Run a module over rows of the training set, in order, gathered over processes, without gradients.
 
         Args:
             module: Maps images ``(B, 3, H, W)`` to ``(B, D)``; run in evaluation mode.
@@ -47,13 +56,42 @@ class Encode(Protocol):
         """
         ...
 
+    def gather(self, tensor: Tensor) -> Tensor:
+        """Put the tensors of all processes, of one shape ``(n, ...)``, behind each other; gradients flow back."""
+        ...
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """Add up the tensors of all processes, of one shape, without gradients."""
+        ...
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """What a method wants of an epoch that begins.
+
+    Attributes:
+        rows: ``(n,)`` int64 foreground rows in the order in which batches hold them, n >= 1; a row that comes again is
+            seen in another view, and each process takes a run of its own of a batch. None: every foreground row once,
+            shuffled.
+        partners: ``(N, k)`` int64 rows that a row may be paired with, of which one is drawn for each sample anew; for
+            ``Views.NEIGHBOR_PAIR`` only. A row of -1 is paired with itself; so are all rows where this is None.
+        reset: Parameters that were started anew: the optimiser forgets what it knew of them.
+        assignments: ``(N,)`` int64 cluster of each row that the epoch learns from, -1 for none; kept for the evaluation
+            to compare afterwards. None if there are no such clusters.
+    """
+
+    rows: Tensor | None = None
+    partners: Tensor | None = None
+    reset: Sequence[nn.Parameter] = ()
+    assignments: Tensor | None = None
+
 
 class Method(nn.Module, ABC):
     """A clustering method: an encoder, an objective, and cluster probabilities.
 
-    The trainer calls ``setup`` once, then for each epoch ``begin_epoch`` and ``training_step`` for each batch, then
-    ``finish``. A method holds no collectives and never sees a class label. Whatever must survive a resume is a
-    parameter or a buffer.
+    The trainer calls ``setup`` once; then for each epoch ``begin_epoch``, ``training_step`` for each batch, and
+    ``end_epoch``; then ``finish``. A method holds no collectives and never sees a class label. Whatever must survive a
+    resume is a parameter or a buffer.
 
     Args:
         encoder: Maps images to features.
@@ -62,13 +100,13 @@ class Method(nn.Module, ABC):
 
     views: Views = Views.SINGLE
     per_pixel: ClassVar[bool] = False
-    """Whether ``predict`` answers for each pixel of an image, not for it as a whole."""
+    """Whether ``infer`` gives probabilities for each pixel of an image, not for it as a whole."""
     trains: ClassVar[bool] = True
     """Whether there is anything to learn step by step; otherwise the trainer runs no epoch."""
+    wants_background: ClassVar[bool] = False
+    """Whether batches hold background windows beside objects."""
     default_stages: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
     """Runs that make up the method where it is not told what to start from, as ``DiscoverOptions.stages`` has them."""
-    counters: ClassVar[tuple[str, ...]] = ()
-    """Buffers that count the epoch's samples of one process; the trainer sums them over processes."""
 
     def __init__(self, encoder: Encoder, num_clusters: int) -> None:
         super().__init__()
@@ -79,6 +117,11 @@ class Method(nn.Module, ABC):
     def num_views(self) -> int:
         """Views of a foreground sample that a batch holds."""
         return 1 if self.views is Views.SINGLE else 2
+
+    @property
+    def exportable(self) -> bool:
+        """Whether ``infer`` is a function of weights alone, which other runtimes can take over."""
+        return True
 
     def setup(self, num_samples: int) -> None:
         """Allocate every buffer that depends on the size of the data set, before any checkpoint is loaded."""
@@ -105,97 +148,65 @@ class Method(nn.Module, ABC):
             )
         self.load_state_dict(taken, strict=False)
 
-    def begin_epoch(self, epoch: int, encode: Encode) -> None:
-        """Re-cluster, mine neighbours or merge, before the epoch's first batch."""
+    def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
+        """Re-cluster, mine neighbours or merge before the epoch's first batch, and say what batches are to hold."""
+        return EpochPlan()
 
-    def epoch_rows(self, generator: np.random.Generator) -> Tensor | None:
-        """Lay out the epoch's samples; asked after ``begin_epoch``, in every process alike.
+    @abstractmethod
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
+        """Return the scalar ``loss`` of a batch, and named terms to log.
 
-        Batches are cut from this order one behind the other, and each process takes a run of its own of a batch.
+        The term ``occupancy`` is no scalar but says how many samples (or what share of them) each cluster holds,
+        ``(K,)``; it is added up over batches and processes.
+        """
 
-        Args:
-            generator: Seeded by run and epoch; nothing else may be random here, or a resume would differ.
+    def end_epoch(self, epoch: int, ranks: Ranks) -> Mapping[str, Tensor]:
+        """Do what is left after an epoch's last batch, such as adding up what each process has counted.
 
         Returns:
-            ``(n,)`` int64 foreground rows on any device, n >= 1; a row that comes again is seen in another view. None:
-            every foreground row once, shuffled.
+            Terms that only the whole epoch tells, alike in every process; they are logged in the place of those that
+            batches gave under the same name.
         """
-        return None
+        return {}
 
-    def renewed(self) -> Sequence[nn.Parameter]:
-        """Return the parameters that ``begin_epoch`` started anew: the optimiser forgets what it knew of them."""
-        return ()
+    def finish(self, ranks: Ranks) -> None:
+        """Do what is left after the last epoch, which a budget of time may have cut short."""
 
-    def assignments(self) -> Tensor | None:
-        """Return the cluster ``(N,)`` int64 of each row that this epoch learns from, -1 for none.
-
-        Asked after ``begin_epoch``, and kept for the evaluation to compare afterwards. None if there are no such
-        clusters.
-        """
-        return None
-
-    def partners(self) -> Tensor | None:
-        """Return the rows that a row may be paired with, ``(N, k)`` int64; for ``Views.NEIGHBOR_PAIR`` only.
-
-        One of the k is drawn for each sample anew. A row of -1 is paired with itself; so are all rows where this is
-        None.
-        """
-        return None
-
-    def finish(self, encode: Encode) -> None:
-        """Do what is left after the last epoch."""
-
-    def rows_to_cluster(self, encode: Encode) -> Tensor:
-        """Return the rows ``(n,)`` int64 of the foreground, in which K clusters are to be found.
-
-        Raises:
-            UsageError: There are fewer than K.
-        """
-        rows = encode.foreground.nonzero()[:, 0]
-        if len(rows) < self.num_clusters:
-            raise UsageError(f"--num-clusters {self.num_clusters}: there are only {len(rows)} foreground patches")
-        return rows
-
-    def encoder_input(self, images: Tensor, *, training: bool) -> Tensor:
-        """Return what the encoder is given of images ``(B, C, H, W)``, for readings that look into the encoder.
+    @abstractmethod
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        """Predict for images.
 
         Args:
-            images: As ``training_step`` and ``predict`` take them.
-            training: Whether they are views of a training batch.
+            images: ``(B, C, H, W)`` as ``training_step`` sees them.
+            context: The same patches with their background, which the foreground head sees; the same tensor where
+                images keep theirs.
+
+        Returns:
+            Probabilities ``(B, K, h, w)``, h = w = 1 unless ``per_pixel``, and an embedding ``(B, D)``; the
+            probability of being an object and those of all sub-heads where the method has them.
+        """
+
+    def encoder_input(self, images: Tensor) -> Tensor:
+        """Return what the encoder is given of images ``(B, C, H, W)``, for evaluations that look into the encoder.
+
+        In training mode, images are views of a training batch; in evaluation mode, as ``infer`` takes them.
         """
         return images
 
-    @abstractmethod
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the scalar ``loss`` of a batch and named terms to log."""
-
-    @abstractmethod
-    def predict(self, images: Tensor) -> Tensor:
-        """Return cluster probabilities ``(B, K, h, w)`` float32; h = w = 1 for patches."""
-
-    def predict_subheads(self, images: Tensor) -> Tensor | None:
-        """Return the probabilities ``(S, B, K)`` of all sub-heads that ``predict`` chose among; None if it had one."""
-        return None
-
-    @abstractmethod
-    def embed(self, images: Tensor) -> Tensor:
-        """Return the ``(B, D)`` float32 embedding that retrieval and neighbours use."""
-
-    def occupancy(self) -> Tensor | None:
-        """Return the share ``(K,)`` of the epoch's samples in each cluster; None if the method does not count them."""
-        return None
-
-    def foreground_probability(self, images: Tensor) -> Tensor | None:
-        """Return the ``(B,)`` probability that a patch holds an object; None if the method learns no such head."""
-        return None
-
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
+    def forward(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         """Call ``training_step``: DistributedDataParallel hooks ``forward`` only."""
-        return self.training_step(batch)
+        return self.training_step(batch, ranks)
+
+
+@torch.no_grad()
+def add_up(ranks: Ranks, *counters: Tensor) -> None:
+    """Add up in place, over processes, buffers in which each has counted its share of an epoch."""
+    for counter in counters:
+        counter.copy_(ranks.sum(counter))
 
 
 class ImageFunction(nn.Module):
-    """A function of images in the form that ``Encode`` takes, which switches the method it is of to evaluation."""
+    """A function of images as ``Ranks.encode`` takes it, which switches the method it is of to evaluation."""
 
     def __init__(self, method: Method, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()

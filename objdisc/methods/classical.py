@@ -11,10 +11,11 @@ from objdisc.clustering.classical import Algorithm, cluster_points
 from objdisc.clustering.kmeans import soft_assignments
 from objdisc.clustering.neighbors import nearest
 from objdisc.errors import UsageError
+from objdisc.methods.base import Ranks
 from objdisc.methods.support.transductive import TransductiveMethod
 from objdisc.models.encoder import Encoder
 from objdisc.models.pixels import pixel_encoder
-from objdisc.types import Batch
+from objdisc.types import Batch, Prediction
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,11 @@ class Classical(TransductiveMethod):
         self.algorithm: Algorithm = algorithm
         self.neighbors, self.max_samples, self.seed = neighbors, max_samples, seed
 
+    @property
+    def exportable(self) -> bool:
+        """Whether centres alone predict, as those of kmeans do."""
+        return self.algorithm == "kmeans"
+
     def cluster(self, points: Tensor) -> Tensor:
         """Cluster ``(n, D)`` training points, ``(n,)`` int64 in [0, K).
 
@@ -95,21 +101,22 @@ class Classical(TransductiveMethod):
         super().remember(points, prints, clusters)
 
     @torch.no_grad()
-    def predict(self, images: Tensor) -> Tensor:
-        """Return cluster probabilities ``(B, K, 1, 1)``: soft ones of kmeans, else one 1 and 0.
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        """Return soft probabilities of kmeans, else one 1 and 0; and what is clustered.
 
         Raises:
             UsageError: Nothing was clustered yet.
         """
         if self.algorithm != "kmeans" or not len(self.remembered_points):
-            return super().predict(images)
-        return soft_assignments(self.points(images), self.remembered_points)[:, :, None, None]
+            return super().infer(images, context)
+        embedding = self.embed(images)
+        return Prediction(soft_assignments(embedding, self.remembered_points)[:, :, None, None], embedding)
 
     def embed(self, images: Tensor) -> Tensor:
         """Return what is clustered, ``(B, D)`` float32."""
         embedding: Tensor = self.encoder(images).float()
         return embedding
 
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         """Refuse: the trainer runs no epoch of a method that learns nothing."""
         raise NotImplementedError("classical clustering has no training step")

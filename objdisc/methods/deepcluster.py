@@ -1,7 +1,5 @@
 """DeepCluster: Caron, Bojanowski, Joulin, Douze, ECCV 2018 (https://arxiv.org/abs/1807.05520)."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,7 +8,7 @@ from torch.nn import functional as F
 
 from objdisc.clustering.projections import pca_whitening
 from objdisc.errors import UsageError
-from objdisc.methods.base import Encode, Views
+from objdisc.methods.base import EpochPlan, Ranks, Views
 from objdisc.methods.support.pseudolabels import PseudoLabelMethod, encode_with
 from objdisc.models.encoder import Encoder
 from objdisc.models.sobel import sobel
@@ -87,25 +85,21 @@ class DeepCluster(PseudoLabelMethod):
         self.register_buffer("offset", torch.zeros(dimensions))
 
     @torch.no_grad()
-    def begin_epoch(self, epoch: int, encode: Encode) -> None:
+    def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
         """Cluster all images anew, and start a new top layer."""
-        rows = encode.foreground.nonzero()[:, 0]
-        _, found = self.cluster(self.prepare(encode, rows, final=False), epoch)
+        rows = ranks.foreground.nonzero()[:, 0]
+        _, found = self.cluster(self.prepare(ranks, rows, final=False), epoch)
         self.relabel(rows, [found])
         if not self.keep_top_layer:
             drawn = torch.randn(self.head.weight.shape, generator=torch.Generator().manual_seed(self.seed + epoch))
             self.head.weight.copy_(_HEAD_SCALE * drawn)
             self.head.bias.zero_()
+        # as many rows as there are objects, equally many of each cluster that has any
+        order = torch.from_numpy(uniform_over_clusters(self.targets[0].cpu().numpy(), ranks.generator))
+        reset = () if self.keep_top_layer else tuple(self.head.parameters())
+        return EpochPlan(rows=order, reset=reset, assignments=self.targets[0])
 
-    def renewed(self) -> Sequence[nn.Parameter]:
-        """Return the top layer, which starts anew in every epoch."""
-        return () if self.keep_top_layer else tuple(self.head.parameters())
-
-    def epoch_rows(self, generator: np.random.Generator) -> Tensor:
-        """Draw as many rows as there are objects, equally many of each cluster that has any."""
-        return torch.from_numpy(uniform_over_clusters(self.targets[0].cpu().numpy(), generator))
-
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         """Cross-entropy of telling the clusters."""
         images, rows = batch.views[0][batch.foreground], batch.index[batch.foreground]
         features, targets = self.features(images), self.targets[0, rows]
@@ -114,9 +108,9 @@ class DeepCluster(PseudoLabelMethod):
             loss = F.cross_entropy(logits, targets)
         return self.terms(loss, (logits.argmax(1) == targets).float().mean())
 
-    def prepare(self, encode: Encode, rows: Tensor, *, final: bool) -> Tensor:
+    def prepare(self, ranks: Ranks, rows: Tensor, *, final: bool) -> Tensor:
         """Whiten the features that the encoder gives now, ``(n, dimensions)`` of unit length."""
-        features = encode_with(self, encode, "features", rows)
+        features = encode_with(self, ranks, "features", rows)
         few = self.pca_samples or len(features)
         order = torch.randperm(len(features), generator=torch.Generator().manual_seed(self.seed))
         sample = features if few >= len(features) else features[order[:few].to(features.device)]
@@ -139,10 +133,10 @@ class DeepCluster(PseudoLabelMethod):
 
     def features(self, images: Tensor) -> Tensor:
         """Return the encoder's features ``(B, F)`` float32."""
-        features: Tensor = self.encoder(self.encoder_input(images, training=self.training)).float()
+        features: Tensor = self.encoder(self.encoder_input(images)).float()
         return features
 
-    def encoder_input(self, images: Tensor, *, training: bool) -> Tensor:
+    def encoder_input(self, images: Tensor) -> Tensor:
         """Return derivatives instead of colour where that is asked for."""
         return sobel(images) if self.sobel else images
 

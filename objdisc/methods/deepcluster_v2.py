@@ -1,13 +1,13 @@
 """DeepCluster-v2: Caron, Misra, Mairal, Goyal, Bojanowski, Joulin, NeurIPS 2020 (https://arxiv.org/abs/2006.09882)."""
 
-from typing import ClassVar
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from objdisc.errors import UsageError
-from objdisc.methods.base import Encode, Views
+from objdisc.methods.base import EpochPlan, Ranks, Views, add_up
 from objdisc.methods.support.pseudolabels import PseudoLabelMethod, encode_with
 from objdisc.models.encoder import Encoder
 from objdisc.models.sobel import sobel
@@ -37,7 +37,6 @@ class DeepClusterV2(PseudoLabelMethod):
     """
 
     views = Views.AUGMENTED_PAIR
-    counters: ClassVar[tuple[str, ...]] = ("collected", "counts")
     distance = "cosine"
 
     prototypes: Tensor
@@ -90,13 +89,13 @@ class DeepClusterV2(PseudoLabelMethod):
         self.register_buffer("counts", torch.zeros(num_samples))
 
     @torch.no_grad()
-    def begin_epoch(self, epoch: int, encode: Encode) -> None:
+    def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
         """Cluster the embeddings that the epoch before has collected; for the first epoch, encode two views."""
-        rows = encode.foreground.nonzero()[:, 0]
+        rows = ranks.foreground.nonzero()[:, 0]
         at = rows.to(self.bank.device)
         if epoch == 0:
             for view in range(self.num_views):
-                self.bank[view, at] = encode_with(self, encode, "embed", rows, view)
+                self.bank[view, at] = encode_with(self, ranks, "embed", rows, view)
         else:
             # a row of a batch that was left out keeps what it had
             seen = (self.counts > 0)[:, None]
@@ -109,8 +108,14 @@ class DeepClusterV2(PseudoLabelMethod):
         self.relabel(rows, found)
         self.collected.zero_()
         self.counts.zero_()
+        return EpochPlan(assignments=self.targets[0])
 
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+    def end_epoch(self, epoch: int, ranks: Ranks) -> Mapping[str, Tensor]:
+        """Put together what the processes have collected."""
+        add_up(ranks, self.collected, self.counts)
+        return {}
+
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         """Mean cross-entropy of both views over all clusterings."""
         rows = batch.index[batch.foreground]
         embeddings = self.embed(torch.cat([view[batch.foreground] for view in batch.views]))  # (V * B, D)
@@ -122,23 +127,23 @@ class DeepClusterV2(PseudoLabelMethod):
         return self.terms(loss, (logits.argmax(2) == targets).float().mean())
 
     @torch.no_grad()
-    def finish(self, encode: Encode) -> None:
+    def finish(self, ranks: Ranks) -> None:
         """Cluster the foreground into K clusters; what only training needs is let go."""
-        super().finish(encode)
+        super().finish(ranks)
         for name in ("bank", "collected", "counts"):
             setattr(self, name, self.get_buffer(name).new_zeros(0))
 
-    def prepare(self, encode: Encode, rows: Tensor, *, final: bool) -> Tensor:
+    def prepare(self, ranks: Ranks, rows: Tensor, *, final: bool) -> Tensor:
         """Return the embeddings ``(n, D)`` of the images as they are."""
-        return encode_with(self, encode, "embed", rows)
+        return encode_with(self, ranks, "embed", rows)
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the projected features ``(B, D)`` float32 of unit length."""
-        features = self.encoder(self.encoder_input(images, training=self.training))
+        features = self.encoder(self.encoder_input(images))
         with torch.autocast(features.device.type, enabled=False):
             return F.normalize(self.projector(features.float()), dim=1)
 
-    def encoder_input(self, images: Tensor, *, training: bool) -> Tensor:
+    def encoder_input(self, images: Tensor) -> Tensor:
         """Return derivatives instead of colour where that is asked for."""
         return sobel(images) if self.sobel else images
 

@@ -1,8 +1,8 @@
 """Invariant information clustering of images: Ji, Henriques, Vedaldi, ICCV 2019 (https://arxiv.org/abs/1807.06653)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,13 +12,13 @@ from objdisc.clustering.neighbors import nearest
 from objdisc.errors import UsageError
 from objdisc.losses.contrastive import info_nce
 from objdisc.losses.iid import iid_loss
-from objdisc.methods.base import Encode, ImageFunction, Method, Views
+from objdisc.methods.base import EpochPlan, ImageFunction, Method, Ranks, Views, add_up
 from objdisc.methods.support.iic_start import start_from_kmeans, start_from_merging, start_from_neighbors
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
 from objdisc.models.pixels import pixel_vectors
 from objdisc.models.sobel import sobel
-from objdisc.types import Batch
+from objdisc.types import Batch, Prediction
 
 
 class IIC(Method):
@@ -58,7 +58,6 @@ class IIC(Method):
     """
 
     views = Views.AUGMENTED_PAIR
-    counters: ClassVar[tuple[str, ...]] = ("losses", "sizes")
 
     losses: Tensor
     sizes: Tensor
@@ -112,25 +111,36 @@ class IIC(Method):
         """Views of an image that a batch holds: the first, and those that it is paired with."""
         return 1 + self.repeats
 
-    def begin_epoch(self, epoch: int, encode: Encode) -> None:
+    def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
         """Take the epoch's heads, and start those from clusters whose first epoch it is."""
         self.training_heads = self._heads_of(epoch)
         if 0 < self.pretext_epochs == epoch:
-            self._start_head_a(encode)
+            self._start_head_a(ranks)
         if 0 < self.lead_epochs == epoch - self.pretext_epochs:
-            self._start_head_b(encode)
+            self._start_head_b(ranks)
         if "B" in self.training_heads:
             self.losses.zero_()
             self.sizes.zero_()
+        return EpochPlan()
 
-    def finish(self, encode: Encode) -> None:
+    def end_epoch(self, epoch: int, ranks: Ranks) -> Mapping[str, Tensor]:
+        """Add up what the processes have counted about head B, if it was its turn.
+
+        Returns:
+            Images in each cluster of the sub-head that is chosen now, when head B learned last.
+        """
+        if "B" in self.training_heads:
+            add_up(ranks, self.losses, self.sizes)
+        return {"occupancy": self.sizes[self.chosen]}
+
+    def finish(self, ranks: Ranks) -> None:
         """Start head B if the training has ended before its turn: there must be an answer."""
         if self.pretext_epochs + self.lead_epochs and not bool(self.sizes.any()):
             if not self.training_heads:
-                self._start_head_a(encode)
-            self._start_head_b(encode)
+                self._start_head_a(ranks)
+            self._start_head_b(ranks)
 
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         """Return the mean loss of the epoch's heads, and the loss of each; of InfoNCE in a pretext epoch."""
         objects = torch.cat([view[batch.foreground] for view in batch.views])
         first, *others = self.features(objects).chunk(len(batch.views))
@@ -152,37 +162,29 @@ class IIC(Method):
         idle = torch.stack([parameter.sum() for parameter in learned]).sum() * 0
         return {name: term.detach() for name, term in terms.items()} | {"loss": loss + idle}
 
-    def occupancy(self) -> Tensor | None:
-        """Share ``(K,)`` of the images in each cluster when head B learned last; None before."""
-        return self.sizes[self.chosen] / self.sizes[self.chosen].sum() if float(self.sizes.sum()) else None
-
     @property
     def chosen(self) -> int:
         """Head B's sub-head with the lowest loss."""
         return int(self.losses.argmin())
 
-    def predict(self, images: Tensor) -> Tensor:
-        """Return the chosen sub-head's probabilities ``(B, K, 1, 1)``."""
-        return self.predict_subheads(images)[self.chosen][:, :, None, None]
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        """Return the chosen sub-head's probabilities beside those of all sub-heads of head B.
 
-    def predict_subheads(self, images: Tensor) -> Tensor:
-        """Return the probabilities ``(S, B, K)`` of all sub-heads of head B."""
-        probabilities: Tensor = self.head_b(self.features_to_predict(images))
-        return probabilities
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Return what the pretext compares, ``(B, D)``; without a pretext the encoder's features ``(B, F)``."""
+        The embedding is what the pretext compares, ``(B, D)``; without a pretext the encoder's features ``(B, F)``.
+        """
         features = self.features_to_predict(images)
-        return self.compared(features) if self.pretext_epochs else features
+        told: Tensor = self.head_b(features)
+        embedding = self.compared(features) if self.pretext_epochs else features
+        return Prediction(told[self.losses.argmin()][:, :, None, None], embedding, subheads=told)
 
     def features_to_predict(self, images: Tensor) -> Tensor:
         """Return the encoder's features ``(B, F)`` of the centre crop, normalised as ``batchnorm`` says."""
         with self._batch_statistics() if self.batchnorm == "batch" else nullcontext():
             return self.features(center_crop(images, self.center))
 
-    def encoder_input(self, images: Tensor, *, training: bool) -> Tensor:
-        """Return what the encoder is given: the centre crop where it answers, and derivatives instead of colour."""
-        images = images if training else center_crop(images, self.center)
+    def encoder_input(self, images: Tensor) -> Tensor:
+        """Return what the encoder is given: the centre crop where it predicts, and derivatives instead of colour."""
+        images = images if self.training else center_crop(images, self.center)
         return sobel(images) if self.sobel else images
 
     def features(self, images: Tensor) -> Tensor:
@@ -207,32 +209,32 @@ class IIC(Method):
         self.sizes += F.one_hot(z.argmax(2), self.num_clusters).sum(1)
 
     @torch.no_grad()
-    def _start_head_a(self, encode: Encode) -> None:
-        rows = self._sample(encode)
-        features = encode(ImageFunction(self, self.features_to_predict), rows)
+    def _start_head_a(self, ranks: Ranks) -> None:
+        rows = self._sample(ranks)
+        features = ranks.encode(ImageFunction(self, self.features_to_predict), rows)
         seen = ImageFunction(self, lambda images: self.compared(self.features(images)))
-        points = self.compared(features) + encode(seen, rows, view=0) + encode(seen, rows, view=1)
+        points = self.compared(features) + ranks.encode(seen, rows, view=0) + ranks.encode(seen, rows, view=1)
         start_from_kmeans(self.head_a, features, F.normalize(points, dim=1), self.seed)
 
     @torch.no_grad()
-    def _start_head_b(self, encode: Encode) -> None:
-        rows = self._sample(encode)
-        features = encode(ImageFunction(self, self.features_to_predict), rows)
+    def _start_head_b(self, ranks: Ranks) -> None:
+        rows = self._sample(ranks)
+        features = ranks.encode(ImageFunction(self, self.features_to_predict), rows)
         if self.merge_neighbors:
-            others = self._nearest_in_pixels(encode, rows)
+            others = self._nearest_in_pixels(ranks, rows)
             start_from_neighbors(self.head_b, features, self.head_a(features), others, self.seed)
         else:
-            views = [self.head_a(encode(ImageFunction(self, self.features), rows, view=view)) for view in (0, 1)]
+            views = [self.head_a(ranks.encode(ImageFunction(self, self.features), rows, view=view)) for view in (0, 1)]
             start_from_merging(self.head_b, features, views[0], views[1], self.seed)
 
-    def _nearest_in_pixels(self, encode: Encode, rows: Tensor) -> Tensor:
+    def _nearest_in_pixels(self, ranks: Ranks, rows: Tensor) -> Tensor:
         """Return for each row the places ``(n, k)`` in ``rows`` of those that look most like it."""
-        pixels = encode(ImageFunction(self, lambda images: pixel_vectors(images, self.encoder, unit=True)), rows)
+        pixels = ranks.encode(ImageFunction(self, lambda images: pixel_vectors(images, self.encoder, unit=True)), rows)
         k = min(self.merge_neighbors, len(rows) - 1)
         return nearest(pixels, pixels, k, exclude_self=True)[0]
 
-    def _sample(self, encode: Encode) -> Tensor:
-        rows = encode.foreground.nonzero()[:, 0]
+    def _sample(self, ranks: Ranks) -> Tensor:
+        rows = ranks.foreground.nonzero()[:, 0]
         generator = torch.Generator().manual_seed(self.seed)
         return rows[torch.randperm(len(rows), generator=generator)[: self.init_samples].sort().values]
 

@@ -1,6 +1,6 @@
 """Per-pixel invariant information clustering: Ji, Henriques, Vedaldi, ICCV 2019 (https://arxiv.org/abs/1807.06653)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -10,11 +10,11 @@ from torch.nn import functional as F
 from objdisc.augmentation.affine import warp
 from objdisc.errors import UsageError
 from objdisc.losses.iid import iid_dense_loss
-from objdisc.methods.base import Encode, ImageFunction, Method, Views
+from objdisc.methods.base import EpochPlan, ImageFunction, Method, Ranks, Views, add_up
 from objdisc.methods.support.iic_start import start_from_joint
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
-from objdisc.types import Batch
+from objdisc.types import Batch, Prediction
 
 _ALL = 0.999  # of the pixels under a coarser one
 _PROBE = 64  # side of the image that tells how wide an encoder's map is
@@ -54,7 +54,6 @@ class DenseIIC(Method):
 
     views = Views.AFFINE_PAIR
     per_pixel: ClassVar[bool] = True
-    counters: ClassVar[tuple[str, ...]] = ("pixels", "losses", "joint")
 
     pixels: Tensor
     losses: Tensor
@@ -107,28 +106,41 @@ class DenseIIC(Method):
         self.register_buffer("pixels", torch.zeros(num_clusters))
         self.register_buffer("losses", torch.zeros(subheads))
 
-    def begin_epoch(self, epoch: int, encode: Encode) -> None:
+    def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
         """Take the epoch's heads, start head B when A has led, and count anew what either learns."""
         if 0 < self.lead_epochs == epoch:
-            self._start_head_b(encode)
+            self._start_head_b(ranks)
         self.turn.fill_((epoch - self.lead_epochs) % len(self.order) if epoch >= self.lead_epochs else -1)
         if epoch < self.lead_epochs:
             self.joint.zero_()
         if "B" in self.training_heads:
             self.pixels.zero_()
             self.losses.zero_()
+        return EpochPlan()
 
-    def finish(self, encode: Encode) -> None:
+    def end_epoch(self, epoch: int, ranks: Ranks) -> Mapping[str, Tensor]:
+        """Add up what the processes have counted.
+
+        Returns:
+            Pixels that each cluster won when head B learned last.
+        """
+        if "B" in self.training_heads:
+            add_up(ranks, self.pixels, self.losses)
+        if int(self.turn) < 0:
+            add_up(ranks, self.joint)
+        return {"occupancy": self.pixels}
+
+    def finish(self, ranks: Ranks) -> None:
         """Start head B if the training has ended before its turn: there must be an answer."""
         if int(self.turn) < 0:
-            self._start_head_b(encode)
+            self._start_head_b(ranks)
 
     @property
     def training_heads(self) -> str:
         """The heads that learn in this epoch."""
         return self.order[int(self.turn)] if int(self.turn) >= 0 else "A"
 
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         """Return the mean loss of the heads whose turn it is, and the loss of each."""
         assert batch.to_first is not None  # an affine pair has both
         assert batch.valid is not None
@@ -152,19 +164,12 @@ class DenseIIC(Method):
         idle = torch.stack([parameter.sum() for parameter in self.heads.parameters()]).sum() * 0
         return terms | {"loss": loss + idle}
 
-    def occupancy(self) -> Tensor | None:
-        """Share ``(K,)`` of the pixels that each cluster won when head B learned last."""
-        return self.pixels / self.pixels.sum() if float(self.pixels.sum()) else None
-
-    def predict(self, images: Tensor) -> Tensor:
-        """Return head B's probabilities ``(B, K, H, W)`` for the pixels of ``(B, C, H, W)`` images."""
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        """Return head B's probabilities ``(B, K, H, W)`` for each pixel, and each feature map's mean ``(B, F)``."""
         features = self.encoder.feature_map(images, self.stride)
-        best = self.heads["B"](features)[int(self.losses.argmin())]
-        return F.interpolate(best, images.shape[2:], mode="bilinear", align_corners=False)
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Return the mean of each image's feature map, ``(B, F)`` float32."""
-        return self.encoder.feature_map(images, self.stride).float().mean(dim=(2, 3))
+        best = self.heads["B"](features)[self.losses.argmin()]
+        probabilities = F.interpolate(best, images.shape[2:], mode="bilinear", align_corners=False)
+        return Prediction(probabilities, features.float().mean(dim=(2, 3)))
 
     def _count_joint(self, z: Tensor, z_prime: Tensor, valid: Tensor) -> None:
         """Add up which clusters of all sub-heads met at the same place of two ``(S, B, K, size, size)`` answers."""
@@ -172,8 +177,8 @@ class DenseIIC(Method):
         self.joint.add_(one @ other.T)
 
     @torch.no_grad()
-    def _start_head_b(self, encode: Encode) -> None:
-        rows = encode.foreground.nonzero()[:, 0]
+    def _start_head_b(self, ranks: Ranks) -> None:
+        rows = ranks.foreground.nonzero()[:, 0]
         generator = torch.Generator().manual_seed(self.seed)
         rows = rows[torch.randperm(len(rows), generator=generator)[:_START_IMAGES].sort().values]
 
@@ -181,7 +186,7 @@ class DenseIIC(Method):
             found = self.encoder.feature_map(images, self.stride).float()
             return F.interpolate(found, (_START_SIDE, _START_SIDE), mode="nearest-exact").flatten(1)
 
-        features = encode(ImageFunction(self, pixels), rows).view(len(rows), -1, _START_SIDE, _START_SIDE)
+        features = ranks.encode(ImageFunction(self, pixels), rows).view(len(rows), -1, _START_SIDE, _START_SIDE)
         overclusters = _rows(self.heads["A"](features))
         head = self.heads["B"]
         assert isinstance(head, SubHeads)  # what an nn.ModuleDict holds is a module to the type checker
@@ -196,9 +201,9 @@ class DenseIIC(Method):
 
     def _count(self, z: Tensor, valid: Tensor, losses: Tensor) -> None:
         """Count head B's clusters over valid pixels, and add up the losses of its sub-heads."""
-        best = z[int((self.losses + losses).argmin())].argmax(dim=1)  # (B, size, size)
-        self.pixels.add_(torch.bincount(best[valid], minlength=self.num_clusters))
         self.losses.add_(losses)
+        best = z[int(self.losses.argmin())].argmax(dim=1)  # (B, size, size)
+        self.pixels.add_(torch.bincount(best[valid], minlength=self.num_clusters))
 
 
 def _map_width(encoder: Encoder, stride: int) -> int:

@@ -18,13 +18,13 @@ from objdisc.clustering.agglomerative import merge_clusters, start_clusters
 from objdisc.clustering.linkage import ClusterGraph
 from objdisc.clustering.mutual_information import walk_information
 from objdisc.errors import UsageError
-from objdisc.losses.triplet import TripletLoss, affinity_triplets, hinge_triplets
-from objdisc.methods.base import Encode, ImageFunction
+from objdisc.losses.triplet import TripletTerms, affinity_triplets, hinge_triplets
+from objdisc.methods.base import EpochPlan, ImageFunction, Ranks
 from objdisc.methods.support.transductive import TransductiveMethod
 from objdisc.methods.support.triplet_rows import lay_out_triplets
 from objdisc.models.encoder import Encoder
 from objdisc.models.pixels import pixel_vectors
-from objdisc.types import Batch
+from objdisc.types import Batch, Prediction
 
 _STRAYS = 20  # see merge_clusters
 
@@ -114,47 +114,49 @@ class JULE(TransductiveMethod):
         self.register_buffer("bandwidth", torch.ones(()))
 
     @torch.no_grad()
-    def begin_epoch(self, epoch: int, encode: Encode) -> None:
+    def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
         """At the start of a period, merge clusters on the features as they are now; at the very start, find them."""
-        if epoch % self.period_epochs:
-            return
-        rows = encode.foreground.nonzero()[:, 0]
+        if epoch % self.period_epochs == 0:
+            self._merge(epoch, ranks)
+        return EpochPlan(rows=self._rows(ranks.generator))
+
+    def _merge(self, epoch: int, ranks: Ranks) -> None:
+        rows = ranks.foreground.nonzero()[:, 0]
         if epoch == 0:
             seen = ImageFunction(self, lambda images: pixel_vectors(images, self.encoder, unit=self.unit_pixels))
-            points = encode(seen, rows)
+            points = ranks.encode(seen, rows)
             graph = knn_graph(points, self.neighbors, self.scale)
             self._take(rows, graph, start_clusters(graph.affinity, self.num_clusters))
         elif (left := self.clusters_left) > self.num_clusters:
-            points = encode(ImageFunction(self, self.embed), rows)
+            points = ranks.encode(ImageFunction(self, self.embed), rows)
             wanted = max(left - math.ceil(self.eta * left), self.num_clusters)
             graph = knn_graph(points, self.neighbors, self.scale)
             self._take(rows, graph, self._merged(graph, points, self.clusters[rows].cpu().numpy(), wanted))
 
-    def epoch_rows(self, generator: np.random.Generator) -> Tensor | None:
+    def _rows(self, generator: np.random.Generator) -> Tensor | None:
         """Lay out the triplets of the paper; the program's are those of any shuffled batch."""
         if self.triplets == "hinge":
             return None
         around = self.around[: self.clusters_left].cpu().numpy()
         return torch.from_numpy(lay_out_triplets(self.clusters.cpu().numpy(), around, generator))
 
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the loss of the batch's triplets, their number, and the share of them that counts."""
-        found = self._triplet_loss(self.embed(batch.views[0]), self.clusters[batch.index])
-        left = (self.clusters.max() + 1).float()
-        return {"loss": found.loss, "triplets": found.triplets, "active": found.active, "clusters": left}
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
+        """Return the loss of the batch's triplets, their number, and the share of them that counts.
 
-    def occupancy(self) -> Tensor | None:
-        """Share ``(K,)`` of the images in each cluster; None while there are more than K."""
-        if self.clusters_left != self.num_clusters:
-            return None
-        sizes = torch.bincount(self.clusters[self.clusters >= 0], minlength=self.num_clusters)
-        return sizes / sizes.sum()
+        Once K clusters are left, their occupancy is that of the whole set.
+        """
+        found = self._triplet_loss(self.embed(batch.views[0]), self.clusters[batch.index])
+        left = self.clusters.max() + 1
+        terms = {"loss": found.loss, "triplets": found.triplets, "active": found.active, "clusters": left.float()}
+        if int(left) == self.num_clusters:
+            terms["occupancy"] = torch.bincount(self.clusters[self.clusters >= 0], minlength=self.num_clusters)
+        return terms
 
     @torch.no_grad()
-    def finish(self, encode: Encode) -> None:
+    def finish(self, ranks: Ranks) -> None:
         """Give the images their clusters: RC from scratch, SF by the merges that are left."""
-        rows = encode.foreground.nonzero()[:, 0]
-        points, prints = self.points_and_prints(encode, rows)
+        rows = ranks.foreground.nonzero()[:, 0]
+        points, prints = self.points_and_prints(ranks, rows)
         graph = knn_graph(points, self.neighbors, self.scale)
         merged = self._merged(graph, points, self.clusters[rows].cpu().numpy(), self.num_clusters)
         answers = {"rc": self._from_scratch(graph, points), "sf": torch.from_numpy(merged).to(points.device)}
@@ -165,10 +167,14 @@ class JULE(TransductiveMethod):
         """Cluster points from scratch by graph degree linkage with the local term."""
         return self._from_scratch(knn_graph(points, self.neighbors, self.scale), points)
 
-    def predict_subheads(self, images: Tensor) -> Tensor:
-        """Return both answers ``(2, B, K)``, RC and SF, as one 1 and else 0."""
-        places = self.nearest_remembered(images)
-        return F.one_hot(self.remembered_answers[:, places], self.num_clusters).float()
+    @torch.no_grad()
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        """Return the method's answer beside both, RC and SF, each as one 1 and else 0; and the features."""
+        embedding = self.embed(images)
+        places = self.nearest_remembered(images, embedding)
+        both = F.one_hot(self.remembered_answers[:, places], self.num_clusters).float()
+        clusters = self.remembered_clusters[places]
+        return Prediction(F.one_hot(clusters, self.num_clusters).float()[:, :, None, None], embedding, subheads=both)
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the features ``(B, D)`` float32, of unit length."""
@@ -180,7 +186,7 @@ class JULE(TransductiveMethod):
         """How many clusters the periods have left so far."""
         return int(self.clusters.max()) + 1
 
-    def _triplet_loss(self, features: Tensor, clusters: Tensor) -> TripletLoss:
+    def _triplet_loss(self, features: Tensor, clusters: Tensor) -> TripletTerms:
         with torch.autocast(features.device.type, enabled=False):
             if self.triplets == "hinge":
                 return hinge_triplets(features, clusters, self.margin, self.gamma)

@@ -4,10 +4,11 @@ import torch
 from torch import Tensor
 
 from objdisc.clustering.kmeans import kmeans, soft_assignments
-from objdisc.methods.base import Encode
+from objdisc.methods.base import Ranks
 from objdisc.methods.support.foreground import ForegroundMethod, Freeze
+from objdisc.methods.support.rows import rows_to_cluster
 from objdisc.models.encoder import Encoder
-from objdisc.types import Batch
+from objdisc.types import Batch, Prediction
 
 
 class KMeansBaseline(ForegroundMethod):
@@ -34,22 +35,20 @@ class KMeansBaseline(ForegroundMethod):
         self.restarts, self.seed = restarts, seed
         self.register_buffer("centroids", torch.zeros(num_clusters, encoder.num_features))
 
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         """Cross-entropy of the foreground head."""
         terms = self.foreground_terms(self.features(batch.context), batch)
         return terms | {"loss": terms["foreground"]}
 
     @torch.no_grad()
-    def finish(self, encode: Encode) -> None:
+    def finish(self, ranks: Ranks) -> None:
         """Cluster the features of the foreground."""
-        rows = self.rows_to_cluster(encode)
-        features = encode(self.encoder, rows)
+        rows = rows_to_cluster(ranks, self.num_clusters)
+        features = ranks.encode(self.encoder, rows)
         self.centroids.copy_(kmeans(features, self.num_clusters, seed=self.seed, restarts=self.restarts)[0])
 
-    def predict(self, images: Tensor) -> Tensor:
-        """Softmax over negative squared distances relative to their mean over the clusters, ``(B, K, 1, 1)``."""
-        return soft_assignments(self.embed(images), self.centroids)[:, :, None, None]
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Return the encoder's features ``(B, F)`` float32."""
-        return self.features(images)
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        """Return a softmax over negative squared distances relative to their mean, and the encoder's features."""
+        features = self.features(images)
+        probabilities = soft_assignments(features, self.centroids)[:, :, None, None]
+        return Prediction(probabilities, features, self.foreground_of(images, context, features))

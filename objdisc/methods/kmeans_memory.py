@@ -1,6 +1,7 @@
 """k-means memory (Hickson et al. 2018): cluster centres as weights, learned together with the embedding."""
 
 import logging
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -8,7 +9,8 @@ from sklearn.cluster import AgglomerativeClustering
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from objdisc.clustering.kmeans import centroids_of, kmeans, kmeans_plus_plus, nearest
+from objdisc.clustering.kmeans import centroids_of, kmeans, kmeans_plus_plus
+from objdisc.clustering.neighbors import nearest_centroid
 from objdisc.clustering.stability import discriminant_projections, most_stable
 from objdisc.errors import UsageError
 from objdisc.losses.kmeans_memory import (
@@ -20,10 +22,10 @@ from objdisc.losses.kmeans_memory import (
     kmeans_loss,
     squared_distances,
 )
-from objdisc.methods.base import Encode, Views
+from objdisc.methods.base import EpochPlan, Ranks, Views, add_up
 from objdisc.methods.support.foreground import ForegroundMethod, Freeze
 from objdisc.models.encoder import Encoder
-from objdisc.types import Batch
+from objdisc.types import Batch, Prediction
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +69,6 @@ class KMeansMemory(ForegroundMethod):
         freeze: What of a pretrained encoder stays as it is.
         seed: Of initialisation.
     """
-
-    counters = ("wins",)
 
     memories: nn.Parameter
     queue: Tensor
@@ -147,20 +147,17 @@ class KMeansMemory(ForegroundMethod):
             embeddings: Tensor = self.activation(self.embedding(features))
             return F.normalize(embeddings, dim=-1) if self.normalize else embeddings
 
-    def embed(self, images: Tensor) -> Tensor:
-        """Return the ``(B, D)`` float32 embedding of images."""
-        return self.project(self.features(images))
-
-    def begin_epoch(self, epoch: int, encode: Encode) -> None:
+    def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
         """Start memories from the data before the first epoch; later re-seed those that won nothing."""
         if not self.initialised:
-            self._initialise(encode)
+            self._initialise(ranks)
             self.initialised.fill_(True)
         else:
             self._reseed()
         self.wins.zero_()
+        return EpochPlan()
 
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         """Equation 5 with the foreground cross-entropy, and agreement between the two views."""
         objects = [view[batch.foreground] for view in batch.views]
         if batch.context is batch.views[0]:
@@ -189,20 +186,25 @@ class KMeansMemory(ForegroundMethod):
                 + self.agreement_weight * terms["agreement"]
             )
         with torch.no_grad():
-            self.wins += cluster_counts(distances, "hard")
+            won = cluster_counts(distances, "hard")
+            self.wins += won
             self._enqueue(embeddings[: len(objects[0])])
-        return {name: term.detach() for name, term in terms.items()} | {"loss": loss}
+        return {name: term.detach() for name, term in terms.items()} | {"loss": loss, "occupancy": won}
 
-    def occupancy(self) -> Tensor:
-        """Share ``(K,)`` of this epoch's foreground samples that each memory unit won."""
-        return self.wins / self.wins.sum().clamp_min(1)
+    def end_epoch(self, epoch: int, ranks: Ranks) -> Mapping[str, Tensor]:
+        """Add up what memory units have won."""
+        add_up(ranks, self.wins)
+        return {}
 
-    def predict(self, images: Tensor) -> Tensor:
-        """Softmax over negative squared distances ``(B, K, 1, 1)``, relative to their mean if nothing is normalised."""
-        distances = squared_distances(self.embed(images), self.memories)
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        """Return a softmax over negative squared distances, relative to their mean if nothing is normalised."""
+        features = self.features(images)
+        embedding = self.project(features)
+        distances = squared_distances(embedding, self.memories)
         if not self.normalize:
             distances = distances / distances.mean(dim=1, keepdim=True).clamp_min(1e-8)
-        return torch.softmax(-0.5 * distances / self.temperature, dim=1)[:, :, None, None]
+        probabilities = torch.softmax(-0.5 * distances / self.temperature, dim=1)[:, :, None, None]
+        return Prediction(probabilities, embedding, self.foreground_of(images, context, features))
 
     def _squared_weights(self) -> Tensor:
         if self.l2_on == "memories":
@@ -231,15 +233,15 @@ class KMeansMemory(ForegroundMethod):
         self.queue_filled.add_(len(embeddings)).clamp_(max=len(self.queue))
 
     @torch.no_grad()
-    def _initialise(self, encode: Encode) -> None:
-        rows = encode.foreground.nonzero()[:, 0]
+    def _initialise(self, ranks: Ranks) -> None:
+        rows = ranks.foreground.nonzero()[:, 0]
         if len(rows) < self.num_clusters:
             raise UsageError(f"--num-clusters {self.num_clusters}: there are only {len(rows)} foreground patches")
         generator = torch.Generator().manual_seed(self.seed)
         rows = rows[torch.randperm(len(rows), generator=generator)[: self.init_samples].sort().values]
-        features = encode(self.encoder, rows)
+        features = ranks.encode(self.encoder, rows)
         if self.projection == "discriminant":
-            views = torch.stack([encode(self.encoder, rows, view=view) for view in range(self.init_views)])
+            views = torch.stack([ranks.encode(self.encoder, rows, view=view) for view in range(self.init_views)])
             self._initialise_discriminant(features, views, generator)
         elif self.init != "random":
             points = self.project(features)
@@ -283,7 +285,7 @@ class KMeansMemory(ForegroundMethod):
             return torch.from_numpy(ward).to(points.device)
         if self.init == "kmeans":
             return kmeans(points, number, seed=self.seed)[1]
-        return nearest(points, kmeans_plus_plus(points, number, generator))[0]
+        return nearest_centroid(points, kmeans_plus_plus(points, number, generator))[0]
 
     @torch.no_grad()
     def _reseed(self) -> None:

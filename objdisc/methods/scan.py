@@ -10,13 +10,13 @@ from torch.nn import functional as F
 
 from objdisc.errors import ObjdiscError, UsageError
 from objdisc.losses.scan import ScanTerms, scan_loss
-from objdisc.methods.base import Encode, ImageFunction, Method, Views
+from objdisc.methods.base import EpochPlan, ImageFunction, Method, Ranks, Views, add_up
 from objdisc.methods.support.mining import mine
 from objdisc.methods.support.scan_start import start_heads
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
 from objdisc.models.kept import KeptCopy, features_of, num_features
-from objdisc.types import Batch
+from objdisc.types import Batch, Prediction
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,6 @@ class SCAN(Method):
         "scan": {"augmentation": {"ops": 4, "cutout": 0.5}},
         "selflabel": {"method": "selflabel", "augmentation": {"first_crop": 1.0, "ops": 4, "cutout": 0.5}},
     }
-    counters: ClassVar[tuple[str, ...]] = ("sizes",)
 
     sizes: Tensor
     chosen: Tensor
@@ -111,55 +110,52 @@ class SCAN(Method):
         return self
 
     @torch.no_grad()
-    def begin_epoch(self, epoch: int, encode: Encode) -> None:
+    def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
         """Mine the neighbours before the first epoch; after each, keep the model if its loss is the lowest yet."""
         if epoch == 0:
-            mined = mine(encode, ImageFunction(self, self._features), self.neighbors, include_self=self.include_self)
+            mined = mine(ranks, ImageFunction(self, self._features), self.neighbors, include_self=self.include_self)
             self.near[mined.rows] = mined.rows.to(self.near.device)[mined.places]
             if self.candidates:
                 start_heads(self.heads, mined.features, mined.places, self.candidates, self.entropy_weight, self.seed)
                 told = self.heads(mined.features).transpose(0, 1).flatten(1)
                 self._keep_if_lowest(self._terms(told, mined.rows), "at the start")
         else:
-            self._keep_if_best(epoch, encode)
+            self._keep_if_best(epoch, ranks)
         self.sizes.zero_()
+        return EpochPlan(partners=self.near)
 
-    def partners(self) -> Tensor:
-        """Return the mined rows ``(N, k)``; -1 for background."""
-        return self.near
-
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         """Return the SCAN loss, averaged over heads, and its two terms."""
         first, second = self.probabilities(torch.cat([view[batch.foreground] for view in batch.views])).chunk(2, dim=1)
         terms = scan_loss(first, second, self.entropy_weight)
-        self.sizes += F.one_hot(first.detach().argmax(dim=2), self.num_clusters).sum(dim=1)
+        sizes = F.one_hot(first.detach().argmax(dim=2), self.num_clusters).sum(dim=1)  # (S, K)
+        self.sizes += sizes
         logged = {"consistency": terms.consistency, "entropy": terms.entropy}
-        return {name: term.detach().mean() for name, term in logged.items()} | {"loss": terms.loss.mean()}
+        shown = {name: term.detach().mean() for name, term in logged.items()} | {"occupancy": sizes[self.chosen]}
+        return shown | {"loss": terms.loss.mean()}
+
+    def end_epoch(self, epoch: int, ranks: Ranks) -> Mapping[str, Tensor]:
+        """Add up what the processes have counted of each head's clusters."""
+        add_up(ranks, self.sizes)
+        return {}
 
     @torch.no_grad()
-    def finish(self, encode: Encode) -> None:
+    def finish(self, ranks: Ranks) -> None:
         """Go back to the epoch and head with the lowest loss; what only training needs is left behind."""
         if int(self.near.max()) >= 0:
-            self._keep_if_best(-1, encode)
+            self._keep_if_best(-1, ranks)
             self._restore(self.kept)
         del self.near, self.kept, self.kept_loss
 
-    def occupancy(self) -> Tensor | None:
-        """Return the share ``(K,)`` of the epoch's samples in each cluster of the chosen head."""
-        sizes = self.sizes[self.chosen]
-        return sizes / sizes.sum() if float(sizes.sum()) else None
-
-    def predict(self, images: Tensor) -> Tensor:
-        """Return the chosen head's probabilities ``(B, K, 1, 1)``."""
-        return self.probabilities(images)[self.chosen][:, :, None, None]
-
-    def predict_subheads(self, images: Tensor) -> Tensor | None:
-        """Return the probabilities ``(S, B, K)`` of all heads, if there are several."""
-        return self.probabilities(images) if len(self.sizes) > 1 else None
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Return the encoder's features ``(B, F)`` float32 at unit length."""
-        return F.normalize(self._features(images), dim=1)
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        """Return the chosen head's probabilities beside those of all heads, and features ``(B, F)`` of unit length."""
+        features = self._features(images)
+        told: Tensor = self.heads(features)
+        return Prediction(
+            told[self.chosen][:, :, None, None],
+            F.normalize(features, dim=1),
+            subheads=told if len(self.sizes) > 1 else None,
+        )
 
     def probabilities(self, images: Tensor) -> Tensor:
         """Return what every head says, ``(S, B, K)`` float32."""
@@ -170,9 +166,9 @@ class SCAN(Method):
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.freeze == "nothing"):
             return features_of(images, self.encoder, self.kept_copy)
 
-    def _keep_if_best(self, epoch: int, encode: Encode) -> None:
+    def _keep_if_best(self, epoch: int, ranks: Ranks) -> None:
         when = f"after epoch {epoch}" if epoch > 0 else "after the last epoch"
-        self._keep_if_lowest(self._evaluate(encode), when)
+        self._keep_if_lowest(self._evaluate(ranks), when)
 
     def _keep_if_lowest(self, terms: ScanTerms, when: str) -> None:
         lowest = terms.loss.min(dim=0)
@@ -184,11 +180,11 @@ class SCAN(Method):
             self.kept.copy_(self._state())
         log.info("scan: loss %.4f %s, lowest %.4f", float(lowest.values), when, float(self.kept_loss))
 
-    def _evaluate(self, encode: Encode) -> ScanTerms:
+    def _evaluate(self, ranks: Ranks) -> ScanTerms:
         """Compute the loss ``(S,)`` of all training samples as they are, each with one neighbour drawn once for all."""
-        rows = encode.foreground.nonzero()[:, 0]
+        rows = ranks.foreground.nonzero()[:, 0]
         told = ImageFunction(self, lambda images: self.probabilities(images).transpose(0, 1).flatten(1))
-        return self._terms(encode(told, rows), rows)
+        return self._terms(ranks.encode(told, rows), rows)
 
     def _terms(self, flat: Tensor, rows: Tensor) -> ScanTerms:
         """Compute the same from what all heads say, ``(n, S K)``, of these rows, the whole foreground."""

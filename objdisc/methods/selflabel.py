@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -10,11 +9,11 @@ from torch.nn import functional as F
 
 from objdisc.errors import UsageError
 from objdisc.losses.scan import curriculum_thresholds, self_label_loss
-from objdisc.methods.base import Encode, ImageFunction, Method, Views
+from objdisc.methods.base import EpochPlan, ImageFunction, Method, Ranks, Views, add_up
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
 from objdisc.models.kept import KeptCopy, features_of, num_features
-from objdisc.types import Batch
+from objdisc.types import Batch, Prediction
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +37,6 @@ class SelfLabel(Method):
     """
 
     views = Views.AUGMENTED_PAIR
-    counters: ClassVar[tuple[str, ...]] = ("sizes", "seen")
 
     sizes: Tensor
     seen: Tensor
@@ -80,45 +78,45 @@ class SelfLabel(Method):
         super().start_from({**state, **heads})
 
     @torch.no_grad()
-    def begin_epoch(self, epoch: int, encode: Encode) -> None:
+    def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
         """Say what came of the last epoch, and count anew; see how sure all samples are, if that is asked for."""
         self._warn(epoch)
         self.thresholds.fill_(self.threshold)  # another run's may have come with its weights
         if self.curriculum:
-            believed = encode(ImageFunction(self, self.probabilities), encode.foreground.nonzero()[:, 0])
+            believed = ranks.encode(ImageFunction(self, self.probabilities), ranks.foreground.nonzero()[:, 0])
             self.thresholds.copy_(curriculum_thresholds(believed, self.threshold))
         self.sizes.zero_()
         self.seen.zero_()
+        return EpochPlan()
 
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         """Return the weighted cross-entropy, and the share of samples that were confident."""
         plain, strong = (view[batch.foreground] for view in batch.views)
         with torch.no_grad():
             believed = self.probabilities(plain)
         loss, sure = self_label_loss(believed, self.probabilities(strong), self.thresholds)
-        self.sizes += F.one_hot(believed.argmax(dim=1), self.num_clusters).sum(dim=0)
+        sizes = F.one_hot(believed.argmax(dim=1), self.num_clusters).sum(dim=0)
+        self.sizes += sizes
         self.seen += torch.stack([torch.ones_like(self.seen[0]), sure.sum().to(self.seen.dtype)])
-        if not bool(sure.any()) and not torch.distributed.is_initialized():
+        if not bool(sure.any()) and ranks.world == 1:
             # without a gradient the optimiser leaves all weights alone; a gradient of 0 would not stop its momentum,
             # but other processes may have learned something and wait for it
             loss = torch.zeros_like(loss, requires_grad=True)
-        return {"loss": loss, "confident": sure.float().mean()}
+        return {"loss": loss, "confident": sure.float().mean(), "occupancy": sizes}
 
-    def finish(self, encode: Encode) -> None:
+    def end_epoch(self, epoch: int, ranks: Ranks) -> Mapping[str, Tensor]:
+        """Add up what the processes have counted."""
+        add_up(ranks, self.sizes, self.seen)
+        return {}
+
+    def finish(self, ranks: Ranks) -> None:
         """Say what came of the last epoch."""
         self._warn(-1)
 
-    def occupancy(self) -> Tensor | None:
-        """Return the share ``(K,)`` of the epoch's samples in each cluster, confident or not."""
-        return self.sizes / self.sizes.sum() if float(self.sizes.sum()) else None
-
-    def predict(self, images: Tensor) -> Tensor:
-        """Return the probabilities ``(B, K, 1, 1)``."""
-        return self.probabilities(images)[:, :, None, None]
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Return the encoder's features ``(B, F)`` float32 at unit length."""
-        return F.normalize(features_of(images, self.encoder, self.kept_copy), dim=1)
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        """Return the head's probabilities, and the encoder's features ``(B, F)`` at unit length."""
+        features = features_of(images, self.encoder, self.kept_copy)
+        return Prediction(self.heads(features)[0][:, :, None, None], F.normalize(features, dim=1))
 
     def probabilities(self, images: Tensor) -> Tensor:
         """Return the head's probabilities ``(B, K)`` float32."""

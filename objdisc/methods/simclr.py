@@ -7,11 +7,12 @@ from torch.nn import functional as F
 from objdisc.clustering.kmeans import kmeans, soft_assignments
 from objdisc.errors import UsageError
 from objdisc.losses.contrastive import info_nce
-from objdisc.methods.base import Encode, ImageFunction, Method, Views
+from objdisc.methods.base import EpochPlan, ImageFunction, Method, Ranks, Views
 from objdisc.methods.support.mining import mine
+from objdisc.methods.support.rows import rows_to_cluster
 from objdisc.models.encoder import Encoder
 from objdisc.models.kept import KeptCopy, features_of
-from objdisc.types import Batch
+from objdisc.types import Batch, Prediction
 
 
 class SimCLR(Method):
@@ -77,18 +78,15 @@ class SimCLR(Method):
             self.register_buffer("near", torch.full((num_samples, self.neighbors), -1))
 
     @torch.no_grad()
-    def begin_epoch(self, epoch: int, encode: Encode) -> None:
+    def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
         """Mine the neighbours, if it is time to."""
         if self.neighbors and epoch % self.mining_period == 0:
             seen = ImageFunction(self, lambda images: features_of(images, self.encoder, self.kept_copy))
-            mined = mine(encode, seen, self.neighbors)
+            mined = mine(ranks, seen, self.neighbors)
             self.near[mined.rows] = mined.rows.to(self.near.device)[mined.places]
+        return EpochPlan(partners=self.near if self.neighbors else None)
 
-    def partners(self) -> Tensor | None:
-        """Return the mined rows ``(N, k)``, -1 for background; None without neighbours."""
-        return self.near if self.neighbors else None
-
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         """InfoNCE of the pairs of views of the batch's objects."""
         first, second = self.projected(torch.cat([view[batch.foreground] for view in batch.views])).chunk(2)
         return {"loss": info_nce(first, second, self.temperature)}
@@ -101,22 +99,23 @@ class SimCLR(Method):
         return projected
 
     @torch.no_grad()
-    def finish(self, encode: Encode) -> None:
+    def finish(self, ranks: Ranks) -> None:
         """Cluster the embedding of the foreground; the neighbours are left behind.
 
         Raises:
             UsageError: There are fewer foreground patches than clusters.
         """
-        rows = self.rows_to_cluster(encode)
-        points = encode(ImageFunction(self, self.embed), rows)
+        rows = rows_to_cluster(ranks, self.num_clusters)
+        points = ranks.encode(ImageFunction(self, self.embed), rows)
         found = kmeans(points, self.num_clusters, seed=self.seed, restarts=self.restarts, distance="products")
         self.centroids.copy_(found[0])
         if self.neighbors:
             del self.near
 
-    def predict(self, images: Tensor) -> Tensor:
-        """Softmax over negative squared distances relative to their mean over the clusters, ``(B, K, 1, 1)``."""
-        return soft_assignments(self.embed(images), self.centroids)[:, :, None, None]
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        """Return a softmax over negative squared distances relative to their mean over the clusters."""
+        embedding = self.embed(images)
+        return Prediction(soft_assignments(embedding, self.centroids)[:, :, None, None], embedding)
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the encoder's features ``(B, F)`` float32 at unit length."""

@@ -1,7 +1,6 @@
 """Encoders by name: what every network is to a method."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -83,20 +82,14 @@ class Encoder(nn.Module):
         self.std = std
         self.origin = origin
         self.input_side = 0
-        self._remembers = False
-        self._last: tuple[Tensor, Tensor] | None = None
 
     def forward(self, images: Tensor) -> Tensor:
         """Map normalised ``(B, C, H, W)`` images to ``(B, num_features)`` features."""
-        if self._last is not None and self._last[0] is images:
-            return self._last[1]
         seen = images
         if self.input_side:
             seen = F.interpolate(images, (self.input_side, self.input_side), mode="bicubic", align_corners=False)
         with DepthwiseGradientsInFloat32():
             features: Tensor = self.body(seen)
-        if self._remembers:
-            self._last = (images, features)
         return features
 
     def feature_map(self, images: Tensor, stride: int) -> Tensor:
@@ -149,15 +142,6 @@ class Encoder(nn.Module):
             maps = body.forward_intermediates(images, intermediates_only=True)
             return maps
         raise UsageError("--encoder: this one has no blocks to look into; take a network of this package or of timm")
-
-    @contextmanager
-    def remembering(self) -> Iterator[None]:
-        """Within the block, encoding the very tensor that was encoded last costs nothing; for inference only."""
-        self._remembers = True
-        try:
-            yield
-        finally:
-            self._remembers, self._last = False, None
 
 
 class _PooledPyramid(nn.Module):

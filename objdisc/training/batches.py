@@ -1,12 +1,12 @@
 """From raw patches of the loader to what a method is given: views on the device, normalised, and warped where asked."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from objdisc.augmentation.affine import draw_affines, invert, reaches, warp
-from objdisc.augmentation.views import Background, to_network_input
 from objdisc.methods.base import Method, Views
 from objdisc.training.encoding import patches_at_once
 from objdisc.training.loader import RawBatch
@@ -25,24 +25,17 @@ class BatchMaker:
 
     def __init__(self, method: Method, options: TrainerOptions, device: torch.device) -> None:
         self._method, self._options, self._device = method, options, device
+        self._preprocessing = options.preprocessing(method.encoder)
 
     def __call__(self, raw: RawBatch, epoch: int) -> Batch:
         """Normalise a batch; epoch (from 0), seed and row alone decide on the maps of views that are warped."""
         patches = raw.views.to(self._device, non_blocking=True)
-        background, equalization = self._options.background, self._options.equalization
-        views = tuple(self._network_input(view, background, equalization) for view in patches)
-        context = views[0]
-        if background != "keep" or equalization != 0:
-            context = self._network_input(patches[0], "keep", 0.0)
+        views = tuple(_piecewise(self._preprocessing, view) for view in patches)
+        shown_alike = self._preprocessing.keeps_context
+        context = views[0] if shown_alike else _piecewise(self._preprocessing.in_context, patches[0])
         valid = patches[0, ..., -1] > 127  # (B, S, S)
         batch = Batch(views, raw.rows.to(self._device), raw.foreground.to(self._device), context, valid)
         return self._affine_pair(batch, valid, epoch) if self._method.views is Views.AFFINE_PAIR else batch
-
-    def _network_input(self, patches: Tensor, background: Background, equalization: float) -> Tensor:
-        """Normalise a batch piece by piece: on the way, several copies of a piece are in memory."""
-        mean, std = self._method.encoder.mean, self._method.encoder.std
-        pieces = torch.split(patches, patches_at_once(patches.shape[1]))
-        return torch.cat([to_network_input(piece, background, mean, std, equalization) for piece in pieces])
 
     def _affine_pair(self, batch: Batch, valid: Tensor, epoch: int) -> Batch:
         """Warp the second views, and keep what undoes it."""
@@ -53,3 +46,8 @@ class BatchMaker:
         second = warp(second, maps).contiguous(memory_format=torch.channels_last)
         seen = valid & reaches(to_first, first.shape[3])
         return replace(batch, views=(first, second), valid=seen, to_first=to_first)
+
+
+def _piecewise(normalize: Callable[[Tensor], Tensor], patches: Tensor) -> Tensor:
+    """Normalise a batch piece by piece: on the way, several copies of a piece are in memory."""
+    return torch.cat([normalize(piece) for piece in torch.split(patches, patches_at_once(patches.shape[1]))])

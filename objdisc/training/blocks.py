@@ -57,7 +57,7 @@ class BlockFeatures(nn.Module):
 
     def _maps(self, images: Tensor) -> list[Tensor]:
         method = self._method.eval()
-        return method.encoder.block_maps(method.encoder_input(images, training=False))
+        return method.encoder.block_maps(method.encoder_input(images))
 
     def _grid(self, block: Tensor) -> int:
         return min(max(math.isqrt(self._at_most // block.shape[1]), 1), block.shape[2], block.shape[3])

@@ -70,8 +70,10 @@ def restore(run: Run, state: Mapping[str, Any], parts: Mapping[str, Stateful]) -
             part.load_state_dict(state[name])
         return int(state["epoch"]), int(state["step"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
         raise UsageError(
-            f"{run.last_checkpoint}: of a training with other settings; resume with those, or begin a new run"
+            f"{run.last_checkpoint}: of a training with other settings ({reason}); "
+            "resume with those, or begin a new run"
         ) from error
 
 

@@ -6,10 +6,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from objdisc.augmentation.views import to_network_input
-from objdisc.methods.base import Method
-from objdisc.models.encoder import PIXELS_AT_ONCE
-from objdisc.patches.store import PatchStore
+from objdisc.models.encoder import PIXELS_AT_ONCE, Encoder
+from objdisc.patches.memory import Patches
 from objdisc.training.loader import PatchViews, make_loader
 from objdisc.training.options import TrainerOptions
 
@@ -17,19 +15,19 @@ _ENCODING_EPOCH = 2**31  # views for encoding share no seed with views of any ep
 
 
 class StoreEncoder:
-    """Encodes rows of a patch store; ranks share the work. See ``methods.base.Encode``.
+    """Encodes rows of a patch store; processes share the work. See ``methods.base.Ranks.encode``.
 
     Args:
         store: Patches.
-        method: Whose encoder says how images are normalised.
+        encoder: Says how images are normalised.
         accelerator: Device, precision, processes.
         options: Of the training: backgrounds, augmentation, seed, workers.
     """
 
-    def __init__(self, store: PatchStore, method: Method, accelerator: Accelerator, options: TrainerOptions) -> None:
+    def __init__(self, store: Patches, encoder: Encoder, accelerator: Accelerator, options: TrainerOptions) -> None:
         self.foreground = torch.from_numpy(store.foreground)
-        self._mean, self._std = method.encoder.mean, method.encoder.std
-        self._accelerator, self._options = accelerator, options
+        self._preprocessing = options.preprocessing(encoder)
+        self._accelerator = accelerator
         self._batch = patches_at_once(store.size)
         self._plain = PatchViews(store, None, 1, options.seed)
         # copies of an object stand on an empty background, where it would otherwise be seen
@@ -59,8 +57,7 @@ class StoreEncoder:
         return gathered[: len(rows)]
 
     def _forward(self, module: Callable[[Tensor], Tensor], patches: Tensor) -> Tensor:
-        raw, options = patches[0].to(self._accelerator.device), self._options
-        images = to_network_input(raw, options.background, self._mean, self._std, options.equalization)
+        images = self._preprocessing(patches[0].to(self._accelerator.device))
         with self._accelerator.autocast():
             return module(images).float()
 

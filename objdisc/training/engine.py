@@ -1,10 +1,11 @@
-"""The machine under a training: device, precision and processes, by Hugging Face Accelerate."""
+"""The machine under a network: device and precision; for a training its processes too, by Hugging Face Accelerate."""
 
 import atexit
-import ctypes
 import gc
 import logging
-import sys
+import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
@@ -17,12 +18,48 @@ from objdisc.errors import UsageError
 
 logger = logging.getLogger(__name__)
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
-_NEVER = 2**31 - 1  # bytes
+
+Precision = Literal["auto", "bf16", "fp32"]
 
 
-def make_accelerator(device: str, precision: Literal["auto", "bf16", "fp32"] = "auto") -> Accelerator:
-    """Set up device, precision and processes; says what ``auto`` took.
+@dataclass(frozen=True)
+class Machine:
+    """Where one process runs a network, and how exactly.
+
+    Attributes:
+        device: The device.
+        bf16: Whether matrices are multiplied in bfloat16.
+    """
+
+    device: torch.device
+    bf16: bool
+
+    @classmethod
+    def choose(cls, device: str, precision: Precision = "auto") -> "Machine":
+        """Choose as a training with these settings does; nothing of the process changes.
+
+        Args:
+            device: auto, cpu, cuda or mps.
+            precision: bf16, fp32, or auto.
+
+        Raises:
+            UsageError: The device is not there.
+        """
+        check_device(device)
+        kind = device
+        if device == "auto":
+            kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        # a training of several processes gives each one a device of its own
+        place = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if kind == "cuda" else torch.device(kind)
+        return cls(place, _is_bf16(device, precision))
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Within the block, a network runs at this precision."""
+        return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
+
+
+def make_accelerator(device: str, precision: Precision = "auto") -> Accelerator:
+    """Set up device, precision and processes of a training; says what ``auto`` took.
 
     Args:
         device: auto, cpu, cuda or mps.
@@ -32,8 +69,7 @@ def make_accelerator(device: str, precision: Literal["auto", "bf16", "fp32"] = "
         UsageError: The device is not there.
     """
     check_device(device)
-    _keep_freed_memory()
-    mixed = precision if precision != "auto" else "bf16" if _has_bf16(device) else "fp32"
+    mixed = "bf16" if _is_bf16(device, precision) else "fp32"
     # one process may train several methods in turn; Accelerate keeps the first setting until told to forget it
     AcceleratorState._reset_state()
     accelerator = Accelerator(
@@ -82,20 +118,8 @@ def _leave_processes() -> None:
         gc.collect()
 
 
-def _keep_freed_memory() -> None:
-    """Let glibc reuse the memory of activations instead of giving it back to the system after every layer.
-
-    Every fresh page is a fault into the kernel. Measured on one core: half the time of EfficientNet-Lite0's forward
-    pass, a third of a Network in Network's training step.
-    """
-    if sys.platform != "linux":
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except AttributeError:  # another C library, such as musl
-        return
-    mallopt(_M_MMAP_MAX, 0)
-    mallopt(_M_TRIM_THRESHOLD, _NEVER)
+def _is_bf16(device: str, precision: Precision) -> bool:
+    return precision == "bf16" or (precision == "auto" and _has_bf16(device))
 
 
 def _has_bf16(device: str) -> bool:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from objdisc.augmentation.repeats import repeat_object
 from objdisc.augmentation.views import Augmentation, Augmenter
-from objdisc.patches.store import PatchStore
+from objdisc.io.processes import main_module_left_out
+from objdisc.patches.memory import Patches
 
 
 class Item(NamedTuple):
@@ -60,7 +61,7 @@ class PatchViews(Dataset[tuple[NDArray[np.uint8], int, bool]]):
 
     def __init__(
         self,
-        store: PatchStore,
+        store: Patches,
         augmentation: Augmentation | None,
         num_views: int,
         seed: int,
@@ -202,17 +203,30 @@ def collate(items: list[tuple[NDArray[np.uint8], int, bool]]) -> RawBatch:
     return RawBatch(stacked, torch.tensor(rows), torch.tensor(foreground))
 
 
+class PatchLoader(DataLoader[tuple[NDArray[np.uint8], int, bool]]):
+    """A loader whose processes, where the system starts them anew, do not run the calling script again."""
+
+    def __iter__(self) -> Any:
+        """Start the processes, the first time, and yield batches."""
+        with main_module_left_out():
+            return super().__iter__()
+
+
 def make_loader(
-    views: PatchViews, batches: EpochBatches | Sequence[list[tuple[int, int]]], workers: int
-) -> DataLoader[tuple[NDArray[np.uint8], int, bool]]:
+    views: PatchViews,
+    batches: EpochBatches | Sequence[list[tuple[int, int]]],
+    workers: int,
+    generator: torch.Generator | None = None,
+) -> PatchLoader:
     """Build a loader whose worker processes live as long as it does.
 
     Args:
         views: Patches.
         batches: What each batch holds.
         workers: Processes; 0 loads in this one.
+        generator: What workers are seeded by; None: PyTorch's own, whose state moves on.
     """
-    return DataLoader(
+    return PatchLoader(
         views,
         batch_sampler=batches,
         collate_fn=collate,
@@ -220,6 +234,7 @@ def make_loader(
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=_single_threaded,
+        generator=generator,
     )
 
 

@@ -22,19 +22,17 @@ class TrainingLog:
     """Records of one training, on the main process only.
 
     Args:
-        run: Folder of the run.
-        enabled: Whether this process writes.
+        run: Folder of the run; None writes nothing.
         total_steps: Optimiser steps of the whole training.
         resume_step: Steps that are done; later lines of an earlier, killed process are dropped.
+        shown: Whether to draw a bar; None: if stderr is a terminal.
     """
 
-    def __init__(self, run: Run, enabled: bool, total_steps: int, resume_step: int = 0) -> None:
-        self._enabled = enabled
-        self._path = run.metrics_log
-        shown = None if enabled else False
+    def __init__(self, run: Run | None, total_steps: int, resume_step: int = 0, shown: bool | None = None) -> None:
+        self._path = None if run is None else run.metrics_log
         self._bar = progress_bar("training", total_steps, done=resume_step, shown=shown, transient=False)
         self._board = None
-        if enabled:
+        if run is not None and self._path is not None:
             kept = [line for line in read_metrics_log(self._path) if resume_step and line["step"] <= resume_step]
             with atomic_write(self._path) as file:
                 file.writelines(json.dumps(line) + "\n" for line in kept)
@@ -62,7 +60,7 @@ class TrainingLog:
         Args:
             record: Holds ``step``; tensors are written as numbers or lists.
         """
-        if not self._enabled:
+        if self._path is None:
             return
         plain = {name: value.tolist() if isinstance(value, Tensor) else value for name, value in record.items()}
         with self._path.open("a", encoding="utf-8") as file:

@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from objdisc.augmentation.affine import Affine
-from objdisc.augmentation.views import Augmentation, Background
+from objdisc.augmentation.preprocessing import Background, Preprocessing
+from objdisc.augmentation.views import Augmentation
 from objdisc.errors import UsageError
+from objdisc.models.encoder import Encoder
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class TrainerOptions:
         background: What clustering sees around an object: keep, dim, or blank.
         equalization: How far clustering sees all objects at the same mean brightness and contrast, 0 (as they are
             lit) to 1.
-        background_share: Share of background patches in a batch.
+        background_share: Share of background patches in a batch, of methods that learn from background.
         augmentation: How strongly the views of a patch differ.
         affine: How the geometry of the two views differs for methods that compare them pixel by pixel; of
             ``augmentation`` they take jitter and grey alone.
@@ -81,3 +83,7 @@ class TrainerOptions:
             raise UsageError(f"--background-share {self.background_share}: must be at least 0 and below 1")
         if self.lr <= 0 or self.warmup < 0 or self.warmup > 1:
             raise UsageError("training: --lr must be above 0, --warmup between 0 and 1")
+
+    def preprocessing(self, encoder: Encoder) -> Preprocessing:
+        """Return what turns patches into the input of a network that is trained like this."""
+        return Preprocessing(tuple(encoder.mean), tuple(encoder.std), self.background, self.equalization)

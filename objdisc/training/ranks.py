@@ -1,10 +1,55 @@
 """What the processes of one training tell each other."""
 
+from dataclasses import replace
+
+import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast
+from accelerate.utils import broadcast, broadcast_object_list
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_gather
 
-from objdisc.methods.base import Method
+from objdisc.methods.base import EpochPlan, Method
+from objdisc.training.encoding import StoreEncoder
+
+
+class TrainingRanks:
+    """The processes of a training as ``methods.base.Ranks`` describes them.
+
+    Args:
+        accelerator: The processes.
+        encoder: Runs modules over the training set.
+        seed: Of the run.
+    """
+
+    def __init__(self, accelerator: Accelerator, encoder: StoreEncoder, seed: int) -> None:
+        self.foreground = encoder.foreground
+        self.world = accelerator.num_processes
+        self._accelerator, self._encoder, self._seed = accelerator, encoder, seed
+        self.begin(0)
+
+    def begin(self, epoch: int) -> None:
+        """Seed the generator for an epoch."""
+        self.generator = np.random.default_rng([self._seed, epoch, 2])
+
+    def encode(self, module: nn.Module, rows: Tensor, view: int | None = None) -> Tensor:
+        """Run a module over rows, see ``methods.base.Ranks``."""
+        return self._encoder(module, rows, view)
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """Put the tensors of all processes behind each other; gradients flow back to each."""
+        if self.world == 1:
+            return tensor
+        gathered: tuple[Tensor, ...] = all_gather(tensor)  # type: ignore[no-untyped-call]
+        return torch.cat(gathered)
+
+    @torch.no_grad()
+    def sum(self, tensor: Tensor) -> Tensor:
+        """Add up the tensors of all processes."""
+        if self.world == 1:
+            return tensor
+        total: Tensor = self._accelerator.reduce(tensor, "sum")
+        return total
 
 
 @torch.no_grad()
@@ -15,11 +60,35 @@ def share_state(accelerator: Accelerator, method: Method) -> None:
             tensor.copy_(broadcast(tensor.contiguous()))  # gloo takes no channels_last
 
 
-def sum_counters(accelerator: Accelerator, method: Method) -> None:
-    """Add up over processes what each has counted of its share of the epoch."""
-    for name in method.counters:
-        counter = method.get_buffer(name)
-        counter.copy_(accelerator.reduce(counter, "sum"))
+def check_plan(plan: EpochPlan, num_samples: int) -> None:
+    """Hold what ``begin_epoch`` returned to the training set.
+
+    Args:
+        plan: What it returned.
+        num_samples: N, rows of the training set, background included.
+
+    Raises:
+        TypeError: It is no plan.
+        ValueError: Its rows or partners are no rows, or it speaks of fewer than N.
+    """
+    if not isinstance(plan, EpochPlan):
+        raise TypeError(f"begin_epoch returned {type(plan).__name__}; expected an EpochPlan")
+    for name, rows in (("partners", plan.partners), ("assignments", plan.assignments)):
+        if rows is not None and len(rows) != num_samples:
+            raise ValueError(f"EpochPlan.{name}: {len(rows)} rows, the training set has {num_samples} with background")
+    if plan.rows is not None and not (
+        len(plan.rows) and 0 <= int(plan.rows.min()) <= int(plan.rows.max()) < num_samples
+    ):
+        raise ValueError(f"EpochPlan.rows: expected at least one row, each from 0 to {num_samples - 1}")
+
+
+def share_plan(accelerator: Accelerator, plan: EpochPlan) -> EpochPlan:
+    """Give all processes the main one's rows and partners, which unordered sums may have parted."""
+    if accelerator.num_processes == 1:
+        return plan
+    shared = [None if rows is None else rows.cpu() for rows in (plan.rows, plan.partners)]
+    broadcast_object_list(shared)
+    return replace(plan, rows=shared[0], partners=shared[1])
 
 
 def mean_over_ranks(accelerator: Accelerator, means: dict[str, float]) -> dict[str, float]:

@@ -19,16 +19,9 @@ from objdisc.errors import ObjdiscError, UsageError
 from objdisc.io.files import atomic_write
 from objdisc.io.run import Run, read_metrics_log
 from objdisc.methods.base import Method, Views
-from objdisc.patches.store import PatchStore
+from objdisc.patches.memory import Patches
 from objdisc.training.batches import BatchMaker
-from objdisc.training.checkpoint import (
-    Stateful,
-    load_checkpoint,
-    restore,
-    save_checkpoint,
-    save_weights,
-    start_from,
-)
+from objdisc.training.checkpoint import Stateful, load_checkpoint, restore, save_checkpoint, save_weights, start_from
 from objdisc.training.clock import Clock
 from objdisc.training.encoding import StoreEncoder
 from objdisc.training.engine import make_accelerator
@@ -36,7 +29,7 @@ from objdisc.training.loader import EpochBatches, PatchViews, make_loader
 from objdisc.training.logging import MeanTerms, TrainingLog
 from objdisc.training.optimization import make_optimizer, make_scheduler
 from objdisc.training.options import TrainerOptions
-from objdisc.training.ranks import mean_over_ranks, share_state, sum_counters
+from objdisc.training.ranks import TrainingRanks, check_plan, mean_over_ranks, share_plan, share_state
 from objdisc.training.resuming import has_ended
 from objdisc.types import Batch
 
@@ -48,14 +41,14 @@ COLLAPSED_SHARE = 0.95
 
 def fit(
     method: Method,
-    store: PatchStore,
-    run: Run,
+    store: Patches,
+    run: Run | None,
     options: TrainerOptions,
     *,
     resume: bool = False,
     init_from: Run | None = None,
 ) -> float:
-    """Train a method in place, and leave its weights, log and checkpoint in the run.
+    """Train a method in place, and leave its weights, log and checkpoint in the run, if there is one.
 
     A checkpoint is written after each epoch. Every random choice is seeded by run, epoch and sample, so a training
     that was killed and resumed ends with the weights of one that never stopped, bit for bit on the CPU. With a budget
@@ -64,7 +57,7 @@ def fit(
     Args:
         method: Method on any device.
         store: Patches of the training split.
-        run: Where results go; only the main process writes.
+        run: Where results go; only the main process writes. None writes nothing.
         options: How to train.
         resume: Whether to go on from the run's checkpoint, if it has one.
         init_from: Finished run that the method starts from; not read where there is a checkpoint to go on from.
@@ -77,7 +70,7 @@ def fit(
             one that is not to be gone on with, or ``init_from`` does not fit the method.
         ObjdiscError: The loss is not finite.
     """
-    if not resume and run.has_learned:
+    if run is not None and not resume and run.has_learned:
         raise UsageError(f"{run.path}: holds what another training has learned; resume it, or give another folder.")
     accelerator = make_accelerator(options.device, options.precision)
     set_seed(options.seed)
@@ -87,7 +80,7 @@ def fit(
     method.setup(len(store))
     if not method.trains:
         return _finish_at_once(method, store, run, options, accelerator, init_from)
-    if resume and run.weights.is_file() and not run.last_checkpoint.is_file() and has_ended(run, options):
+    if run is not None and resume and _is_over(run, options):
         start_from(run, method)
         return sum(float(record.get("seconds", 0.0)) for record in read_metrics_log(run.metrics_log))
     training = _Training(method, store, run, options, accelerator, resume, init_from)
@@ -98,10 +91,15 @@ def fit(
         del training.loader
 
 
+def _is_over(run: Run, options: TrainerOptions) -> bool:
+    """Whether a run has its last weights, and no checkpoint any more to go on from."""
+    return run.weights.is_file() and not run.last_checkpoint.is_file() and has_ended(run, options)
+
+
 def _finish_at_once(
     method: Method,
-    store: PatchStore,
-    run: Run,
+    store: Patches,
+    run: Run | None,
     options: TrainerOptions,
     accelerator: Accelerator,
     init_from: Run | None,
@@ -111,8 +109,8 @@ def _finish_at_once(
     method.to(accelerator.device)
     if init_from is not None:
         start_from(init_from, method)
-    method.finish(StoreEncoder(store, method, accelerator, options))
-    if accelerator.is_main_process:
+    method.finish(TrainingRanks(accelerator, StoreEncoder(store, method.encoder, accelerator, options), options.seed))
+    if run is not None and accelerator.is_main_process:
         save_weights(run, method)
     accelerator.wait_for_everyone()
     return clock.read()
@@ -124,19 +122,21 @@ class _Training:
     def __init__(
         self,
         method: Method,
-        store: PatchStore,
-        run: Run,
+        store: Patches,
+        run: Run | None,
         options: TrainerOptions,
         accelerator: Accelerator,
         resume: bool,
         init_from: Run | None,
     ) -> None:
-        self.method, self.run, self.options, self.accelerator = method, run, options, accelerator
-        self.encode = StoreEncoder(store, method, accelerator, options)
+        self.method, self.options, self.accelerator = method, options, accelerator
+        self.run = run if accelerator.is_main_process else None  # only the main process writes
+        encoder = StoreEncoder(store, method.encoder, accelerator, options)
+        self.ranks = TrainingRanks(accelerator, encoder, options.seed)
         self.batches = EpochBatches(
             store.foreground,
             options.batch_size,
-            options.background_share,
+            options.background_share if method.wants_background else 0.0,
             options.seed,
             accelerator.process_index,
             accelerator.num_processes,
@@ -153,8 +153,8 @@ class _Training:
         self.most_steps = self.expected_steps = self.steps_per_epoch * options.epochs
         scheduler = make_scheduler(optimizer, options, lambda: self.expected_steps)
         self.epoch = self.step = 0
-        checkpoint = load_checkpoint(run) if resume else None
-        if checkpoint is not None:
+        checkpoint = load_checkpoint(run) if resume and run is not None else None
+        if checkpoint is not None and run is not None:
             parts: dict[str, Stateful] = {"method": method, "optimizer": optimizer, "scheduler": scheduler}
             self.epoch, self.step = restore(run, checkpoint, parts)
             logger.info("going on after epoch %d", self.epoch)
@@ -169,7 +169,8 @@ class _Training:
         self.scheduler = scheduler
 
     def run_epochs(self) -> float:
-        with TrainingLog(self.run, self.accelerator.is_main_process, self.most_steps, self.step) as log:
+        main = self.accelerator.is_main_process
+        with TrainingLog(self.run, self.most_steps, self.step, shown=None if main else False) as log:
             if self.options.epochs == 0:
                 self._begin_epoch()
             while self.epoch < self.options.epochs and not self.clock.over:
@@ -177,14 +178,14 @@ class _Training:
                 record = self._train_epoch(log)
                 self.epoch += 1
                 log.write({"epoch": self.epoch, "step": self.step} | record)
-                self._warn_of_collapse()
+                self._warn_of_collapse(record.get("occupancy"))
                 self.clock.read()
                 self._save_checkpoint()
         if self.epoch < self.options.epochs:
             logger.info("the budget is spent after epoch %d of %d", self.epoch, self.options.epochs)
         share_state(self.accelerator, self.method)
-        self.method.finish(self.encode)
-        if self.accelerator.is_main_process:
+        self.method.finish(self.ranks)
+        if self.run is not None:
             save_weights(self.run, self.method)
         self.accelerator.wait_for_everyone()
         return self.clock.read()
@@ -193,44 +194,46 @@ class _Training:
         set_seed(self.options.seed + self.epoch)
         self._begin_epoch()
         self.model.train()
-        terms, waited, started = MeanTerms(), 0.0, time.monotonic()
+        terms, occupancy, waited, started = MeanTerms(), None, 0.0, time.monotonic()
         for number, (batch, seconds) in enumerate(self._timed_batches(), start=1):
             waited += seconds
             summed, last = self._accumulation(number)
             with nullcontext() if last else self.accelerator.no_sync(self.model):
-                losses = self.model(batch)
+                losses = self.model(batch, self.ranks)
                 self._check_finite(losses)
                 self.accelerator.backward(losses["loss"] / summed)
+            sizes = losses.pop("occupancy", None)
+            if sizes is not None:
+                occupancy = sizes if occupancy is None else occupancy + sizes
             terms.update(losses)
             if last:
                 self._optimizer_step(number)
                 log.step(float(losses["loss"].detach()))
-        sum_counters(self.accelerator, self.method)
+        known = self.method.end_epoch(self.epoch, self.ranks)
         record: dict[str, Any] = mean_over_ranks(self.accelerator, terms.means())
         record |= {"lr": self.scheduler.get_last_lr()[-1], "seconds": time.monotonic() - started}
         record["data_wait"] = waited / max(record["seconds"], 1e-9)
-        occupancy = self.method.occupancy()
-        return record if occupancy is None else record | {"occupancy": occupancy}
+        if occupancy is not None:
+            record["occupancy"] = self.ranks.sum(occupancy)
+        record |= known
+        sizes = record.pop("occupancy", None)
+        return record if sizes is None or not float(sizes.sum()) else record | {"occupancy": sizes / sizes.sum()}
 
     def _begin_epoch(self) -> None:
         self.batches.epoch = self.epoch
         share_state(self.accelerator, self.method)
-        self.method.begin_epoch(self.epoch, self.encode)
+        self.ranks.begin(self.epoch)
+        plan = self.method.begin_epoch(self.epoch, self.ranks)
+        check_plan(plan, len(self.ranks.foreground))
         share_state(self.accelerator, self.method)
-        for parameter in self.method.renewed():
+        plan = share_plan(self.accelerator, plan)
+        for parameter in plan.reset:
             self.optimizer.optimizer.state.pop(parameter, None)
-        self._lay_out_epoch()
-        assigned = self.method.assignments()
-        if assigned is not None and self.accelerator.is_main_process:
+        self.batches.order = None if plan.rows is None else plan.rows.cpu().numpy()
+        self.batches.partners = None if plan.partners is None else plan.partners.cpu().numpy()
+        if plan.assignments is not None and self.run is not None:
             with atomic_write(self.run.assignments_of(self.epoch + 1), "wb") as file:
-                np.save(file, assigned.cpu().numpy().astype(np.int32))
-
-    def _lay_out_epoch(self) -> None:
-        """Ask the method which rows the epoch's batches hold, and what they are paired with."""
-        order = self.method.epoch_rows(np.random.default_rng([self.options.seed, self.epoch, 2]))
-        partners = self.method.partners() if self.method.views is Views.NEIGHBOR_PAIR else None
-        self.batches.order = None if order is None else order.cpu().numpy()
-        self.batches.partners = None if partners is None else partners.cpu().numpy()
+                np.save(file, plan.assignments.cpu().numpy().astype(np.int32))
 
     def _accumulation(self, number: int) -> tuple[int, bool]:
         """Return how many batches the step sums over that batch ``number`` (from 1) goes into, and if it is the last.
@@ -268,13 +271,13 @@ class _Training:
     def _check_finite(self, losses: dict[str, Tensor]) -> None:
         broken = [name for name, term in losses.items() if not bool(torch.isfinite(term).all())]
         if broken:
+            where = "" if self.run is None else f"{self.run.path}: "
             raise ObjdiscError(
-                f"{self.run.path}: epoch {self.epoch + 1}, step {self.step + 1}: {', '.join(sorted(broken))} "
+                f"{where}epoch {self.epoch + 1}, step {self.step + 1}: {', '.join(sorted(broken))} "
                 f"is not finite; lower --lr or use --precision fp32"
             )
 
-    def _warn_of_collapse(self) -> None:
-        occupancy = self.method.occupancy()
+    def _warn_of_collapse(self, occupancy: Tensor | None) -> None:
         if occupancy is not None and float(occupancy.max()) > COLLAPSED_SHARE and self.accelerator.is_main_process:
             logger.warning(
                 "epoch %d: cluster %d holds %.0f %% of the foreground: the clustering has collapsed",
@@ -284,7 +287,7 @@ class _Training:
             )
 
     def _save_checkpoint(self) -> None:
-        if self.accelerator.is_main_process:
+        if self.run is not None:
             done = {"epoch": self.epoch, "step": self.step, "spent": self.clock.spent}
             state = done | {"method": self.method.state_dict()}
             optimizer, scheduler = self.optimizer.optimizer.state_dict(), self.scheduler.state_dict()

@@ -15,6 +15,7 @@ from objdisc.methods.kmeans_memory import KMeansMemory
 from objdisc.models.encoder import Encoder
 from objdisc.patches.store import PatchStore
 from objdisc.training.options import TrainerOptions
+from objdisc.types import Prediction
 
 OPTIONS = TrainerOptions(device="cpu", precision="fp32", workers=0)
 
@@ -24,8 +25,9 @@ class Known(KMeansMemory):
 
     of_image: Callable[[Tensor], Tensor]
 
-    def predict(self, images: Tensor) -> Tensor:
-        return torch.nn.functional.one_hot(self.of_image(images), 3).float()[:, :, None, None]
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        clusters = torch.nn.functional.one_hot(self.of_image(images), 3).float()
+        return replace(super().infer(images, context), probabilities=clusters[:, :, None, None])
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from objdisc.augmentation.views import Augmentation, Background, to_network_input
+from objdisc.augmentation.preprocessing import Background, Preprocessing
+from objdisc.augmentation.views import Augmentation
 from objdisc.inference.predict import predict
 from objdisc.methods.iic import IIC
 from objdisc.methods.kmeans_baseline import KMeansBaseline
@@ -22,6 +23,7 @@ from objdisc.training.engine import make_accelerator
 from objdisc.training.options import TrainerOptions
 
 OPTIONS = TrainerOptions(device="cpu", precision="fp32", workers=0)
+HALF = (0.5, 0.5, 0.5)
 
 
 @pytest.fixture
@@ -30,17 +32,15 @@ def method(make_encoder: Callable[[], Encoder]) -> KMeansMemory:
 
 
 def encoder_of(store: PatchStore, method: KMeansMemory) -> StoreEncoder:
-    return StoreEncoder(store, method, make_accelerator("cpu", "fp32"), OPTIONS)
+    return StoreEncoder(store, method.encoder, make_accelerator("cpu", "fp32"), OPTIONS)
 
 
 def test_rows_are_encoded_in_the_order_asked_for(toy_store: PatchStore, method: KMeansMemory) -> None:
     rows = torch.tensor([5, 0, 17, 5])
     encoded = encoder_of(toy_store, method)(method.encoder, rows)
     method.encoder.eval()
-    half = (0.5, 0.5, 0.5)
-    images = to_network_input(
-        torch.from_numpy(toy_store.images[rows.numpy()]), "blank", half, half, OPTIONS.equalization
-    )
+    preprocess = Preprocessing(HALF, HALF, "blank", OPTIONS.equalization)
+    images = preprocess(torch.from_numpy(toy_store.images[rows.numpy()]))
     with torch.no_grad():
         torch.testing.assert_close(encoded, method.encoder(images))
 
@@ -77,7 +77,7 @@ def test_views_repeat_objects_on_empty_backgrounds_alone(
     for background, expected in expectations:
         asked.clear()
         options = replace(OPTIONS, background=background, augmentation=always)
-        encode = StoreEncoder(toy_store, method, make_accelerator("cpu", "fp32"), options)
+        encode = StoreEncoder(toy_store, method.encoder, make_accelerator("cpu", "fp32"), options)
         encode(method.encoder, rows)
         assert not asked
         encode(method.encoder, rows, view=0)
@@ -92,11 +92,10 @@ def test_shares_of_all_ranks_are_equal_and_join_to_the_rows(
     rows = torch.randperm(len(toy_store), generator=torch.Generator().manual_seed(0))[:count]
     shares: list[Tensor] = []
     for rank in range(world):
-        encode = encoder_of(toy_store, method)
         stand_in = MagicMock(wraps=make_accelerator("cpu", "fp32"))
         stand_in.process_index, stand_in.num_processes, stand_in.device = rank, world, torch.device("cpu")
         stand_in.gather.side_effect = shares.append
-        encode._accelerator = stand_in
+        encode = StoreEncoder(toy_store, method.encoder, stand_in, OPTIONS)
         with pytest.raises(TypeError):  # the stand-in has no other ranks to gather from
             encode(method.encoder, rows)
     assert len({len(share) for share in shares}) == 1
@@ -108,16 +107,17 @@ def test_predictions_are_those_of_the_method_on_each_patch(toy_store: PatchStore
     predictions = predict(method, toy_store, OPTIONS)
     assert predictions.probabilities.shape == (len(toy_store), 4)
     assert predictions.features.shape == (len(toy_store), 8)
-    half = (0.5, 0.5, 0.5)
     patches = torch.from_numpy(np.array(toy_store.images[7:8]))
     with torch.no_grad():
-        blank = to_network_input(patches, "blank", half, half, OPTIONS.equalization)
-        kept = to_network_input(patches, "keep", half, half)
-        np.testing.assert_allclose(predictions.probabilities[7], method.predict(blank)[0, :, 0, 0], rtol=1e-4)
-        np.testing.assert_allclose(predictions.features[7], method.embed(blank)[0], rtol=1e-4, atol=1e-6)
-        assert predictions.foreground is not None
-        likely = method.foreground_probability(kept)
-        np.testing.assert_allclose(predictions.foreground[7:8], likely, rtol=1e-4)
+        blank = Preprocessing(HALF, HALF, "blank", OPTIONS.equalization)(patches)
+        kept = Preprocessing(HALF, HALF)(patches)
+        said = method.infer(blank, kept)
+        likely = method.infer(kept, kept).foreground
+    np.testing.assert_allclose(predictions.probabilities[7], said.probabilities[0, :, 0, 0], rtol=1e-4)
+    np.testing.assert_allclose(predictions.features[7], said.embedding[0], rtol=1e-4, atol=1e-6)
+    assert predictions.foreground is not None
+    assert likely is not None
+    np.testing.assert_allclose(predictions.foreground[7:8], likely, rtol=1e-4)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

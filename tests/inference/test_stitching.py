@@ -36,7 +36,7 @@ def random_region(rng: np.random.Generator) -> Region:
 def paint_pixel_by_pixel(
     patches: list[Patch], probabilities: NDArray[np.float32]
 ) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
-    """Ask of each pixel which patch that holds it is the most confident: the definition."""
+    """Predict of each pixel which patch that holds it is the most confident: the definition."""
     clusters, confidence = np.full(FRAME, -1, np.int16), np.zeros(FRAME, np.float32)
     masks = [None if p.region.mask is None else coco_mask.decode(p.region.mask) for p in patches]
     for y in range(FRAME[0]):

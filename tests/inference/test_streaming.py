@@ -9,7 +9,7 @@ import torch
 
 from objdisc.datasets import ImageDataset, open_dataset
 from objdisc.inference.predict import Predictions
-from objdisc.inference.streaming import CutImage, ask_about, cut_images, stream
+from objdisc.inference.streaming import CutImage, cut_images, predict_images, stream
 from objdisc.objectness.instances import Instances
 from objdisc.objectness.windows import Windows
 from objdisc.patches.store import PatchStore
@@ -106,7 +106,7 @@ def test_images_wait_for_a_full_batch_and_no_longer() -> None:
             patches = np.full((4, 2, 2, 4), number, np.uint8)
             yield CutImage(Sample(str(number), Path()), (2, 2), (None,) * 4, patches)  # type: ignore[arg-type]
 
-    answers = ask_about(images(), mean_colour, 10)
+    answers = predict_images(images(), mean_colour, 10)
     assert next(answers)[0].sample.name == "0"
     assert alive == [0, 1, 2]
     assert [image.sample.name for image, _ in answers] == [str(number) for number in range(1, 9)]

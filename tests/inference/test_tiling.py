@@ -124,17 +124,14 @@ class Tall(ImageFolder):
         return np.stack([rows % 251, rows % 7 * 30, rows % 3 * 80], axis=2).astype(np.uint8)
 
 
-def test_memory_holds_a_strip_of_probabilities_and_not_the_image(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_holds_a_strip_of_probabilities_and_not_the_image(tmp_path: Path) -> None:
     """Beside the answer itself, 6 bytes a pixel: numpy's memory, as tracemalloc counts it."""
-    monkeypatch.setattr("objdisc.inference.tiling._WHOLE", 0)
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
     dataset, peaks = Tall(tmp_path), []
     for height in (2_000, 10_000):
         dataset.frame = (height, 200)
         tracemalloc.start()
-        found: Any = segment_image(ask(Brightness()), dataset, dataset.samples[0], Tiling(64, 64))
+        found: Any = segment_image(ask(Brightness()), dataset, dataset.samples[0], Tiling(64, 64), whole_up_to=0)
         peaks.append(tracemalloc.get_traced_memory()[1] - found.clusters.nbytes - found.confidence.nbytes)
         tracemalloc.stop()
         rows = np.arange(height)

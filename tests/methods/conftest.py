@@ -2,19 +2,40 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from objdisc.methods.base import Method
 from objdisc.models.encoder import Encoder
 from objdisc.models.origin import WeightsOrigin
-from objdisc.types import Batch
+from objdisc.types import Batch, Prediction
+
+from ..support.ranks import OneProcess
 
 SIDE = 4
 
 
+def told(method: Method, images: Tensor) -> Prediction:
+    """Predict a method about images whose background is left in."""
+    return method.infer(images, images)
+
+
+def clusters_of(method: Method, images: Tensor) -> Tensor:
+    """Return the likeliest cluster ``(B,)`` of each image."""
+    return told(method, images).probabilities[:, :, 0, 0].argmax(dim=1)
+
+
+def shares_of(terms: dict[str, Tensor]) -> list[float]:
+    """Return the share that each cluster holds, of what a training step or the end of an epoch returned."""
+    occupancy = terms["occupancy"]
+    shares: list[float] = (occupancy / occupancy.sum()).tolist()
+    return shares
+
+
 @dataclass
-class World:
+class World(OneProcess):
     """Stands in for the trainer: images by row, and views of them.
 
     Attributes:
@@ -22,14 +43,16 @@ class World:
         kinds: ``(N,)`` int64, which of the three kinds; no method gets to see it.
         foreground: ``(N,)`` bool.
         seen: Every ``view`` that was asked for.
+        generator: Of ``begin_epoch``.
     """
 
     images: Tensor
     kinds: Tensor
     foreground: Tensor
     seen: list[int | None] = field(default_factory=list)
+    generator: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
-    def __call__(self, module: nn.Module, rows: Tensor, view: int | None = None) -> Tensor:
+    def encode(self, module: nn.Module, rows: Tensor, view: int | None = None) -> Tensor:
         self.seen.append(view)
         images = self.images[rows] if view is None else self.view(rows, view)
         with torch.no_grad():

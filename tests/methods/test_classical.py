@@ -1,7 +1,7 @@
 """Classical clustering as a method: training images keep their cluster, others get a neighbour's or a centre's."""
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,83 +9,77 @@ import torch
 from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsClassifier
-from torch import Tensor
 
 from objdisc.clustering.classical import Algorithm
 from objdisc.errors import UsageError
 from objdisc.methods.classical import Classical
 from objdisc.models.encoder import Encoder
 
-if TYPE_CHECKING:
-    from tests.methods.conftest import World
+from .conftest import World, clusters_of, told
 
 
-def finished(encoder: Encoder, world: "World", algorithm: Algorithm, **arguments: Any) -> Classical:
+def finished(encoder: Encoder, world: World, algorithm: Algorithm, **arguments: Any) -> Classical:
     world.calm()
     method = Classical(encoder, 3, algorithm=algorithm, **arguments)
     method.finish(world)
     return method
 
 
-def answers(method: Classical, images: Tensor) -> Tensor:
-    return method.predict(images)[:, :, 0, 0].argmax(dim=1)
-
-
 @pytest.mark.parametrize("algorithm", ["kmeans", "spectral", "ward", "gdl"])
 @pytest.mark.parametrize("space", ["features", "pixels"])
-def test_the_kinds_are_found(pixels: Encoder, world: "World", algorithm: Algorithm, space: str) -> None:
+def test_the_kinds_are_found(pixels: Encoder, world: World, algorithm: Algorithm, space: str) -> None:
     method = finished(pixels, world, algorithm, space=space)
-    assert adjusted_rand_score(world.kinds[:60], answers(method, world.images[:60])) == 1
+    assert adjusted_rand_score(world.kinds[:60], clusters_of(method, world.images[:60])) == 1
 
 
-def test_training_images_keep_wards_clusters_and_others_get_the_nearest_ones(pixels: Encoder, world: "World") -> None:
+def test_training_images_keep_wards_clusters_and_others_get_the_nearest_ones(pixels: Encoder, world: World) -> None:
     method = Classical(pixels, 3, algorithm="ward")
     method.finish(world)
     points = world.images.flatten(1).numpy()
     oracle = AgglomerativeClustering(3).fit(points[:60]).labels_
-    found = answers(method, world.images).numpy()
+    found = clusters_of(method, world.images).numpy()
     np.testing.assert_array_equal(found[:60], oracle)
     np.testing.assert_array_equal(found[60:], KNeighborsClassifier(1).fit(points[:60], oracle).predict(points[60:]))
 
 
-def test_k_means_answers_by_the_nearest_centre(pixels: Encoder, world: "World") -> None:
+def test_k_means_answers_by_the_nearest_centre(pixels: Encoder, world: World) -> None:
     method = Classical(pixels, 3)
     method.finish(world)
     points = world.images.flatten(1).numpy()
     oracle = KMeans(3, n_init=10, random_state=0).fit(points[:60])
-    np.testing.assert_array_equal(answers(method, world.images).numpy(), oracle.predict(points))
-    torch.testing.assert_close(method.predict(world.images).sum(dim=1), torch.ones(90, 1, 1))
+    np.testing.assert_array_equal(clusters_of(method, world.images).numpy(), oracle.predict(points))
+    torch.testing.assert_close(told(method, world.images).probabilities.sum(dim=1), torch.ones(90, 1, 1))
 
 
 def test_too_many_samples_are_sampled_and_the_log_says_so(
-    pixels: Encoder, world: "World", caplog: pytest.LogCaptureFixture
+    pixels: Encoder, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, logger="objdisc"):
         method = finished(pixels, world, "ward", max_samples=20)
     assert "ward clusters 20 of 60 samples (--method.max-samples)" in caplog.text
-    assert adjusted_rand_score(world.kinds[:60], answers(method, world.images[:60])) == 1
+    assert adjusted_rand_score(world.kinds[:60], clusters_of(method, world.images[:60])) == 1
     caplog.clear()
     with caplog.at_level(logging.WARNING, logger="objdisc"):
         finished(pixels, world, "gdl", max_samples=20)
     assert caplog.text == "", "a sparse graph takes all of them"
 
 
-def test_what_was_clustered_survives_saving(pixels: Encoder, world: "World") -> None:
+def test_what_was_clustered_survives_saving(pixels: Encoder, world: World) -> None:
     algorithms: list[Algorithm] = ["kmeans", "gdl"]
     for algorithm in algorithms:
         method, fresh = finished(pixels, world, algorithm), Classical(pixels, 3, algorithm=algorithm)
         fresh.load_state_dict(method.state_dict())
-        assert torch.equal(answers(fresh, world.images), answers(method, world.images))
+        assert torch.equal(clusters_of(fresh, world.images), clusters_of(method, world.images))
 
 
-def test_before_anything_was_clustered_there_is_no_answer(pixels: Encoder, world: "World") -> None:
+def test_before_anything_was_clustered_there_is_no_answer(pixels: Encoder, world: World) -> None:
     algorithms: list[Algorithm] = ["kmeans", "ward"]
     for algorithm in algorithms:
         with pytest.raises(UsageError, match="nothing was clustered yet"):
-            Classical(pixels, 3, algorithm=algorithm).predict(world.images)
+            told(Classical(pixels, 3, algorithm=algorithm), world.images)
 
 
-def test_bad_input_is_named(pixels: Encoder, world: "World") -> None:
+def test_bad_input_is_named(pixels: Encoder, world: World) -> None:
     with pytest.raises(UsageError, match="max_samples is at least --num-clusters 3"):
         Classical(pixels, 3, max_samples=2)
     world.images[4] = torch.nan

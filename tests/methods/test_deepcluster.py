@@ -13,7 +13,7 @@ from objdisc.errors import ObjdiscError, UsageError
 from objdisc.methods.deepcluster import DeepCluster, uniform_over_clusters
 from objdisc.models.encoder import Encoder
 
-from .conftest import World
+from .conftest import World, clusters_of, shares_of, told
 
 OBJECTS = torch.arange(60)
 
@@ -53,7 +53,7 @@ def test_every_cluster_is_seen_equally_often_and_background_never() -> None:
 def test_loss_is_the_cross_entropy_of_the_objects_clusters(pixels: Encoder, world: World) -> None:
     method = ready(pixels, world)
     method.begin_epoch(0, world)
-    terms = method.training_step(world.batch(torch.arange(90)))
+    terms = method.training_step(world.batch(torch.arange(90)), world)
     logits = world.view(OBJECTS, 0).flatten(1) @ method.head.weight.T + method.head.bias
     torch.testing.assert_close(terms["loss"], F.cross_entropy(logits, method.targets[0, OBJECTS]))
     assert "nmi_previous" not in terms, "there is no assignment before the first"
@@ -66,7 +66,7 @@ def test_agreement_with_the_assignment_before_is_scikit_learns(learner: Encoder,
     torch.nn.init.normal_(learner.body[0].weight)  # type: ignore[index]
     method.begin_epoch(1, world)
     expected = normalized_mutual_info_score(before, method.targets[0, OBJECTS])
-    assert float(method.training_step(world.batch(OBJECTS))["nmi_previous"]) == pytest.approx(expected, abs=1e-6)
+    assert float(method.training_step(world.batch(OBJECTS), world)["nmi_previous"]) == pytest.approx(expected, abs=1e-6)
     assert expected < 1
 
 
@@ -74,27 +74,26 @@ def test_each_epoch_has_a_new_top_layer_of_its_own(pixels: Encoder, world: World
     method, again = ready(pixels, world), ready(pixels, world)
     method.begin_epoch(0, world)
     first = method.head.weight.clone()
-    method.begin_epoch(1, world)
+    plan = method.begin_epoch(1, world)
     assert not torch.equal(first, method.head.weight)
     again.begin_epoch(1, world)
     assert torch.equal(again.head.weight, method.head.weight), "whatever came before"
-    assert set(method.renewed()) == set(method.head.parameters())
+    assert set(plan.reset) == set(method.head.parameters())
     kept = ready(pixels, world, keep_top_layer=True)
     weight = kept.head.weight.clone()
-    kept.begin_epoch(0, world)
+    plan = kept.begin_epoch(0, world)
     assert torch.equal(kept.head.weight, weight)
-    assert not kept.renewed()
+    assert not plan.reset
 
 
 def test_occupancy_and_assignments_are_those_of_the_objects(pixels: Encoder, world: World) -> None:
     method = ready(pixels, world)
-    assert method.occupancy() is None
-    method.begin_epoch(0, world)
-    occupancy, assigned = method.occupancy(), method.assignments()
-    assert occupancy is not None
+    assert "occupancy" not in method.terms(torch.zeros(()), torch.zeros(()))
+    assigned = method.begin_epoch(0, world).assignments
     assert assigned is not None
     sizes = sorted(np.bincount(assigned[OBJECTS], minlength=6), reverse=True)
-    assert occupancy.tolist() == pytest.approx([size / 60 for size in sizes])
+    shares = shares_of(method.training_step(world.batch(OBJECTS), world))
+    assert shares == pytest.approx([size / 60 for size in sizes])
     assert bool((assigned[60:] == -1).all())
 
 
@@ -103,20 +102,20 @@ def test_three_kinds_are_found_and_the_answer_is_the_nearest_centroid(learner: E
     method = ready(learner, world, dimensions=6)
     optimizer = torch.optim.SGD(method.parameters(), 0.1, momentum=0.9)
     for epoch in range(4):
-        method.begin_epoch(epoch, world)
+        rows = method.begin_epoch(epoch, world).rows
+        assert rows is not None
         method.train()
         for _ in range(10):
-            rows = method.epoch_rows(np.random.default_rng(epoch))
             optimizer.zero_grad()
-            torch.autograd.backward(method.training_step(world.batch(rows))["loss"])
+            torch.autograd.backward(method.training_step(world.batch(rows), world)["loss"])
             optimizer.step()
     method.finish(world)
     with torch.no_grad():
-        clusters = method.predict(world.images[OBJECTS])[:, :, 0, 0]
+        clusters = clusters_of(method, world.images[OBJECTS])
         points = method.embed(world.images[OBJECTS])
     torch.testing.assert_close(points.norm(dim=1), torch.ones(60))
-    assert torch.equal(clusters.argmax(1), torch.cdist(points, method.centroids).argmin(1))
-    assert adjusted_rand_score(world.kinds[OBJECTS], clusters.argmax(1)) > 0.9
+    assert torch.equal(clusters, torch.cdist(points, method.centroids).argmin(1))
+    assert adjusted_rand_score(world.kinds[OBJECTS], clusters) > 0.9
 
 
 def test_the_answer_may_be_found_in_fewer_components(pixels: Encoder, world: World) -> None:
@@ -138,7 +137,7 @@ def test_a_fresh_method_takes_over_what_a_finished_one_knows(pixels: Encoder, wo
     finished.finish(world)
     missing = fresh.load_state_dict(finished.state_dict(), strict=False).missing_keys
     assert not missing
-    torch.testing.assert_close(fresh.predict(world.images), finished.predict(world.images))
+    torch.testing.assert_close(*(told(method, world.images).probabilities for method in (fresh, finished)))
 
 
 def test_sobel_hides_colour_from_the_network(world: World) -> None:
@@ -154,14 +153,13 @@ def test_sobel_hides_colour_from_the_network(world: World) -> None:
 def test_identical_images_leave_one_cluster_and_break_nothing(learner: Encoder, world: World, images: Tensor) -> None:
     world.images = images
     method = ready(learner, world)
-    method.begin_epoch(0, world)
-    occupancy = method.occupancy()
-    assert occupancy is not None
-    assert float(occupancy.max()) == 1
-    rows = method.epoch_rows(np.random.default_rng(0))
-    assert torch.isfinite(method.training_step(world.batch(rows))["loss"])
+    rows = method.begin_epoch(0, world).rows
+    assert rows is not None
+    terms = method.training_step(world.batch(rows), world)
+    assert max(shares_of(terms)) == 1
+    assert torch.isfinite(terms["loss"])
     method.finish(world)
-    assert torch.isfinite(method.predict(images)).all()
+    assert torch.isfinite(told(method, images).probabilities).all()
 
 
 def test_empty_clusters_take_half_of_the_largest(
@@ -171,9 +169,9 @@ def test_empty_clusters_take_half_of_the_largest(
     world.images = torch.randn(3, 3, 4, 4, generator=torch.Generator().manual_seed(0))[world.kinds]
     method = ready(pixels, world, overclusters=5)
     with caplog.at_level("INFO"):
-        method.begin_epoch(0, world)
+        rows = method.begin_epoch(0, world).rows
     assert "2 stay empty" in caplog.text
-    rows = method.epoch_rows(np.random.default_rng(0))
+    assert rows is not None
     assert np.bincount(method.targets[0].numpy()[rows.numpy()]).max() == 20
 
 

@@ -10,7 +10,7 @@ from objdisc.errors import UsageError
 from objdisc.methods.deepcluster_v2 import DeepClusterV2
 from objdisc.models.encoder import Encoder
 
-from .conftest import World
+from .conftest import World, clusters_of, told
 
 OBJECTS = torch.arange(60)
 
@@ -41,7 +41,7 @@ def test_loss_is_the_mean_cross_entropy_of_cosines_over_views_and_clusterings(pi
     method = ready(pixels, world)
     method.begin_epoch(0, world)
     method.eval()
-    terms = method.training_step(world.batch(torch.arange(90), 2))
+    terms = method.training_step(world.batch(torch.arange(90), 2), world)
     losses = [
         F.cross_entropy(
             method.embed(world.view(OBJECTS, view)) @ method.prototypes[head].T / 0.1, method.targets[head, OBJECTS]
@@ -59,7 +59,7 @@ def test_the_bank_holds_what_the_epoch_has_seen_and_keeps_what_it_has_not(pixels
     method.eval()
     seen = (torch.arange(20), torch.arange(20, 50))
     for rows in seen:
-        method.training_step(world.batch(rows, 2))
+        method.training_step(world.batch(rows, 2), world)
     method.begin_epoch(1, world)
     for view in (0, 1):
         expected = torch.cat(
@@ -80,11 +80,11 @@ def test_three_kinds_are_found(learner: Encoder, world: World) -> None:
         method.train()
         for _ in range(10):
             optimizer.zero_grad()
-            torch.autograd.backward(method.training_step(world.batch(OBJECTS, 2))["loss"])
+            torch.autograd.backward(method.training_step(world.batch(OBJECTS, 2), world)["loss"])
             optimizer.step()
     method.finish(world)
     with torch.no_grad():
-        clusters = method.eval().predict(world.images[OBJECTS])[:, :, 0, 0].argmax(1)
+        clusters = clusters_of(method.eval(), world.images[OBJECTS])
     assert adjusted_rand_score(world.kinds[OBJECTS], clusters) > 0.9
     assert method.bank.numel() == 0, "the run's weights hold no bank"
 
@@ -94,10 +94,10 @@ def test_constant_images_break_nothing(learner: Encoder, world: World, images: T
     world.images = images
     method = ready(learner, world)
     method.begin_epoch(0, world)
-    assert torch.isfinite(method.training_step(world.batch(OBJECTS, 2))["loss"])
+    assert torch.isfinite(method.training_step(world.batch(OBJECTS, 2), world)["loss"])
     method.begin_epoch(1, world)
     method.finish(world)
-    assert torch.isfinite(method.predict(images)).all()
+    assert torch.isfinite(told(method, images).probabilities).all()
 
 
 def test_settings_that_make_no_sense_are_refused(pixels: Encoder, world: World) -> None:

@@ -13,7 +13,7 @@ from objdisc.methods.iic import IIC, center_crop
 from objdisc.models.encoder import Encoder
 from objdisc.models.sobel import sobel
 
-from .conftest import World
+from .conftest import World, clusters_of, told
 
 OBJECTS = torch.arange(60)
 
@@ -25,7 +25,7 @@ def flat() -> Encoder:
 
 
 def step(method: IIC, world: World) -> dict[str, Tensor]:
-    return method.training_step(world.batch(torch.arange(90), method.num_views))
+    return method.training_step(world.batch(torch.arange(90), method.num_views), world)
 
 
 def moved(method: IIC, world: World, epoch: int) -> set[str]:
@@ -77,21 +77,24 @@ def test_the_sub_head_with_the_lowest_loss_answers(flat: Encoder, world: World) 
         losses += torch.stack([iid_loss(a, b) for a, b in zip(one, other, strict=True)]).detach()
     torch.testing.assert_close(method.losses, losses)
     chosen = int(losses.argmin())
-    images = world.images[:7]
-    torch.testing.assert_close(method.predict(images)[:, :, 0, 0], method.predict_subheads(images)[chosen])
+    said = told(method, world.images[:7])
+    assert said.subheads is not None
+    torch.testing.assert_close(said.probabilities[:, :, 0, 0], said.subheads[chosen])
     method.begin_epoch(1, world)
     step(method, world)
     assert method.chosen == chosen, "an epoch of head A says nothing about head B"
 
 
 def test_occupancy_counts_the_objects_of_the_epoch(flat: Encoder, world: World) -> None:
-    method = IIC(flat, 3, overclusters=6, order=["B"])
+    method = IIC(flat, 3, overclusters=6, order=["A", "B"])
     method.begin_epoch(0, world)
-    assert method.occupancy() is None
     step(method, world)
-    occupancy = method.occupancy()
-    assert occupancy is not None
-    assert float(occupancy.sum()) == pytest.approx(1)
+    assert not method.end_epoch(0, world)["occupancy"].any(), "head B has not learned anything yet"
+    method.begin_epoch(1, world)
+    step(method, world)
+    occupancy = method.end_epoch(1, world)["occupancy"]
+    chosen = method.head_b(world.view(OBJECTS, 0).flatten(1))[method.chosen].argmax(dim=1)
+    assert occupancy.tolist() == torch.bincount(chosen, minlength=3).tolist()
     assert float(method.sizes.sum()) == method.sizes.shape[0] * 60
 
 
@@ -122,7 +125,7 @@ def test_three_kinds_are_found_from_a_start_by_clusters(flat: Encoder, world: Wo
             optimizer.zero_grad()
             torch.autograd.backward(step(method, world)["loss"])
             optimizer.step()
-    clusters = method.predict(world.images[OBJECTS])[:, :, 0, 0].argmax(1)
+    clusters = clusters_of(method, world.images[OBJECTS])
     assert accuracy(clusters, world.kinds[OBJECTS]) > 0.95
 
 
@@ -152,7 +155,7 @@ def test_clusters_are_merged_by_views_or_by_what_is_nearest_in_pixels(
         weight, bias = ridge_classifier(images.flatten(1), kinds, 4)
         method.head_a.weight[0], method.head_a.bias[0] = 50 * weight, 50 * bias
     method.begin_epoch(1, world)
-    clusters = method.predict(images)[:, :, 0, 0].argmax(1)
+    clusters = clusters_of(method, images)
     first, second = together
     assert int(clusters[first]) == int(clusters[second])
     assert len({int(cluster) for cluster in clusters[:4]}) == 3
@@ -177,8 +180,8 @@ def test_statistics_of_the_batch_leave_those_of_the_training_alone(learner: Enco
     assert isinstance(layer, nn.BatchNorm2d)
     seen: list[Tensor] = []
     layer.register_forward_hook(lambda module, given, result: seen.append(result.detach()))
-    batch.predict(shifted)
-    running.predict(shifted)
+    told(batch, shifted)
+    told(running, shifted)
     torch.testing.assert_close(seen[0].mean((0, 2, 3)), torch.zeros(8), rtol=0, atol=1e-4)
     assert float(seen[1].mean((0, 2, 3)).abs().max()) > 0.1
     assert all(torch.equal(value, state[name]) for name, value in learner.state_dict().items())
@@ -207,5 +210,5 @@ def test_settings_that_make_no_sense_are_refused(flat: Encoder, wrong: dict[str,
 def test_what_looks_into_the_encoder_sees_what_it_is_given(flat: Encoder) -> None:
     images = torch.randn(2, 3, 8, 8)
     method = IIC(flat, 3, sobel=True, center=0.5)
-    torch.testing.assert_close(method.encoder_input(images, training=True), sobel(images))
-    torch.testing.assert_close(method.encoder_input(images, training=False), sobel(center_crop(images, 0.5)))
+    torch.testing.assert_close(method.train().encoder_input(images), sobel(images))
+    torch.testing.assert_close(method.eval().encoder_input(images), sobel(center_crop(images, 0.5)))

@@ -7,23 +7,20 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import Module
 
 from objdisc.augmentation.affine import Affine, draw_affines, invert, warp
 from objdisc.errors import UsageError
 from objdisc.losses.iid import iid_dense_loss
-from objdisc.methods.base import Encode
+from objdisc.methods.base import Ranks
 from objdisc.methods.iic_dense import DenseIIC
 from objdisc.models.encoder import build_encoder
 from objdisc.types import Batch
 
+from .conftest import World, shares_of, told
+
 SIZE = 32
 
 Make = Callable[..., DenseIIC]
-
-
-def no_encoding(*_: Any) -> Tensor:
-    raise AssertionError("nothing is encoded between epochs")
 
 
 def textures(seed: int, count: int = 6) -> tuple[Tensor, Tensor]:
@@ -53,6 +50,12 @@ def pair(seed: int, affine: Affine) -> Batch:
 
 
 @pytest.fixture
+def ranks() -> World:
+    """Give a training set of textures."""
+    return World(textures(7)[0][0], torch.zeros(6, dtype=torch.int64), torch.ones(6, dtype=torch.bool))
+
+
+@pytest.fixture
 def make() -> Make:
     def build(num_clusters: int = 2, layers: str = "8,M,16", **switches: Any) -> DenseIIC:
         torch.manual_seed(0)
@@ -63,20 +66,20 @@ def make() -> Make:
     return build
 
 
-def test_the_loss_is_that_of_the_second_answer_in_the_frame_of_the_first(make: Make) -> None:
+def test_the_loss_is_that_of_the_second_answer_in_the_frame_of_the_first(make: Make, ranks: World) -> None:
     """With a flip alone: the network's answer is enlarged, flipped back, and compared where both are valid."""
     method = make(order=("B",), half_t=2, lamb_b=1.3).eval()
     batch = pair(0, Affine(flip=1))
     assert batch.valid is not None
     batch.valid[:, :10] = False
-    z, z_prime = (method.predict(view) for view in batch.views)
+    z, z_prime = (told(method, view).probabilities for view in batch.views)
     expected = iid_dense_loss(z, z_prime.flip(3), batch.valid, 2, 1.3)
-    terms = method.training_step(batch)
+    terms = method.training_step(batch, ranks)
     assert float(terms["loss"].detach()) == pytest.approx(float(expected.detach()), abs=1e-5)
     assert set(terms) == {"loss", "loss_B"}
 
 
-def test_at_the_networks_resolution_a_pixel_counts_if_all_under_it_are_valid(make: Make) -> None:
+def test_at_the_networks_resolution_a_pixel_counts_if_all_under_it_are_valid(make: Make, ranks: World) -> None:
     method = make(order=("A",), half_t=1, resolution="network").eval()
     batch = pair(0, Affine(flip=1))
     assert batch.valid is not None
@@ -85,46 +88,47 @@ def test_at_the_networks_resolution_a_pixel_counts_if_all_under_it_are_valid(mak
     valid = torch.ones(len(z), 16, 16)
     valid[:, :3] = 0
     expected = iid_dense_loss(z, z_prime.flip(3), valid, 1)
-    assert float(method.training_step(batch)["loss"].detach()) == pytest.approx(float(expected.detach()), abs=1e-5)
+    loss = method.training_step(batch, ranks)["loss"]
+    assert float(loss.detach()) == pytest.approx(float(expected.detach()), abs=1e-5)
 
 
-def test_heads_take_turns(make: Make) -> None:
+def test_heads_take_turns(make: Make, ranks: World) -> None:
     method = make(order=("A", "B", "B"))
     seen = []
     for epoch in range(4):
-        method.begin_epoch(epoch, no_encoding)  # type: ignore[arg-type]
-        seen.append(set(method.training_step(pair(0, Affine()))) - {"loss"})
+        method.begin_epoch(epoch, ranks)
+        seen.append(set(method.training_step(pair(0, Affine()), ranks)) - {"loss"})
     assert seen == [{"loss_A"}, {"loss_B"}, {"loss_B"}, {"loss_A"}]
+    assert not ranks.seen, "nothing is encoded between epochs"
 
 
-def test_every_parameter_has_a_gradient_in_every_epoch(make: Make) -> None:
+def test_every_parameter_has_a_gradient_in_every_epoch(make: Make, ranks: World) -> None:
     """DistributedDataParallel waits for each; the head whose turn it is not gets zeros."""
     method = make(order=("A",))
-    torch.autograd.backward(method.training_step(pair(0, Affine()))["loss"])
+    torch.autograd.backward(method.training_step(pair(0, Affine()), ranks)["loss"])
     assert all(parameter.grad is not None for parameter in method.parameters())
     assert all(not parameter.grad.any() for parameter in method.heads["B"].parameters() if parameter.grad is not None)
     assert all(parameter.grad.any() for parameter in method.heads["A"].parameters() if parameter.grad is not None)
 
 
 @pytest.mark.parametrize("switches", [{}, {"collapsed": True}, {"resolution": "network"}, {"sparse_shift": 2}])
-def test_it_finds_the_two_textures(make: Make, switches: dict[str, Any]) -> None:
+def test_it_finds_the_two_textures(make: Make, ranks: World, switches: dict[str, Any]) -> None:
     method = make(layers="16,16,M,32", **switches)
     optimizer = torch.optim.Adam(method.parameters(), lr=5e-3)
     for step in range(40):
-        losses = method.training_step(pair(step, Affine()))
+        losses = method.training_step(pair(step, Affine()), ranks)
         optimizer.zero_grad()
         torch.autograd.backward(losses["loss"])
         optimizer.step()
     views, noisy = textures(12345)
     with torch.no_grad():
-        probabilities = method.eval().predict(views[0])
+        probabilities = told(method.eval(), views[0]).probabilities
     assert probabilities.shape == (6, 2, SIZE, SIZE)
     torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(6, SIZE, SIZE))
     agreement = float((probabilities.argmax(dim=1) == noisy).float().mean())
     assert max(agreement, 1 - agreement) > 0.9
-    occupancy = method.occupancy()
-    assert occupancy is not None
-    assert 0.3 < occupancy.min() <= occupancy.max() < 0.7
+    shares = shares_of(dict(method.end_epoch(0, ranks)))
+    assert 0.3 < min(shares) <= max(shares) < 0.7
 
 
 def test_the_answer_is_that_of_the_sub_head_with_the_lowest_loss(make: Make) -> None:
@@ -133,28 +137,29 @@ def test_the_answer_is_that_of_the_sub_head_with_the_lowest_loss(make: Make) -> 
     images = textures(0)[0][0]
     answers = method.heads["B"](method.encoder.feature_map(images, 2))
     enlarged = torch.nn.functional.interpolate(answers[1], (SIZE, SIZE), mode="bilinear", align_corners=False)
-    torch.testing.assert_close(method.predict(images), enlarged)
+    torch.testing.assert_close(told(method, images).probabilities, enlarged)
 
 
-def test_losses_of_sub_heads_are_of_the_last_epoch_that_trained_them(make: Make) -> None:
+def test_losses_of_sub_heads_are_of_the_last_epoch_that_trained_them(make: Make, ranks: World) -> None:
     method = make(subheads=2, order=("B", "A"))
     batch = pair(0, Affine())
-    method.begin_epoch(0, no_encoding)  # type: ignore[arg-type]
-    method.training_step(batch)
+    method.begin_epoch(0, ranks)
+    method.training_step(batch, ranks)
     first = method.losses.clone()
     assert (first < 0).all()
-    method.begin_epoch(1, no_encoding)  # type: ignore[arg-type]
-    method.training_step(batch)
+    method.begin_epoch(1, ranks)
+    method.training_step(batch, ranks)
     assert torch.equal(method.losses, first)
-    method.begin_epoch(2, no_encoding)  # type: ignore[arg-type]
+    method.begin_epoch(2, ranks)
     assert not method.losses.any()
+    assert not ranks.seen, "nothing is encoded between epochs"
 
 
-def test_a_batch_without_valid_pixels_teaches_nothing_and_breaks_nothing(make: Make) -> None:
+def test_a_batch_without_valid_pixels_teaches_nothing_and_breaks_nothing(make: Make, ranks: World) -> None:
     method = make()
     batch = pair(0, Affine())
     assert batch.valid is not None
-    losses = method.training_step(replace(batch, valid=torch.zeros_like(batch.valid)))
+    losses = method.training_step(replace(batch, valid=torch.zeros_like(batch.valid)), ranks)
     torch.autograd.backward(losses["loss"])
     assert torch.isfinite(losses["loss"])
     assert all(torch.isfinite(p.grad).all() for p in method.parameters() if p.grad is not None)
@@ -169,36 +174,26 @@ def test_settings_are_checked(make: Make, wrong: dict[str, Any]) -> None:
         make(**wrong)
 
 
-def next_epoch(method: DenseIIC, encode: Encode) -> None:
-    method.begin_epoch(2, encode)
+def next_epoch(method: DenseIIC, ranks: Ranks) -> None:
+    method.begin_epoch(2, ranks)
 
 
-def end_of_training(method: DenseIIC, encode: Encode) -> None:
-    method.finish(encode)
+def end_of_training(method: DenseIIC, ranks: Ranks) -> None:
+    method.finish(ranks)
 
 
 @pytest.mark.parametrize("begin", [next_epoch, end_of_training])
 def test_head_a_leads_and_its_merged_clusters_start_head_b(
-    make: Make, begin: Callable[[DenseIIC, Encode], None]
+    make: Make, ranks: World, begin: Callable[[DenseIIC, Ranks], None]
 ) -> None:
     """One texture is cut in two by head A; what the views confuse is put together again, without a label."""
     method = make(layers="16,16,M,32", lead_epochs=2, overclusters=6, init_scale=0.1)
     optimizer = torch.optim.Adam(method.parameters(), lr=5e-3)
-    asked: list[Tensor] = []
-
-    class Encoding:
-        foreground = torch.ones(6, dtype=torch.bool)
-
-        def __call__(self, module: Module, rows: Tensor, view: int | None = None) -> Tensor:
-            asked.append(rows)
-            encoded: Tensor = module.eval()(textures(7)[0][0][rows])
-            return encoded
-
     for epoch in (0, 1):
-        method.begin_epoch(epoch, Encoding())
+        method.begin_epoch(epoch, ranks)
         method.train()
         for step in range(20):
-            losses = method.training_step(pair(step, Affine()))
+            losses = method.training_step(pair(step, Affine()), ranks)
             assert set(losses) == {"loss", "loss_A"}
             optimizer.zero_grad()
             torch.autograd.backward(losses["loss"])
@@ -206,15 +201,15 @@ def test_head_a_leads_and_its_merged_clusters_start_head_b(
     assert float(method.joint.sum()) == pytest.approx(
         20 * 6 * SIZE**2, rel=1e-4
     )  # each pixel of the last epoch meets once
-    assert not asked
-    begin(method, Encoding())
+    assert not ranks.seen
+    begin(method, ranks)
     views, noisy = textures(12345)
     with torch.no_grad():
-        found = method.eval().predict(views[0]).argmax(dim=1) == 1
+        found = told(method.eval(), views[0]).probabilities.argmax(dim=1) == 1
     right = float((found == noisy).float().mean())
     assert max(right, 1 - right) > 0.85  # before head B has learned anything
     if begin is next_epoch:
-        assert set(method.train().training_step(pair(99, Affine()))) == {"loss", "loss_A", "loss_B"}
+        assert set(method.train().training_step(pair(99, Affine()), ranks)) == {"loss", "loss_A", "loss_B"}
 
 
 def test_without_a_lead_no_table_is_kept(make: Make) -> None:

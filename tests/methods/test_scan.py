@@ -15,7 +15,7 @@ from objdisc.methods.scan import SCAN
 from objdisc.models.encoder import Encoder
 from objdisc.types import Batch
 
-from .conftest import World
+from .conftest import World, clusters_of, shares_of, told
 
 
 def built(encoder: Encoder, world: World, **switches: object) -> SCAN:
@@ -40,7 +40,7 @@ def trained(method: SCAN, world: World, epochs: int = 6, lr: float = 1e-2) -> li
         method.train()
         for step in range(10):
             rows = torch.randperm(60, generator=torch.Generator().manual_seed(step))[:40]
-            loss = method.training_step(paired(world, method, rows, 10 * epoch + step))["loss"]
+            loss = method.training_step(paired(world, method, rows, 10 * epoch + step), world)["loss"]
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()
@@ -50,21 +50,23 @@ def trained(method: SCAN, world: World, epochs: int = 6, lr: float = 1e-2) -> li
 
 def test_neighbours_are_scikit_learns_by_cosine_and_background_has_none(world: World, pixels: Encoder) -> None:
     method = built(pixels, world, neighbors=6)
-    method.begin_epoch(0, world)
+    partners = method.begin_epoch(0, world).partners
+    assert partners is not None
     points = world.images[:60].flatten(1)
     expected = NearestNeighbors(n_neighbors=6, metric="cosine").fit(points).kneighbors(points)[1]
-    assert torch.equal(method.partners()[:60], torch.from_numpy(expected))
-    assert (method.partners()[60:] == -1).all()
+    assert torch.equal(partners[:60], torch.from_numpy(expected))
+    assert (partners[60:] == -1).all()
 
 
 def test_a_sample_may_be_left_out_of_its_own_neighbours(world: World, pixels: Encoder) -> None:
     world.images = torch.cat([world.images[60:], world.images[:60]])  # rows and places are not the same
     world.foreground = world.foreground.flip(0)
     with_self, without = built(pixels, world, neighbors=6), built(pixels, world, neighbors=5, include_self=False)
-    with_self.begin_epoch(0, world)
-    without.begin_epoch(0, world)
-    assert torch.equal(with_self.partners()[30:, 0], torch.arange(30, 90))
-    assert torch.equal(with_self.partners()[30:, 1:], without.partners()[30:])
+    itself, others = (method.begin_epoch(0, world).partners for method in (with_self, without))
+    assert itself is not None
+    assert others is not None
+    assert torch.equal(itself[30:, 0], torch.arange(30, 90))
+    assert torch.equal(itself[30:, 1:], others[30:])
 
 
 def test_it_finds_the_kinds(world: World, pixels: Encoder) -> None:
@@ -73,12 +75,11 @@ def test_it_finds_the_kinds(world: World, pixels: Encoder) -> None:
     losses = trained(method, world)
     method.finish(world)
     assert losses[-1] < losses[0]
-    answered = method.eval().predict(world.images[:60])
-    assert answered.shape == (60, 3, 1, 1)
-    assert adjusted_rand_score(world.kinds[:60], answered.argmax(dim=1).flatten()) > 0.9
-    several = method.predict_subheads(world.images[:60])
-    assert several is not None
-    assert torch.equal(several[method.chosen], answered[..., 0, 0])
+    said = told(method.eval(), world.images[:60])
+    assert said.probabilities.shape == (60, 3, 1, 1)
+    assert adjusted_rand_score(world.kinds[:60], said.probabilities.argmax(dim=1).flatten()) > 0.9
+    assert said.subheads is not None
+    assert torch.equal(said.subheads[method.chosen], said.probabilities[..., 0, 0])
 
 
 def test_epoch_and_head_with_the_lowest_loss_of_the_whole_set_are_kept(world: World, learner: Encoder) -> None:
@@ -116,8 +117,7 @@ def test_candidates_find_the_kinds_before_the_first_epoch(
         method.begin_epoch(0, world)
     method.finish(world)
     assert "at the start" in caplog.text
-    answered = method.eval().predict(world.images[:60]).argmax(dim=1).flatten()
-    assert adjusted_rand_score(world.kinds[:60], answered) > 0.9
+    assert adjusted_rand_score(world.kinds[:60], clusters_of(method.eval(), world.images[:60])) > 0.9
 
 
 def test_what_candidates_found_stays_if_training_makes_it_worse(world: World, pixels: Encoder) -> None:
@@ -139,12 +139,13 @@ def test_a_kept_copy_sees_what_the_run_before_has_forgotten(world: World, learne
     }
     came_with = learner.eval()(world.images).detach().clone()
     method.start_from(forgot)
-    method.eval()
-    assert method.embed(world.images).shape == (90, 256)
-    torch.testing.assert_close(method.embed(world.images)[:, 128:], F.normalize(came_with, dim=1))
+    embedded = told(method.eval(), world.images).embedding
+    assert embedded.shape == (90, 256)
+    torch.testing.assert_close(embedded[:, 128:], F.normalize(came_with, dim=1))
     assert not any(name.startswith("kept_copy") for name, each in method.named_parameters() if each.requires_grad)
-    method.begin_epoch(0, world)
-    assert (method.partners()[:60] >= 0).all()
+    partners = method.begin_epoch(0, world).partners
+    assert partners is not None
+    assert (partners[:60] >= 0).all()
 
 
 def test_what_only_training_needs_does_not_stay(world: World, pixels: Encoder) -> None:
@@ -165,23 +166,20 @@ def test_a_frozen_encoder_stays_as_it_is_in_weights_and_statistics(world: World,
 
 def test_occupancy_is_of_the_chosen_head(world: World, pixels: Encoder) -> None:
     method = built(pixels, world, heads=2)
-    assert method.occupancy() is None
     method.begin_epoch(0, world)
     with torch.no_grad():
         method.heads.bias[1, 2] = 50
-    method.training_step(paired(world, method, torch.arange(30), 0))
     method.chosen.fill_(1)
-    shares = method.occupancy()
-    assert shares is not None
-    assert shares.tolist() == [0, 0, 1]
+    assert shares_of(method.training_step(paired(world, method, torch.arange(30), 0), world)) == [0, 0, 1]
 
 
 def test_identical_images_among_others_are_paired_with_each_other(world: World, pixels: Encoder) -> None:
     world.images[:10] = world.images[0].clone()
     method = built(pixels, world)
-    method.begin_epoch(0, world)
-    assert torch.equal(method.partners()[:10, 0], torch.arange(10))
-    assert (method.partners()[:10] < 10).all()
+    partners = method.begin_epoch(0, world).partners
+    assert partners is not None
+    assert torch.equal(partners[:10, 0], torch.arange(10))
+    assert (partners[:10] < 10).all()
 
 
 def test_images_that_are_all_the_same_have_no_neighbours(world: World, pixels: Encoder) -> None:
@@ -216,7 +214,7 @@ def test_each_epochs_loss_is_said(world: World, pixels: Encoder, caplog: pytest.
 
 
 def test_the_embedding_is_of_unit_length(world: World, learner: Encoder) -> None:
-    embedded = SCAN(learner, 3).eval().embed(world.images[:4])
+    embedded = told(SCAN(learner, 3).eval(), world.images[:4]).embedding
     assert torch.allclose(embedded, F.normalize(learner(world.images[:4]), dim=1))
 
 

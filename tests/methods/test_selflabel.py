@@ -12,7 +12,7 @@ from objdisc.methods.scan import SCAN
 from objdisc.methods.selflabel import SelfLabel
 from objdisc.models.encoder import Encoder
 
-from .conftest import World
+from .conftest import World, shares_of, told
 
 
 @pytest.fixture
@@ -31,10 +31,11 @@ def test_it_takes_over_the_head_that_was_chosen(world: World, pixels: Encoder) -
     scan.chosen.fill_(2)
     method = SelfLabel(pixels, 3)
     method.start_from(scan.state_dict())
-    assert torch.equal(method.predict(world.images), scan.predict(world.images))
+    expected = told(scan, world.images).probabilities
+    assert torch.equal(told(method, world.images).probabilities, expected)
     again = SelfLabel(pixels, 3)
     again.start_from(method.state_dict())
-    assert torch.equal(again.predict(world.images), scan.predict(world.images))
+    assert torch.equal(told(again, world.images).probabilities, expected)
 
 
 def test_a_kept_copy_is_taken_over_and_must_not_be_left_out(world: World, learner: Encoder) -> None:
@@ -45,14 +46,15 @@ def test_a_kept_copy_is_taken_over_and_must_not_be_left_out(world: World, learne
     with torch.no_grad():
         scan.kept_copy.encoder.body[0].weight.add_(1)  # type: ignore[union-attr,index]
     method.start_from(scan.state_dict())
-    assert torch.equal(method.eval().predict(world.images), scan.eval().predict(world.images))
+    found, expected = (told(each.eval(), world.images).probabilities for each in (method, scan))
+    assert torch.equal(found, expected)
     with pytest.raises(UsageError, match="kept-side"):
         SelfLabel(learner, 3).start_from(scan.state_dict())
 
 
 def test_the_plain_view_teaches_the_strong_one(world: World, surely: SelfLabel) -> None:
     batch = world.batch(torch.arange(40, 80), num_views=2)
-    terms = surely.training_step(batch)
+    terms = surely.training_step(batch, world)
     plain, strong = (surely.probabilities(view[:20]) for view in batch.views)
     expected, sure = self_label_loss(plain, strong, 0.99)
     assert 0 < sure.sum() < 20
@@ -66,7 +68,7 @@ def steps(method: SelfLabel, world: World, count: int = 3) -> list[Tensor]:
     optimizer = torch.optim.AdamW(method.parameters(), 0.1, weight_decay=0.1)
     for _ in range(count):
         optimizer.zero_grad()
-        torch.autograd.backward(method.training_step(world.batch(torch.arange(30), num_views=2))["loss"])
+        torch.autograd.backward(method.training_step(world.batch(torch.arange(30), num_views=2), world)["loss"])
         optimizer.step()
     return [parameter.detach().clone() for parameter in method.parameters()]
 
@@ -91,10 +93,10 @@ def test_one_batch_without_anybody_confident_is_no_alarm(
 ) -> None:
     with caplog.at_level(logging.WARNING, logger="objdisc"):
         surely.begin_epoch(0, world)
-        surely.training_step(world.batch(torch.arange(60), num_views=2))
+        surely.training_step(world.batch(torch.arange(60), num_views=2), world)
         with torch.no_grad():
             surely.heads.weight.mul_(1e-3)
-        surely.training_step(world.batch(torch.arange(60), num_views=2))
+        surely.training_step(world.batch(torch.arange(60), num_views=2), world)
         surely.finish(world)
     assert not caplog.text
 
@@ -102,20 +104,16 @@ def test_one_batch_without_anybody_confident_is_no_alarm(
 def test_the_last_epoch_is_spoken_of_too(world: World, pixels: Encoder, caplog: pytest.LogCaptureFixture) -> None:
     method = SelfLabel(pixels, 3)
     method.begin_epoch(0, world)
-    method.training_step(world.batch(torch.arange(9), num_views=2))
+    method.training_step(world.batch(torch.arange(9), num_views=2), world)
     with caplog.at_level(logging.WARNING, logger="objdisc"):
         method.finish(world)
     assert "in the last epoch" in caplog.text
 
 
 def test_occupancy_shows_a_collapse(world: World, surely: SelfLabel) -> None:
-    assert surely.occupancy() is None
     with torch.no_grad():
         surely.heads.bias[0, 1] = 100
-    surely.training_step(world.batch(torch.arange(60), num_views=2))
-    shares = surely.occupancy()
-    assert shares is not None
-    assert shares.tolist() == [0, 1, 0]
+    assert shares_of(surely.training_step(world.batch(torch.arange(60), num_views=2), world)) == [0, 1, 0]
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1.0, -0.5])
@@ -137,4 +135,4 @@ def test_a_curriculum_looks_at_all_samples_before_each_epoch(world: World, surel
     assert float(expected.min()) < 0.9
     batch = world.batch(torch.arange(40), num_views=2)
     plain, strong = (surely.probabilities(view) for view in batch.views)
-    assert torch.equal(surely.training_step(batch)["loss"], self_label_loss(plain, strong, expected)[0])
+    assert torch.equal(surely.training_step(batch, world)["loss"], self_label_loss(plain, strong, expected)[0])

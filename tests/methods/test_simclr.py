@@ -14,7 +14,7 @@ from objdisc.methods.base import Views
 from objdisc.methods.simclr import SimCLR
 from objdisc.models.encoder import Encoder
 
-from .conftest import World
+from .conftest import World, told
 
 
 def test_the_loss_is_infonce_of_the_projected_views_of_objects(world: World, pixels: Encoder) -> None:
@@ -23,7 +23,7 @@ def test_the_loss_is_infonce_of_the_projected_views_of_objects(world: World, pix
     layers = [layer for layer in method.projection if isinstance(layer, torch.nn.Linear)]
     assert [(layer.in_features, layer.out_features) for layer in layers] == [(48, 8), (8, 4)]
     first, second = (method.projection(view[:10].flatten(1)) for view in batch.views)
-    assert torch.allclose(method.training_step(batch)["loss"], info_nce(first, second, 0.1))
+    assert torch.allclose(method.training_step(batch, world)["loss"], info_nce(first, second, 0.1))
 
 
 def test_it_learns_to_tell_the_kinds_apart_in_spite_of_pixels_that_say_nothing(world: World, learner: Encoder) -> None:
@@ -36,7 +36,7 @@ def test_it_learns_to_tell_the_kinds_apart_in_spite_of_pixels_that_say_nothing(w
         rows = torch.randperm(60, generator=generator)[:30]
         views = tuple(world.view(rows, 2 * step + view) for view in range(2))
         batch = world.batch(rows, num_views=2)
-        loss = method.training_step(type(batch)(views, rows, batch.foreground, views[0]))["loss"]
+        loss = method.training_step(type(batch)(views, rows, batch.foreground, views[0]), world)["loss"]
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()
@@ -50,7 +50,7 @@ def test_it_answers_with_k_means_on_features_of_unit_length(world: World, pixels
     method.finish(world)
     points = F.normalize(world.images[:60].flatten(1), dim=1)
     expected = KMeans(3, n_init=10, random_state=0).fit(points).predict(points)
-    answered = method.predict(world.images[:60])
+    answered = told(method, world.images[:60]).probabilities
     assert answered.shape == (60, 3, 1, 1)
     assert torch.allclose(answered.sum(dim=1), torch.ones(60, 1, 1))
     assert adjusted_rand_score(expected, answered.argmax(dim=1).flatten()) == pytest.approx(1)
@@ -97,8 +97,7 @@ def test_neighbours_are_not_kept_with_the_weights(world: World, pixels: Encoder)
     for neighbors in (0, 4):
         method = SimCLR(pixels, 3, neighbors=neighbors)
         method.setup(len(world.images))
-        method.begin_epoch(0, world)
-        assert (method.partners() is None) == (neighbors == 0)
+        assert (method.begin_epoch(0, world).partners is None) == (neighbors == 0)
         method.finish(world)
         names[neighbors] = set(method.state_dict())
     assert names[0] == names[4]

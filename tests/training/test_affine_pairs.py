@@ -12,12 +12,12 @@ from objdisc.augmentation.affine import Affine, warp
 from objdisc.augmentation.views import Augmentation
 from objdisc.inference.predict import Predictor
 from objdisc.io.run import Run
-from objdisc.methods.base import Method, Views
+from objdisc.methods.base import Method, Ranks, Views
 from objdisc.models.encoder import Encoder
 from objdisc.patches.store import PatchStore
 from objdisc.training.options import TrainerOptions
 from objdisc.training.trainer import fit
-from objdisc.types import Batch
+from objdisc.types import Batch, Prediction
 
 OPTIONS = TrainerOptions(
     epochs=2,
@@ -43,16 +43,13 @@ class Recorder(Method):
         self.weight = nn.Parameter(torch.ones(()))
         self.batches: list[Batch] = []
 
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         self.batches.append(batch)
         return {"loss": self.weight.square()}
 
-    def predict(self, images: Tensor) -> Tensor:
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
         bright = images[:, :1].sigmoid()
-        return torch.cat([bright, 1 - bright], dim=1)
-
-    def embed(self, images: Tensor) -> Tensor:
-        return images.mean(dim=(2, 3))
+        return Prediction(torch.cat([bright, 1 - bright], dim=1), images.mean(dim=(2, 3)))
 
 
 @pytest.fixture

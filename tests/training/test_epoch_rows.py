@@ -15,12 +15,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from objdisc.io.run import Run
-from objdisc.methods.base import Encode, Method, Views
+from objdisc.methods.base import EpochPlan, Method, Ranks, Views
 from objdisc.models.encoder import Encoder
 from objdisc.patches.store import PatchStore
 from objdisc.training.options import TrainerOptions
 from objdisc.training.trainer import fit
-from objdisc.types import Batch
+from objdisc.types import Batch, Prediction
 
 OPTIONS = TrainerOptions(
     epochs=3, batch_size=12, lr=1e-2, device="cpu", precision="fp32", workers=0, background_share=0.25
@@ -31,6 +31,7 @@ class Pairs(Method):
     """Brings pairs of neighbours together; neighbours and the order of the epoch come from the features."""
 
     views = Views.NEIGHBOR_PAIR
+    wants_background = True
     near: Tensor
 
     def __init__(self, encoder: Encoder, num_clusters: int, length: int = 30) -> None:
@@ -41,29 +42,21 @@ class Pairs(Method):
     def setup(self, num_samples: int) -> None:
         self.register_buffer("near", torch.full((num_samples, 3), -1))
 
-    def begin_epoch(self, epoch: int, encode: Encode) -> None:
-        rows = encode.foreground.nonzero()[:, 0]
-        features = encode(self.encoder, rows)
+    def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
+        rows = ranks.foreground.nonzero()[:, 0]
+        features = ranks.encode(self.encoder, rows)
         self.near[rows] = rows[torch.cdist(features, features).topk(4, largest=False).indices[:, 1:]]
+        drawn = torch.from_numpy(ranks.generator.integers(len(rows), size=self.length))
+        return EpochPlan(rows=rows[drawn], partners=self.near)
 
-    def epoch_rows(self, generator: np.random.Generator) -> Tensor | None:
-        rows = (self.near[:, 0] >= 0).nonzero()[:, 0]
-        return rows[torch.from_numpy(generator.integers(len(rows), size=self.length))]
-
-    def partners(self) -> Tensor | None:
-        return self.near
-
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         self.seen.append(batch.index[batch.foreground].tolist())
         first, second = (self.head(self.encoder(view[batch.foreground])) for view in batch.views)
         return {"loss": (first - second).square().mean() + (first.std(dim=0) - 1).square().mean()}
 
-    def predict(self, images: Tensor) -> Tensor:
-        return torch.softmax(self.head(self.encoder(images)).float(), dim=1)[:, :, None, None]
-
-    def embed(self, images: Tensor) -> Tensor:
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
         features: Tensor = self.encoder(images)
-        return features.float()
+        return Prediction(torch.softmax(self.head(features).float(), dim=1)[:, :, None, None], features.float())
 
 
 @pytest.fixture
@@ -93,10 +86,10 @@ def test_a_training_that_was_stopped_and_resumed_ends_bit_identical(
     method = make()
     step, calls = method.training_step, iter(range(5))
 
-    def training_step(batch: Batch) -> dict[str, Tensor]:
+    def training_step(batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         if next(calls, None) is None:
             raise Interrupted
-        return step(batch)
+        return step(batch, ranks)
 
     method.training_step = training_step  # type: ignore[method-assign]
     with pytest.raises(Interrupted):

@@ -44,6 +44,39 @@ parameters = b"".join(value.detach().numpy().tobytes() for value in method.param
 (folder / f"rank{rank}.txt").write_text(hashlib.sha256(parameters).hexdigest() + f" {float(method.wins.sum())}")
 """
 
+GATHER_AND_SUM = """
+import sys
+from pathlib import Path
+import torch
+from torch import nn
+from objdisc.models.encoder import Encoder
+from objdisc.patches.store import PatchStore
+from objdisc.training.encoding import StoreEncoder
+from objdisc.training.engine import make_accelerator
+from objdisc.training.options import TrainerOptions
+from objdisc.training.ranks import TrainingRanks
+
+accelerator = make_accelerator("cpu", "fp32")
+encoder = StoreEncoder(PatchStore.open(Path(sys.argv[1])), Encoder(nn.Flatten(), 1), accelerator, TrainerOptions())
+ranks = TrainingRanks(accelerator, encoder, 0)
+rank = accelerator.process_index
+assert ranks.world == 2
+
+mine = torch.full((2, 3), float(rank), requires_grad=True)
+everything = ranks.gather(mine)
+assert everything.tolist() == [[0.0] * 3] * 2 + [[1.0] * 3] * 2
+weights = torch.arange(12.0).view(4, 3)
+((rank + 1) * weights * everything).sum().backward()
+assert torch.equal(mine.grad, 3 * weights[2 * rank : 2 * rank + 2])  # what both processes made of these rows
+
+counted = torch.tensor([rank, 5])
+assert ranks.sum(counted).tolist() == [1, 10]
+assert counted.tolist() == [rank, 5]
+assert not ranks.sum(mine).requires_grad
+drawn = ranks.gather(torch.tensor([ranks.generator.random()]))
+assert drawn[0] == drawn[1]
+"""
+
 
 def torchrun(tmp_path: Path, program: str, *arguments: str) -> str:
     """Run a program in two processes and return what they said."""
@@ -102,3 +135,9 @@ def test_ranks_end_with_the_same_weights_where_memories_were_reseeded(toy_store:
     assert "were re-seeded" in said
     for rank in range(2):
         assert "gloo" not in (tmp_path / f"run/threads{rank}.txt").read_text(), "such a thread aborts the interpreter"
+
+
+@pytest.mark.ddp
+@pytest.mark.slow
+def test_ranks_gather_with_gradients_add_up_and_draw_alike(toy_store: PatchStore, tmp_path: Path) -> None:
+    torchrun(tmp_path, GATHER_AND_SUM, str(toy_store.folder))

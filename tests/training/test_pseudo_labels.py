@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from objdisc.io.run import Run, read_metrics_log
-from objdisc.methods.base import Encode
+from objdisc.methods.base import EpochPlan, Ranks
 from objdisc.methods.deepcluster import DeepCluster
 from objdisc.methods.deepcluster_v2 import DeepClusterV2
 from objdisc.methods.support.pseudolabels import PseudoLabelMethod
@@ -50,10 +50,10 @@ def test_a_training_that_was_stopped_and_resumed_ends_bit_identical(
     method = make_method()
     step, calls = method.training_step, iter(range(per_epoch + 2))
 
-    def training_step(batch: Batch) -> dict[str, torch.Tensor]:
+    def training_step(batch: Batch, ranks: Ranks) -> dict[str, torch.Tensor]:
         if next(calls, None) is None:
             raise Interrupted
-        return step(batch)
+        return step(batch, ranks)
 
     monkeypatch.setattr(method, "training_step", training_step)
     with pytest.raises(Interrupted):
@@ -82,12 +82,13 @@ def test_agreement_with_the_epoch_before_is_logged_from_the_second_epoch_on(
 class Halted(DeepCluster):
     """Its second epoch has no gradient."""
 
-    def begin_epoch(self, epoch: int, encode: Encode) -> None:
-        super().begin_epoch(epoch, encode)
+    def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
+        plan = super().begin_epoch(epoch, ranks)
         self.halted, self.start = epoch == 1, self.head.weight.detach().clone()
+        return plan
 
-    def training_step(self, batch: Batch) -> dict[str, torch.Tensor]:
-        terms = super().training_step(batch)
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, torch.Tensor]:
+        terms = super().training_step(batch, ranks)
         return terms | {"loss": terms["loss"] * 0} if self.halted else terms
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from objdisc.config.components import Component, component_names, resolve_class_path
 from objdisc.io.run import Run, read_metrics_log
-from objdisc.methods.base import Method
+from objdisc.methods.base import Method, Ranks
 from objdisc.models.encoder import build_encoder
 from objdisc.patches.store import PatchStore
 from objdisc.training.options import TrainerOptions
@@ -45,10 +45,10 @@ def make(name: str) -> Method:
 def stop_at(method: Method, call: int) -> None:
     step, calls = method.training_step, iter(range(call))
 
-    def training_step(batch: Batch) -> dict[str, Tensor]:
+    def training_step(batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         if next(calls, None) is None:
             raise Interrupted
-        return step(batch)
+        return step(batch, ranks)
 
     method.training_step = training_step  # type: ignore[method-assign]
 

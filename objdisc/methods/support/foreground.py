@@ -1,6 +1,6 @@
 """What methods share that learn objects against background: the encoder's features and a foreground head on them."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,8 @@ Freeze = Literal["encoder", "batchnorm", "nothing"]
 class ForegroundMethod(Method):
     """A method with a linear head on the encoder's features that tells objects from background (paper, section 3.1).
 
-    The head sees objects in their surroundings (``Batch.context``) even where clusters are formed without them:
-    otherwise a blanked background would give the answer away.
+    Batches hold background beside objects. The head sees objects in their surroundings (``Batch.context``) even where
+    clusters are formed without them: otherwise a blanked background would give the answer away.
 
     Args:
         encoder: Maps images to features.
@@ -25,6 +25,8 @@ class ForegroundMethod(Method):
         freeze: What of a pretrained encoder stays as it is: the whole ``encoder``, its ``batchnorm`` statistics, or
             ``nothing``. An encoder with random weights always learns.
     """
+
+    wants_background: ClassVar[bool] = True
 
     def __init__(self, encoder: Encoder, num_clusters: int, freeze: Freeze) -> None:
         super().__init__(encoder, num_clusters)
@@ -77,8 +79,14 @@ class ForegroundMethod(Method):
             accuracy = (((logits > 0) == batch.foreground) * weights).mean()
         return {"foreground": loss, "foreground_accuracy": accuracy}
 
-    def foreground_probability(self, images: Tensor) -> Tensor:
-        """Return the probability ``(B,)`` float32 that a patch, background kept, holds an object."""
-        features = self.features(images)
+    def foreground_of(self, images: Tensor, context: Tensor, features: Tensor) -> Tensor:
+        """Return the probability ``(B,)`` float32 that a patch holds an object.
+
+        Args:
+            images: ``(B, C, H, W)``.
+            context: The same with their background, which the head sees.
+            features: ``(B, F)`` of ``images``.
+        """
+        seen = features if context is images else self.features(context)
         with torch.autocast(images.device.type, enabled=False):
-            return torch.sigmoid(self.head(features)[:, 0])
+            return torch.sigmoid(self.head(seen)[:, 0])

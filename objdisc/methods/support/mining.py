@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from objdisc.clustering.neighbors import nearest
 from objdisc.errors import ObjdiscError, UsageError
-from objdisc.methods.base import Encode
+from objdisc.methods.base import Ranks
 
 
 class Mined(NamedTuple):
@@ -25,11 +25,11 @@ class Mined(NamedTuple):
     places: Tensor
 
 
-def mine(encode: Encode, features: nn.Module, neighbors: int, *, include_self: bool = True) -> Mined:
+def mine(ranks: Ranks, features: nn.Module, neighbors: int, *, include_self: bool = True) -> Mined:
     """Find the neighbours of all foreground samples, by the inner product of their features at unit length.
 
     Args:
-        encode: Runs ``features`` over the training set.
+        ranks: Runs ``features`` over the training set.
         features: Maps images ``(B, C, H, W)`` to features ``(B, F)``.
         neighbors: How many of each sample, at least 1.
         include_self: Whether a sample is the first of its own; otherwise as many others are found.
@@ -38,13 +38,13 @@ def mine(encode: Encode, features: nn.Module, neighbors: int, *, include_self: b
         UsageError: There are too few samples, or all have the same features.
         ObjdiscError: Features are not finite.
     """
-    rows = encode.foreground.nonzero()[:, 0]
+    rows = ranks.foreground.nonzero()[:, 0]
     others = neighbors - include_self
     if len(rows) <= others:
         raise UsageError(
             f"--method.neighbors {neighbors}: there are only {len(rows)} object patches; lower it, or give more images"
         )
-    found = encode(features, rows)
+    found = ranks.encode(features, rows)
     if not bool(torch.isfinite(found).all()):
         raise ObjdiscError("the encoder's features are not finite, nothing can be mined; train its start again")
     if bool((found == found[0]).all()):

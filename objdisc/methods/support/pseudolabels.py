@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from objdisc.clustering.kmeans import Distance, kmeans, soft_assignments, split_largest
+from objdisc.clustering.kmeans import kmeans, soft_assignments, split_largest
 from objdisc.clustering.mutual_information import normalized_mutual_information
+from objdisc.clustering.neighbors import Distance
 from objdisc.errors import ObjdiscError, UsageError
-from objdisc.methods.base import Encode, ImageFunction, Method
+from objdisc.methods.base import ImageFunction, Method, Ranks
+from objdisc.methods.support.rows import rows_to_cluster
 from objdisc.models.encoder import Encoder
+from objdisc.types import Prediction
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +61,7 @@ class PseudoLabelMethod(Method):
         self.overclusters, self.clusterings = overclusters, clusterings
         self.iterations, self.restarts, self.seed = iterations, restarts, seed
         self.nmi_previous: float | None = None
+        self.sizes: Tensor | None = None
         self.register_buffer("centroids", torch.zeros(num_clusters, embedding_dim))
 
     def setup(self, num_samples: int) -> None:
@@ -65,44 +69,36 @@ class PseudoLabelMethod(Method):
         self.register_buffer("targets", torch.full((self.clusterings, num_samples), -1))
 
     @abstractmethod
-    def prepare(self, encode: Encode, rows: Tensor, *, final: bool) -> Tensor:
+    def prepare(self, ranks: Ranks, rows: Tensor, *, final: bool) -> Tensor:
         """Fit to the trained encoder what ``embed`` needs, and return the embeddings ``(n, D)`` of the rows.
 
         Args:
-            encode: Of the training set.
+            ranks: Of the training set.
             rows: ``(n,)`` int64.
             final: Whether they are clustered for the answer.
         """
 
     @torch.no_grad()
-    def finish(self, encode: Encode) -> None:
+    def finish(self, ranks: Ranks) -> None:
         """Cluster the foreground as it looks to the trained method into K clusters.
 
         Raises:
             UsageError: There are fewer foreground patches than clusters.
             ObjdiscError: The features are not finite.
         """
-        rows = self.rows_to_cluster(encode)
-        points = self.prepare(encode, rows, final=True)
+        rows = rows_to_cluster(ranks, self.num_clusters)
+        points = self.prepare(ranks, rows, final=True)
         found, _ = kmeans(points, self.num_clusters, seed=self.seed, restarts=self.restarts, distance=self.distance)
         self.centroids.copy_(found)
 
-    def predict(self, images: Tensor) -> Tensor:
-        """Return a softmax over negative squared distances to the K centroids, ``(B, K, 1, 1)``."""
-        return soft_assignments(self.embed(images), self.centroids)[:, :, None, None]
+    @abstractmethod
+    def embed(self, images: Tensor) -> Tensor:
+        """Return what is clustered, ``(B, D)`` float32."""
 
-    def assignments(self) -> Tensor | None:
-        """Return the pseudo-cluster ``(N,)`` int64 of each row in this epoch, -1 for background."""
-        return self.targets[0]
-
-    def occupancy(self) -> Tensor | None:
-        """Share ``(overclusters,)`` of the images in each pseudo-cluster; None before the first clustering.
-
-        The largest comes first: which cluster has which number says nothing from one epoch to the next.
-        """
-        known = self.targets[0][self.targets[0] >= 0]
-        sizes = torch.bincount(known, minlength=self.overclusters)
-        return sizes.sort(descending=True).values / len(known) if len(known) else None
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        """Return a softmax over negative squared distances to the K centroids, and what is clustered."""
+        embedding = self.embed(images)
+        return Prediction(soft_assignments(embedding, self.centroids)[:, :, None, None], embedding)
 
     def cluster(self, points: Tensor, epoch: int, number: int = 0) -> tuple[Tensor, Tensor]:
         """Cluster embeddings into the pseudo-clusters of an epoch; empty ones take half of the largest.
@@ -147,22 +143,26 @@ class PseudoLabelMethod(Method):
         self.nmi_previous = normalized_mutual_information(before, now) if int(before.min()) >= 0 else None
         for number, found in enumerate(clusterings):
             self.targets[number, rows] = found.to(rows.device)
+        # the largest first: which cluster has which number says nothing from one epoch to the next
+        self.sizes = torch.bincount(now, minlength=self.overclusters).sort(descending=True).values
 
     def terms(self, loss: Tensor, accuracy: Tensor) -> dict[str, Tensor]:
-        """Name what a training step logs."""
+        """Name what a training step logs; occupancy is that of the epoch's pseudo-clusters."""
         terms = {"loss": loss, "accuracy_pseudo": accuracy.detach()}
+        if self.sizes is not None:
+            terms["occupancy"] = self.sizes
         if self.nmi_previous is not None:
             terms["nmi_previous"] = torch.tensor(self.nmi_previous, device=loss.device)
         return terms
 
 
-def encode_with(method: Method, encode: Encode, function: str, rows: Tensor, view: int | None = None) -> Tensor:
+def encode_with(method: Method, ranks: Ranks, function: str, rows: Tensor, view: int | None = None) -> Tensor:
     """Run one of a method's functions of images over rows, or over a view of them, ``(n, D)`` float32.
 
     Raises:
         ObjdiscError: A number is not finite.
     """
-    found = encode(ImageFunction(method, getattr(method, function)), rows, view)
+    found = ranks.encode(ImageFunction(method, getattr(method, function)), rows, view)
     if not bool(torch.isfinite(found).all()):
         raise ObjdiscError("deepcluster: the features to cluster are not finite; lower --lr or use --precision fp32")
     return found

@@ -10,8 +10,10 @@ from torch.nn import functional as F
 
 from objdisc.clustering.neighbors import nearest
 from objdisc.errors import UsageError
-from objdisc.methods.base import Encode, ImageFunction, Method
+from objdisc.methods.base import ImageFunction, Method, Ranks
+from objdisc.methods.support.rows import rows_to_cluster
 from objdisc.models.encoder import Encoder
+from objdisc.types import Prediction
 
 _HALVES = 4  # of 16 bits, which float32 holds exactly
 
@@ -22,7 +24,7 @@ class TransductiveMethod(Method):
     An image of the training is known again by its pixels, bit for bit, so that its answer is exactly the cluster it was
     given, whatever rounding does to its features; of images that are equal in every pixel the first one's counts.
 
-    A method of this kind says what it clusters (``points``) and how (``cluster``). One that does more in ``finish``
+    A method of this kind says what it clusters (``embed``) and how (``cluster``). One that does more in ``finish``
     calls ``remember`` with what it found.
 
     Args:
@@ -50,6 +52,11 @@ class TransductiveMethod(Method):
         self.register_buffer("remembered_prints", torch.zeros(0, dtype=torch.int64))
         self.register_buffer("remembered_order", torch.zeros(0, dtype=torch.int64))
 
+    @property
+    def exportable(self) -> bool:
+        """No: what is predicted depends on whether an image is one of the training set."""
+        return False
+
     @abstractmethod
     def cluster(self, points: Tensor) -> Tensor:
         """Cluster the training images.
@@ -61,24 +68,24 @@ class TransductiveMethod(Method):
             ``(n,)`` int64 in [0, K).
         """
 
-    def points(self, images: Tensor) -> Tensor:
-        """Return what is clustered, ``(B, D)`` float32, compared by Euclidean distance; the embedding by default."""
-        return self.embed(images)
+    @abstractmethod
+    def embed(self, images: Tensor) -> Tensor:
+        """Return what is clustered, ``(B, D)`` float32, compared by Euclidean distance."""
 
     @torch.no_grad()
-    def finish(self, encode: Encode) -> None:
+    def finish(self, ranks: Ranks) -> None:
         """Cluster the foreground as it looks to the trained method, and remember it.
 
         Raises:
             UsageError: There are fewer foreground patches than clusters.
         """
-        rows = self.rows_to_cluster(encode)
-        points, prints = self.points_and_prints(encode, rows)
+        rows = rows_to_cluster(ranks, self.num_clusters)
+        points, prints = self.points_and_prints(ranks, rows)
         self.remember(points, prints, self.cluster(points))
 
-    def points_and_prints(self, encode: Encode, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def points_and_prints(self, ranks: Ranks, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Encode rows once: their points ``(n, D)`` float32 and their fingerprints ``(n,)`` int64."""
-        encoded = encode(ImageFunction(self, self._points_beside_prints), rows)
+        encoded = ranks.encode(ImageFunction(self, self._points_beside_prints), rows)
         return encoded[:, :-_HALVES].contiguous(), _joined(encoded[:, -_HALVES:])
 
     def remember(self, points: Tensor, prints: Tensor, clusters: Tensor) -> None:
@@ -95,31 +102,39 @@ class TransductiveMethod(Method):
         self.remembered_prints, self.remembered_order = sorted_prints.values, sorted_prints.indices
 
     @torch.no_grad()
-    def predict(self, images: Tensor) -> Tensor:
-        """Return the cluster of each image as ``(B, K, 1, 1)`` of one 1 and else 0.
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        """Return the cluster of each image as one 1 and else 0, and what is clustered.
 
         Raises:
             UsageError: Nothing was clustered yet.
         """
-        clusters = self.remembered_clusters[self.nearest_remembered(images)]
-        return F.one_hot(clusters, self.num_clusters).float()[:, :, None, None]
+        embedding = self.embed(images)
+        clusters = self.remembered_clusters[self.nearest_remembered(images, embedding)]
+        return Prediction(F.one_hot(clusters, self.num_clusters).float()[:, :, None, None], embedding)
 
-    def nearest_remembered(self, images: Tensor) -> Tensor:
-        """Return which training image each image is, or is nearest to, ``(B,)`` int64 places in ``remember``'s order.
+    def nearest_remembered(self, images: Tensor, embedding: Tensor) -> Tensor:
+        """Return which training image each image is, or is nearest to.
+
+        Args:
+            images: ``(B, C, H, W)``.
+            embedding: ``(B, D)`` of these.
+
+        Returns:
+            ``(B,)`` int64 places in ``remember``'s order.
 
         Raises:
             UsageError: Nothing was clustered yet.
         """
         if not len(self.remembered_clusters):
             raise UsageError("nothing was clustered yet: the training is not finished; go on with --resume RUN")
-        found = nearest(self.points(images), self.remembered_points, 1, "euclidean")[0][:, 0]
+        found = nearest(embedding, self.remembered_points, 1, "euclidean")[0][:, 0]
         prints = fingerprints(images)
         place = torch.searchsorted(self.remembered_prints, prints).clamp_max(len(self.remembered_prints) - 1)
         known = self.remembered_prints[place] == prints
         return torch.where(known, self.remembered_order[place], found)
 
     def _points_beside_prints(self, images: Tensor) -> Tensor:
-        return torch.cat([self.points(images).float(), _halves(fingerprints(images))], dim=1)
+        return torch.cat([self.embed(images).float(), _halves(fingerprints(images))], dim=1)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
         for name in self.remembered:

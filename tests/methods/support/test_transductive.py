@@ -1,18 +1,16 @@
 """Methods that cluster the training images answer with exactly those clusters, and for others with a neighbour's."""
 
-from typing import TYPE_CHECKING
-
 import pytest
 import torch
 from torch import Tensor, nn
 
 from objdisc.errors import UsageError
+from objdisc.methods.base import Ranks
 from objdisc.methods.support.transductive import TransductiveMethod, fingerprints
 from objdisc.models.encoder import Encoder
 from objdisc.types import Batch
 
-if TYPE_CHECKING:
-    from tests.methods.conftest import World
+from ..conftest import World, clusters_of, told
 
 
 class ByOrder(TransductiveMethod):
@@ -25,59 +23,55 @@ class ByOrder(TransductiveMethod):
         embedding: Tensor = self.encoder(images)
         return embedding
 
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         raise NotImplementedError
 
 
-def answers(method: TransductiveMethod, images: Tensor) -> Tensor:
-    return method.predict(images)[:, :, 0, 0].argmax(dim=1)
-
-
-def test_training_images_get_exactly_the_clusters_they_were_given(pixels: Encoder, world: "World") -> None:
+def test_training_images_get_exactly_the_clusters_they_were_given(pixels: Encoder, world: World) -> None:
     method = ByOrder(pixels, 4)
     method.finish(world)
     given = torch.arange(60) % 4
-    assert torch.equal(answers(method, world.images[:60]), given)
+    assert torch.equal(clusters_of(method, world.images[:60]), given)
     mixed = torch.randperm(60, generator=torch.Generator().manual_seed(0))
     channels_last = world.images[mixed].contiguous(memory_format=torch.channels_last)
-    assert torch.equal(answers(method, channels_last), given[mixed])
+    assert torch.equal(clusters_of(method, channels_last), given[mixed])
 
 
-def test_images_with_the_same_features_are_still_told_apart(world: "World") -> None:
+def test_images_with_the_same_features_are_still_told_apart(world: World) -> None:
     class Blind(nn.Module):
         def forward(self, images: Tensor) -> Tensor:
             return torch.zeros(len(images), 2)
 
     method = ByOrder(Encoder(Blind(), 2), 3)
     method.finish(world)
-    assert torch.equal(answers(method, world.images[:60]), torch.arange(60) % 3)
+    assert torch.equal(clusters_of(method, world.images[:60]), torch.arange(60) % 3)
 
 
-def test_other_images_get_the_cluster_of_the_nearest_training_image(pixels: Encoder, world: "World") -> None:
+def test_other_images_get_the_cluster_of_the_nearest_training_image(pixels: Encoder, world: World) -> None:
     method = ByOrder(pixels, 4)
     method.finish(world)
     others = world.images[60:]  # background
     distances = (others.flatten(1)[:, None] - world.images[:60].flatten(1)[None]).square().sum(dim=2)
-    assert torch.equal(answers(method, others), distances.argmin(dim=1) % 4)
+    assert torch.equal(clusters_of(method, others), distances.argmin(dim=1) % 4)
 
 
-def test_equal_images_get_one_answer_that_of_the_first(pixels: Encoder, world: "World") -> None:
+def test_equal_images_get_one_answer_that_of_the_first(pixels: Encoder, world: World) -> None:
     world.images[7] = world.images[2]
     method = ByOrder(pixels, 4)
     method.finish(world)
-    assert answers(method, world.images[[2, 7]]).tolist() == [2, 2]
+    assert clusters_of(method, world.images[[2, 7]]).tolist() == [2, 2]
 
 
-def test_answer_is_part_of_the_saved_state_and_needs_no_setup(pixels: Encoder, world: "World") -> None:
+def test_answer_is_part_of_the_saved_state_and_needs_no_setup(pixels: Encoder, world: World) -> None:
     finished, fresh = ByOrder(pixels, 4), ByOrder(pixels, 4)
     finished.finish(world)
     fresh.load_state_dict(finished.state_dict())
-    assert torch.equal(fresh.predict(world.images), finished.predict(world.images))
+    assert torch.equal(*(told(method, world.images).probabilities for method in (fresh, finished)))
 
 
-def test_fewer_objects_than_clusters_and_asking_too_early_are_errors(pixels: Encoder, world: "World") -> None:
+def test_fewer_objects_than_clusters_and_asking_too_early_are_errors(pixels: Encoder, world: World) -> None:
     with pytest.raises(UsageError, match="nothing was clustered yet"):
-        ByOrder(pixels, 4).predict(world.images)
+        told(ByOrder(pixels, 4), world.images)
     world.foreground = torch.arange(90) < 3
     with pytest.raises(UsageError, match=r"--num-clusters 4: there are only 3 foreground patches"):
         ByOrder(pixels, 4).finish(world)
