@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from torch import Tensor
 
 from objdisc.clustering.affinity import knn_graph, nearest_chains
+from objdisc.clustering.inputs import InputError, check_clusters, checked_points
 from objdisc.clustering.linkage import ClusterGraph, cluster_links
 from objdisc.clustering.mutual_information import walk_information
 from objdisc.clustering.neighbors import nearest
@@ -34,18 +35,20 @@ class GraphDegreeLinkage(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # 
     from single points.
 
     Args:
-        n_clusters: Clusters to find.
-        n_neighbors: K_s, links that leave each point; all others where there are fewer.
+        n_clusters: K, the clusters to find.
+        n_neighbors: K_s, the links that leave each point; all others are linked where there are fewer.
         scale: a, how far links reach, in units of the mean squared distance of neighbours.
-        affinity: ``knn``: ``fit`` takes features; ``precomputed``: it takes the sparse weights of links.
-        local_neighbors: K_c of JULE's local term; 1 leaves it out, as Zhang et al.
-        local_weight: Of that term.
+        affinity: What ``fit`` takes: features with ``knn``, the sparse weights of links with ``precomputed``.
+        local_neighbors: K_c of JULE's local term; 1 leaves it out, as Zhang et al. do.
+        local_weight: Weight of that term.
 
     Attributes:
-        labels_: ``(n,)`` int64 cluster of each point, in [0, n_clusters).
+        labels_: ``(n,)`` int64 cluster of each point, in [0, K).
+        n_features_in_: D, or n for weights of links.
     """
 
     labels_: NDArray[np.int64]
+    n_features_in_: int
 
     def __init__(
         self,
@@ -64,34 +67,40 @@ class GraphDegreeLinkage(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # 
         self.local_neighbors = local_neighbors
         self.local_weight = local_weight
 
-    def fit(self, X: Any, y: None = None) -> Self:
-        """Cluster.
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Cluster points.
 
         Args:
             X: ``(n, D)`` features, an array or a tensor; or ``(n, n)`` sparse non-negative weights, row i holding the
                 links that leave i.
-            y: Ignored, as scikit-learn's conventions want it.
+            y: Ignored; scikit-learn's conventions ask for it.
 
         Raises:
-            UsageError: There are fewer points than clusters, values are not finite, or precomputed links leave more
-                parts than clusters are wanted.
+            InputError: There are fewer points than clusters, or values are not finite.
+            UsageError: Precomputed links leave more parts than clusters are wanted.
         """
-        points, graph = None, None
-        if self.affinity == "precomputed":
-            graph = _checked_graph(X)
-        else:
-            points = torch.as_tensor(X).float()
-        count = len(points) if points is not None else graph.shape[0] if graph is not None else 0
-        if not 1 <= self.n_clusters <= count:
-            raise UsageError(f"{self.n_clusters} clusters of {count} points: give 1 to {count} clusters")
-        if graph is None:
-            assert points is not None  # one of the two was given
-            graph = knn_graph(points, self.n_neighbors, self.scale).affinity if count > 1 else csr_array((1, 1))
+        points, graph = self._links(X)
         labels = start_clusters(graph, self.n_clusters)
         self.labels_ = merge_clusters(
             graph, labels, self.n_clusters, points, self.local_neighbors, self.local_weight, strays=_MANY
         )
         return self
+
+    def _links(self, X: Any) -> tuple[Tensor | None, csr_array]:
+        if self.affinity == "precomputed":
+            graph = _checked_graph(X)
+            check_clusters(self.n_clusters, graph.shape[0])
+            self.n_features_in_ = graph.shape[1]
+            return None, graph
+        points = checked_points(self, X, reset=True)
+        check_clusters(self.n_clusters, len(points))
+        alone = len(points) == 1
+        return points, csr_array((1, 1)) if alone else knn_graph(points, self.n_neighbors, self.scale).affinity
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = tags.input_tags.sparse = self.affinity == "precomputed"
+        return tags
 
 
 def start_clusters(graph: csr_array, num_clusters: int) -> NDArray[np.int64]:
@@ -118,7 +127,7 @@ def merge_clusters(
         num_clusters: How many are wanted; no more than c.
         points: ``(n, D)`` features, by whose means clusters join that no link joins.
         local_neighbors: K_c of ``ClusterGraph``.
-        local_weight: Of the local term.
+        local_weight: Weight of the local term.
         strays: With more than so many times ``num_clusters`` to start from, a cluster that is linked to none joins the
             one with the nearest mean before all others: a few odd points would else count as finds, while real ones
             merge. The published program does so at 20; None never does.
@@ -211,9 +220,9 @@ def _root(parent: NDArray[np.int64], cluster: int) -> int:
 
 def _checked_graph(affinity: Any) -> csr_array:
     if not issparse(affinity) or affinity.shape[0] != affinity.shape[1]:
-        raise UsageError("a precomputed affinity is a square sparse matrix, as scipy.sparse makes them")
+        raise InputError("a precomputed affinity is a square sparse matrix, as scipy.sparse makes them")
     graph = csr_array(affinity, dtype=np.float64)
     if not np.isfinite(graph.data).all() or (graph.data < 0).any():
-        raise UsageError("a precomputed affinity holds finite weights of at least 0")
+        raise InputError("a precomputed affinity holds finite weights of at least 0")
     graph.eliminate_zeros()
     return graph

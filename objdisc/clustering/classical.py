@@ -36,7 +36,7 @@ def cluster_points(
         num_clusters: K, at least 2.
         algorithm: Which.
         neighbors: Links of a point in the graph of ``spectral`` and ``gdl``; all others where there are fewer.
-        seed: Of ``kmeans`` and ``spectral``; the other two are deterministic.
+        seed: Seed of ``kmeans`` and ``spectral``; the other two are deterministic.
 
     Returns:
         ``(n,)`` int64 in [0, K).

@@ -1,50 +1,101 @@
 """k-means on the device: k-means++ seeding and Lloyd's iterations, chunked so that memory stays flat."""
 
-from typing import Literal
+from typing import Any, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.nn import functional as F
 
-Distance = Literal["differences", "products", "cosine"]
-"""How points are compared with centroids: squared distances by differences, exact for any points; the same by one
-matrix product, many times faster and as good where points have about unit length; or ``cosine``, by a matrix product
-too, of points of unit length with centroids of unit length (spherical k-means, Dhillon and Modha 2001)."""
-
-_CHUNK = 65536
-_DISTANCES_AT_ONCE = 2**26
-"""In memory at a time: 256 MB of float32."""
+from objdisc.clustering.inputs import InputError, RandomState, check_clusters, checked_points, like, seed_of
+from objdisc.clustering.neighbors import Distance, distances_to_centroids, nearest_centroid
 
 
-def nearest(points: Tensor, centroids: Tensor, distance: Distance = "differences") -> tuple[Tensor, Tensor]:
-    """Nearest centroid of every point.
+class KMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """Lloyd's algorithm from k-means++ starts, in the manner of scikit-learn and on the device of the points.
+
+    It is ``kmeans`` with the conventions of an estimator: a tensor is clustered where it lies, an array on the CPU.
 
     Args:
-        points: ``(N, D)`` float32.
-        centroids: ``(K, D)`` float32 on the same device.
-        distance: How they are compared.
+        n_clusters: K, the clusters to find.
+        n_init: Starts, of which the one with the lowest inertia wins.
+        max_iter: Most iterations of each start; it stops when no assignment changes.
+        distance: How points are compared with centres: see ``Distance``. With ``cosine``, points are brought to unit
+            length first, and centres have unit length.
+        random_state: Seed of all draws, or a generator of numpy that draws it.
 
-    Returns:
-        ``(N,)`` int64 assignments and ``(N,)`` float32 squared distances, of ``cosine`` 2 - 2 cos.
+    Attributes:
+        cluster_centers_: ``(K, D)`` float32 centres, a tensor on the device of X where X is a tensor, else an array.
+        labels_: ``(n,)`` int64 cluster of each point, in [0, K).
+        inertia_: Sum of the squared distances of all points to their centres; of ``cosine``, of 2 - 2 cos.
+        n_features_in_: D.
     """
-    assignments, distances = [], []
-    for chunk in torch.split(points, max(min(_CHUNK, _DISTANCES_AT_ONCE // len(centroids)), 1)):
-        squared = _squared(chunk, centroids, distance)
-        best = squared.min(dim=1)
-        assignments.append(best.indices)
-        distances.append(best.values)
-    return torch.cat(assignments), torch.cat(distances)
 
+    cluster_centers_: Tensor | NDArray[np.float32]
+    labels_: NDArray[np.int64]
+    inertia_: float
+    n_features_in_: int
 
-def _squared(points: Tensor, centroids: Tensor, distance: Distance) -> Tensor:
-    """Squared distances ``(n, K)``."""
-    if distance == "differences":
-        return torch.cdist(points, centroids, compute_mode="donot_use_mm_for_euclid_dist").square()
-    with torch.autocast(points.device.type, enabled=False):
-        if distance == "cosine":
-            return 2 - 2 * points @ centroids.T
-        lengths = points.square().sum(dim=1, keepdim=True) + centroids.square().sum(dim=1)
-        return torch.addmm(lengths, points, centroids.T, alpha=-2).clamp_min_(0)
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        n_init: int = 10,
+        max_iter: int = 100,
+        distance: Distance = "differences",
+        random_state: RandomState = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.distance = distance
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Cluster points.
+
+        Args:
+            X: ``(n, D)`` points, a tensor or an array; they are compared in float32.
+            y: Ignored; scikit-learn's conventions ask for it.
+
+        Raises:
+            InputError: There are fewer points than clusters, values are not finite, or no start is asked for.
+        """
+        points = self._points(X, reset=True)
+        check_clusters(self.n_clusters, len(points))
+        if self.n_init < 1:
+            raise InputError(f"n_init={self.n_init} starts are none: give at least 1")
+        centers, assignments = kmeans(
+            points,
+            self.n_clusters,
+            seed=seed_of(self.random_state),
+            restarts=self.n_init,
+            iterations=self.max_iter,
+            distance=self.distance,
+        )
+        self.cluster_centers_ = like(X, centers)
+        self.labels_ = assignments.cpu().numpy()
+        self.inertia_ = float(nearest_centroid(points, centers, self.distance)[1].double().sum())
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Return the cluster ``(n,)`` int64 of the nearest centre of each point ``(n, D)``.
+
+        Raises:
+            InputError: X is of another D than in ``fit``, or values are not finite.
+        """
+        check_is_fitted(self)
+        points = self._points(X)
+        centers = torch.as_tensor(self.cluster_centers_, device=points.device)
+        labels: NDArray[np.int64] = nearest_centroid(points, centers, self.distance)[0].cpu().numpy()
+        return labels
+
+    def _points(self, X: Any, *, reset: bool = False) -> Tensor:
+        points = checked_points(self, X, reset=reset)
+        return F.normalize(points, dim=1) if self.distance == "cosine" else points
 
 
 def kmeans_plus_plus(
@@ -63,7 +114,7 @@ def kmeans_plus_plus(
     """
     first = int(torch.randint(len(points), (1,), generator=generator))
     seeds = points[first][None]
-    _, distances = nearest(points, seeds, distance)
+    _, distances = nearest_centroid(points, seeds, distance)
     for _ in range(1, num_clusters):
         weights = distances.double().cpu().clamp_min(0)
         # every point may coincide with a seed already: then any point is as good as another
@@ -71,7 +122,7 @@ def kmeans_plus_plus(
         threshold = float(torch.rand((), generator=generator, dtype=torch.float64)) * float(weights.sum())
         row = min(int(torch.searchsorted(weights.cumsum(0), threshold)), len(points) - 1)
         seeds = torch.cat([seeds, points[row][None]])
-        distances = torch.minimum(distances, nearest(points, points[row][None], distance)[1])
+        distances = torch.minimum(distances, nearest_centroid(points, points[row][None], distance)[1])
     return seeds
 
 
@@ -89,7 +140,7 @@ def kmeans(
     Args:
         points: ``(N, D)`` float32, N >= num_clusters.
         num_clusters: K.
-        seed: Of all draws.
+        seed: Seed of all draws.
         restarts: Number of starts.
         iterations: Upper bound for each start; stops when no assignment changes.
         distance: How points are compared with centroids; of ``cosine``, centroids have unit length.
@@ -101,13 +152,13 @@ def kmeans(
     best: tuple[float, Tensor, Tensor] | None = None
     for _ in range(restarts):
         centroids = kmeans_plus_plus(points, num_clusters, generator, distance)
-        assignments, distances = nearest(points, centroids, distance)
+        assignments, distances = nearest_centroid(points, centroids, distance)
         for _ in range(iterations):
             centroids = centroids_of(points, assignments, centroids)
             if distance == "cosine":
                 centroids = F.normalize(centroids, dim=1)
             previous = assignments
-            assignments, distances = nearest(points, centroids, distance)
+            assignments, distances = nearest_centroid(points, centroids, distance)
             if torch.equal(previous, assignments):
                 break
         inertia = float(distances.double().sum())
@@ -144,7 +195,7 @@ def soft_assignments(points: Tensor, centroids: Tensor, sharpness: float = 10.0)
     Returns:
         ``(N, K)`` float32; the most probable cluster is the nearest.
     """
-    squared = _squared(points, centroids, "products")  # a network that ends with this has an ONNX form
+    squared = distances_to_centroids(points, centroids, "products")  # a network that ends with this has an ONNX form
     scale = (squared.mean(dim=1, keepdim=True) / sharpness).clamp_min(1e-8)
     return torch.softmax(-squared / scale, dim=1)
 
@@ -162,7 +213,7 @@ def split_largest(
         centroids: ``(K, D)`` float32.
         assignments: ``(N,)`` int64 in [0, K).
         distance: How points are compared with centroids.
-        seed: Of the cuts.
+        seed: Seed of the cuts.
 
     Returns:
         Centroids and assignments, changed where clusters were filled, and how many were.

@@ -45,7 +45,7 @@ def merge_by_cut(joint: Tensor, num_clusters: int, seed: int) -> Tensor:
     Args:
         joint: ``(n, n)`` how often cluster i met cluster j, >= 0, any scale.
         num_clusters: K, at most n.
-        seed: Of the k-means in spectral clustering.
+        seed: Seed of the k-means in spectral clustering.
 
     Returns:
         ``(n,)`` int64, the merged cluster in [0, K) of each.

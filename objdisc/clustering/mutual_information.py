@@ -38,7 +38,7 @@ def walk_information(graph: csr_array, labels: NDArray[np.int64], steps: int = 1
     Args:
         graph: ``(n, n)`` non-negative weights of links, which a walk takes both ways.
         labels: ``(n,)`` clusters in [0, K).
-        steps: Of the walk, at least 1; few enough that real gaps hold it.
+        steps: Steps of the walk, at least 1; few enough that real gaps hold it.
 
     Returns:
         Nats, from 0 to log K; 0 where there are no links.

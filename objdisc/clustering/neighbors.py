@@ -1,34 +1,94 @@
-"""Exact nearest neighbours on the device, in chunks: memory grows with the number of points, never with its square."""
+"""All searches for what is nearest, on the device and in chunks: memory grows with the points, never with their square.
 
+``nearest`` finds the neighbours of each point, and ``nearest_centroid`` its centroid. Rows on the disk, too many to be
+held at once, are searched block by block in ``candidate_rows``.
+"""
+
+from functools import partial
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
-Metric = Literal["inner", "euclidean"]
+Metric = Literal["inner", "cosine", "euclidean"]
+Distance = Literal["differences", "products", "cosine"]
+"""How points are compared with centroids: squared distances by differences, exact for any points; the same by one
+matrix product, many times faster and as good where points have about unit length; or ``cosine``, by a matrix product
+too, of points of unit length with centroids of unit length (spherical k-means, Dhillon and Modha 2001)."""
 
-_PAIRS_AT_ONCE = 2**24
-"""Numbers in memory at a time, for each of a few tensors: 64 MB of float32."""
+VALUES_AT_ONCE = 2**25
+"""Numbers of the largest block of rows on the disk: 128 MB of float32."""
+
+_SCORES_AT_ONCE = 2**22
+"""Pairs of queries with such a block: 16 MB of float32."""
+
+_DISTANCES_AT_ONCE = 2**26
+"""Distances to centroids in memory at a time: 256 MB of float32."""
+
+
+def nearest_centroid(
+    points: Tensor, centroids: Tensor, distance: Distance = "differences", *, points_at_once: int = 65536
+) -> tuple[Tensor, Tensor]:
+    """Find the nearest centroid of every point.
+
+    Args:
+        points: ``(N, D)``, compared in the dtype of the centroids.
+        centroids: ``(K, D)`` float32 or float64 on the same device, K >= 1.
+        distance: How they are compared.
+        points_at_once: Most points that are compared at a time, at least 1.
+
+    Returns:
+        ``(N,)`` int64 assignments and ``(N,)`` squared distances, which are 2 - 2 cos for ``cosine``.
+    """
+    assignments, distances = [], []
+    for chunk in torch.split(points, max(min(points_at_once, _DISTANCES_AT_ONCE // len(centroids)), 1)):
+        best = distances_to_centroids(chunk.to(centroids.dtype), centroids, distance).min(dim=1)
+        assignments.append(best.indices)
+        distances.append(best.values)
+    return torch.cat(assignments), torch.cat(distances)
+
+
+def distances_to_centroids(points: Tensor, centroids: Tensor, distance: Distance) -> Tensor:
+    """Compute the squared distances ``(n, K)`` of points ``(n, D)`` to centroids ``(K, D)``, all pairs at once."""
+    if distance == "differences":
+        return torch.cdist(points, centroids, compute_mode="donot_use_mm_for_euclid_dist").square()
+    with torch.autocast(points.device.type, enabled=False):
+        if distance == "cosine":
+            return 2 - 2 * points @ centroids.T
+        lengths = points.square().sum(dim=1, keepdim=True) + centroids.square().sum(dim=1)
+        return torch.addmm(lengths, points, centroids.T, alpha=-2).clamp_min_(0)
 
 
 def nearest(
-    queries: Tensor, points: Tensor, k: int, metric: Metric = "inner", *, exclude_self: bool = False
+    queries: Tensor,
+    points: Tensor,
+    k: int,
+    metric: Metric = "inner",
+    *,
+    exclude_self: bool = False,
+    pairs_at_once: int = 2**24,
 ) -> tuple[Tensor, Tensor]:
     """Find the k nearest points of each query, nearest first; of equally near ones the lower row comes first.
 
     A point is a neighbour of itself like any other unless ``exclude_self`` is set. Every pair is compared in float32,
-    whatever autocast says.
+    whatever autocast says, or in float64 where one of both has it.
 
     Args:
-        queries: ``(Q, D)``, any floating dtype, finite.
+        queries: ``(Q, D)``, of any floating dtype, finite.
         points: ``(N, D)`` on the same device.
         k: Neighbours of each query, at least 1 and at most N (N - 1 without itself).
-        metric: ``inner``: the largest inner products, which are cosines where vectors have unit length; ``euclidean``:
+        metric: Which points are near. With ``inner`` those of the largest inner products, which are cosines where
+            vectors have unit length already; with ``cosine`` those of the largest cosines; with ``euclidean`` those of
             the smallest distances.
         exclude_self: Whether query i is row i of ``points`` and is left out of its own neighbours; then Q <= N.
+        pairs_at_once: Numbers in memory at a time, for each of a few tensors, or those of one query where they are
+            more; by default 64 MB of float32.
 
     Returns:
-        ``(Q, k)`` int64 rows of ``points``, and ``(Q, k)`` float32 inner products or squared distances.
+        ``(Q, k)`` int64 rows of ``points``, and ``(Q, k)`` inner products, cosines or squared distances.
 
     Raises:
         ValueError: There are fewer than k points to choose from, or a value is not finite.
@@ -36,13 +96,16 @@ def nearest(
     candidates = len(points) - exclude_self
     if not 1 <= k <= candidates:
         raise ValueError(f"{k} neighbours are wanted of {candidates} points")
-    queries, points = queries.float(), points.float()
+    dtype = torch.promote_types(torch.promote_types(queries.dtype, points.dtype), torch.float32)
+    queries, points = queries.to(dtype), points.to(dtype)
     if not (bool(torch.isfinite(queries).all()) and bool(torch.isfinite(points).all())):
         raise ValueError("vectors hold values that are not finite")
+    if metric == "cosine":
+        queries, points = F.normalize(queries, dim=1), F.normalize(points, dim=1)
     rows, values = [], []
-    find = _most_alike if metric == "inner" else _least_distant
+    find = partial(_least_distant, pairs_at_once=pairs_at_once) if metric == "euclidean" else _most_alike
     with torch.autocast(queries.device.type, enabled=False):
-        for start, chunk in _chunks(queries, max(len(points), _candidates(k) * queries.shape[1])):
+        for start, chunk in _chunks(queries, pairs_at_once // max(len(points), _candidates(k) * queries.shape[1])):
             own = torch.arange(start, start + len(chunk), device=points.device) if exclude_self else None
             at, value = find(chunk, points, k, own)
             rows.append(at)
@@ -51,8 +114,90 @@ def nearest(
     return torch.cat([empty.long(), *rows]), torch.cat([empty, *values])
 
 
-def _chunks(queries: Tensor, numbers_each: int) -> list[tuple[int, Tensor]]:
-    size = max(_PAIRS_AT_ONCE // numbers_each, 1)
+def candidate_rows(
+    rows: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    count: int,
+    *,
+    eligible: NDArray[np.bool_] | None = None,
+    squared_lengths: NDArray[np.float32] | None = None,
+    device: torch.device | str = "cpu",
+    values_at_once: int = VALUES_AT_ONCE,
+) -> NDArray[np.int64]:
+    """Find the rows of least distance to each query by float32 products, one block of rows after the other.
+
+    Products tell near neighbours apart to about 1e-3 of a unit length only: who needs an exact order asks for some more
+    rows, and orders those by their true distances.
+
+    Args:
+        rows: ``(N, D)``, perhaps memory-mapped; never copied as a whole.
+        queries: ``(Q, D)``, Q >= 1.
+        count: How many rows to find, at least 1.
+        eligible: ``(N,)`` rows to consider; None for all.
+        squared_lengths: ``(N,)`` of the rows, where the caller has them already.
+        device: Where the products are made.
+        values_at_once: Numbers of a block of rows at most, or those of one row where they are more.
+
+    Returns:
+        ``(Q, m)`` rows, the nearest first; -1 where there are no more.
+    """
+    device = torch.device(device)
+    asked = np.ascontiguousarray(queries, np.float32)
+    best = torch.full((len(queries), 0), -torch.inf, device=device)
+    found = torch.zeros((len(queries), 0), dtype=torch.int64, device=device)
+    step = max(1, min(_SCORES_AT_ONCE // len(queries), values_at_once // rows.shape[1]))
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        lengths = squared_lengths_of(block) if squared_lengths is None else squared_lengths[start : start + step]
+        if eligible is not None:
+            lengths = np.where(eligible[start : start + step], lengths, np.float32(np.inf))
+        scores = _nearness(asked, block, lengths, device)
+        values, places = scores.topk(min(count, scores.shape[1]), dim=1)
+        best, found = torch.cat([best, values], dim=1), torch.cat([found, places + start], dim=1)
+        best, kept = best.topk(min(count, best.shape[1]), dim=1)
+        found = found.gather(1, kept)
+    return np.asarray(found.masked_fill(best == -torch.inf, -1).cpu().numpy())
+
+
+def squared_lengths_of(rows: NDArray[np.float32], *, values_at_once: int = VALUES_AT_ONCE) -> NDArray[np.float32]:
+    """Compute the squared length of each row, block by block.
+
+    Args:
+        rows: ``(N, D)``, perhaps memory-mapped.
+        values_at_once: Numbers of a block of rows at most, or those of one row where they are more.
+
+    Returns:
+        ``(N,)``.
+    """
+    step = max(1, values_at_once // max(rows.shape[1], 1))
+    parts = [
+        np.einsum("nd,nd->n", block, block) for block in (rows[at : at + step] for at in range(0, len(rows), step))
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+
+def _nearness(
+    queries: NDArray[np.float32], rows: NDArray[np.float32], squared_lengths: NDArray[np.float32], device: torch.device
+) -> Tensor:
+    """Compute |q|^2 - |q - x|^2 of each query and row, ``(Q, n)``: large is near, and |q|^2 need not be known."""
+    if device.type != "cpu":
+        products = tensor_of(queries, device) @ tensor_of(rows, device).T
+    elif len(queries) == 1:
+        # numpy's OpenBLAS multiplies in half the time of the MKL under torch, measured on an AMD processor
+        products = torch.from_numpy((rows @ queries[0])[None])
+    else:
+        products = torch.from_numpy(queries @ rows.T)
+    return products.mul_(2).sub_(tensor_of(squared_lengths, device))
+
+
+def tensor_of(values: NDArray[np.float32], device: torch.device | str = "cpu") -> Tensor:
+    """Return an array as a tensor that is only read, without a copy where it may be."""
+    # a read-only array has to be copied, so as not to be written through the tensor
+    return torch.from_numpy(values if values.flags.writeable else values.copy()).to(device)
+
+
+def _chunks(queries: Tensor, size: int) -> list[tuple[int, Tensor]]:
+    size = max(size, 1)
     return [(start, queries[start : start + size]) for start in range(0, len(queries), size)]
 
 
@@ -64,7 +209,9 @@ def _most_alike(queries: Tensor, points: Tensor, k: int, own: Tensor | None) -> 
     return _largest(_without(queries @ points.T, own), k)
 
 
-def _least_distant(queries: Tensor, points: Tensor, k: int, own: Tensor | None) -> tuple[Tensor, Tensor]:
+def _least_distant(
+    queries: Tensor, points: Tensor, k: int, own: Tensor | None, pairs_at_once: int
+) -> tuple[Tensor, Tensor]:
     """Take candidates by one matrix product, order them by true distances, and start over where rounding might matter.
 
     The product |q|^2 - 2qp + |p|^2 is many times faster than differences, but loses what lies near to rounding.
@@ -81,10 +228,10 @@ def _least_distant(queries: Tensor, points: Tensor, k: int, own: Tensor | None) 
     squared, order = true.sort(dim=1, stable=True)
     found, squared = at.gather(1, order)[:, :k], squared[:, :k].clone()
     # no point that is not among the candidates is nearer than this
-    slack = queries.shape[1] * torch.finfo(torch.float32).eps * (own_lengths[:, 0] + lengths.max())
+    slack = queries.shape[1] * torch.finfo(queries.dtype).eps * (own_lengths[:, 0] + lengths.max())
     bound = own_lengths[:, 0] - reach[:, -1] - 2 * slack
     unsure = ((squared[:, -1] >= bound) & (wanted < len(points) - (own is not None))).nonzero()[:, 0]
-    for part in torch.split(unsure, max(_PAIRS_AT_ONCE // len(points), 1)):
+    for part in torch.split(unsure, max(pairs_at_once // len(points), 1)):
         exact = torch.cdist(queries[part], points, compute_mode="donot_use_mm_for_euclid_dist").square()
         rows, negated = _largest(_without(-exact, None if own is None else own[part]), k)
         found[part], squared[part] = rows, -negated

@@ -1,10 +1,144 @@
 """Linear maps in closed form: whitened principal components, Fisher's discriminant of views, a ridge classifier."""
 
+from typing import Any, Self
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 from torch.nn import functional as F
 
+from objdisc.clustering.inputs import InputError, checked_points, like
+
 _LEAST_VARIANCE = 1e-5  # of the largest; what lies below is rounding, which whitening would blow up
+
+
+class _Projection(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """A linear map that is fitted to points, and keeps tensors on their device."""
+
+    components_: Tensor | NDArray[np.float32]
+    offset_: Tensor | NDArray[np.float32]
+    n_features_in_: int
+
+    def _project(self, X: Any) -> Tensor:
+        check_is_fitted(self)
+        points = checked_points(self, X)
+        components, offset = (torch.as_tensor(part, device=points.device) for part in (self.components_, self.offset_))
+        return points @ components.T + offset
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+class PCAWhitening(_Projection):
+    """Project points to their principal components and whiten them, in the manner of scikit-learn.
+
+    It is ``pca_whitening`` with the conventions of an estimator: a tensor stays a tensor on its device.
+
+    Args:
+        n_components: Directions to keep, 1 to D; None keeps all D.
+
+    Attributes:
+        components_: ``(n_components, D)`` float32, a direction in each row, scaled so that points have variance 1
+            along it; zeros where they do not differ. It is a tensor where X is one, else an array.
+        offset_: ``(n_components,)`` float32: ``X @ components_.T + offset_`` is what ``transform`` returns.
+        n_features_in_: D.
+    """
+
+    def __init__(self, n_components: int | None = None) -> None:
+        self.n_components = n_components
+
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Find the directions of largest variance.
+
+        Args:
+            X: ``(n, D)`` points, a tensor or an array.
+            y: Ignored; scikit-learn's conventions ask for it.
+
+        Raises:
+            InputError: ``n_components`` is not in 1 to D, or values are not finite.
+        """
+        points = checked_points(self, X, reset=True)
+        components, offset = pca_whitening(points, _directions(self.n_components, points.shape[1]))
+        self.components_, self.offset_ = like(X, components), like(X, offset)
+        return self
+
+    def transform(self, X: Any) -> Tensor | NDArray[np.float32]:
+        """Return the whitened components ``(n, n_components)`` of points ``(n, D)``.
+
+        Raises:
+            InputError: X is of another D than in ``fit``, or values are not finite.
+        """
+        return like(X, self._project(X))
+
+
+class ViewDiscriminant(_Projection):
+    """Project to the directions that tell samples apart and views of a sample alike, in the manner of scikit-learn.
+
+    It is ``view_discriminant`` with the conventions of an estimator, but for the views: it is fitted to features of
+    several augmented views of each sample, and no class label is involved.
+
+    Args:
+        n_components: Directions to keep, 1 to D; None keeps all D.
+        shrinkage: Ridge on the scatter within samples, relative to its mean variance, above 0.
+
+    Attributes:
+        components_: ``(n_components, D)`` float32, a direction in each row, the one that tells most first; zeros where
+            samples do not differ. It is a tensor where X is one, else an array.
+        offset_: ``(n_components,)`` float32: ``X @ components_.T + offset_`` is what ``transform`` returns.
+        n_features_in_: D.
+    """
+
+    def __init__(self, n_components: int | None = None, *, shrinkage: float = 0.1) -> None:
+        self.n_components = n_components
+        self.shrinkage = shrinkage
+
+    def fit(self, X: Any, y: object = None) -> Self:
+        """Find the directions.
+
+        Args:
+            X: ``(V, n, D)`` features of V views of n samples, V >= 2, a tensor or an array.
+            y: Ignored; scikit-learn's conventions ask for it.
+
+        Raises:
+            InputError: X is of another form, ``n_components`` is not in 1 to D, ``shrinkage`` is not above 0, or values
+                are not finite.
+        """
+        shape = tuple(np.shape(X))
+        if len(shape) != 3 or shape[0] < 2:
+            raise InputError(f"X is of shape {shape}; expected (V, n, D), at least 2 views of each of n samples")
+        if not self.shrinkage > 0:
+            raise InputError(f"shrinkage={self.shrinkage} has to be above 0")
+        views = checked_points(self, _flat(X), reset=True).reshape(shape)
+        components, offset = view_discriminant(views, _directions(self.n_components, shape[2]), self.shrinkage)
+        self.components_, self.offset_ = like(X, components), like(X, offset)
+        return self
+
+    def transform(self, X: Any) -> Tensor | NDArray[np.float32]:
+        """Return the projection ``(..., n_components)`` of features ``(..., D)``, of views or of samples alike.
+
+        Raises:
+            InputError: X is of another D than in ``fit``, or values are not finite.
+        """
+        return like(X, self._project(_flat(X)).reshape(*np.shape(X)[:-1], -1))
+
+
+def _directions(n_components: int | None, width: int) -> int:
+    if n_components is None:
+        return width
+    if not 1 <= n_components <= width:
+        raise InputError(f"n_components={n_components} of {width} features: give 1 to {width}, or None for all")
+    return n_components
+
+
+def _flat(X: Any) -> Any:
+    """Return ``(..., D)`` as ``(n, D)``."""
+    values = X if isinstance(X, Tensor) else np.asarray(X)
+    return values.reshape(-1, values.shape[-1]) if values.ndim > 2 else values
 
 
 @torch.no_grad()

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from objdisc.clustering.kmeans import centroids_of, nearest
+from objdisc.clustering.kmeans import centroids_of
+from objdisc.clustering.neighbors import nearest_centroid
 from objdisc.clustering.projections import view_discriminant
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ class StableClusters:
     Attributes:
         weight: ``(D, F)`` of the projection; rows of directions that are not used are 0.
         bias: ``(D,)`` of the projection.
-        centroids: ``(K, D)``.
+        centroids: ``(K, D)`` mean point of each cluster.
         stability: Mean adjusted Rand index between the clusters of patches and of their views, -0.5 to 1.
     """
 
@@ -51,8 +52,10 @@ class _Embedded:
     def confusion(self, labels: Tensor, num_clusters: int) -> tuple[Tensor, Tensor]:
         """Assign points and views to the clusters' centroids: ``(n,)`` of the points, ``(V, K, K)`` against views."""
         centroids = self.centroids(labels, num_clusters)
-        assigned = F.one_hot(nearest(self.points, centroids)[0], num_clusters).double()
-        seen = torch.stack([F.one_hot(nearest(view, centroids)[0], num_clusters).double() for view in self.views])
+        assigned = F.one_hot(nearest_centroid(self.points, centroids)[0], num_clusters).double()
+        seen = torch.stack(
+            [F.one_hot(nearest_centroid(view, centroids)[0], num_clusters).double() for view in self.views]
+        )
         return assigned.argmax(1), assigned.T @ seen
 
     def stability(self, labels: Tensor, num_clusters: int) -> float:

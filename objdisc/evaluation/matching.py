@@ -118,8 +118,8 @@ def labelled_share(count: int, share: float, seed: int = 0) -> NDArray[np.bool_]
 
     Args:
         count: How many there are.
-        share: In (0, 1]; at least one keeps its label.
-        seed: Of the choice.
+        share: Share that keeps its label, in (0, 1]; at least one does.
+        seed: Seed of the choice.
 
     Returns:
         ``(count,)`` bool.
@@ -136,28 +136,40 @@ def labelled_share(count: int, share: float, seed: int = 0) -> NDArray[np.bool_]
 
 
 def mapped_recall(counts: ClassCounts, mapping: Mapping[int, int]) -> NDArray[np.float64]:
-    """Recall of each class when clusters are read as classes.
+    """Compute the recall of each class when clusters are read as classes.
 
     Args:
         counts: The patches to score; every class has at least one.
         mapping: Cluster id to label id, perhaps fitted on other patches.
 
     Returns:
-        ``(C,)`` share of each class's patches in clusters that map to it.
+        ``(C,)`` share of each class's patches in clusters that map to it, in [0, 1].
     """
-    recall: NDArray[np.float64] = _hits(counts, mapping) / counts.table.sum(axis=1)
+    recall: NDArray[np.float64] = _confusion(counts, mapping).diagonal() / counts.table.sum(axis=1)
     return recall
 
 
+def mapped_iou(counts: ClassCounts, mapping: Mapping[int, int]) -> NDArray[np.float64]:
+    """Compute the intersection over union ``(C,)`` of each class, in [0, 1]; arguments as in ``mapped_recall``.
+
+    A patch whose cluster maps to nothing is missed by its own class, and held against no other.
+    """
+    confusion = _confusion(counts, mapping)
+    hits = confusion.diagonal()
+    iou: NDArray[np.float64] = hits / (counts.table.sum(axis=1) + confusion.sum(axis=0) - hits)
+    return iou
+
+
 def mapped_accuracy(counts: ClassCounts, mapping: Mapping[int, int]) -> float:
-    """Share of all patches whose cluster maps to their class; arguments as in ``mapped_recall``."""
-    return int(_hits(counts, mapping).sum()) / int(counts.table.sum())
+    """Compute the share of all patches whose cluster maps to their class; arguments as in ``mapped_recall``."""
+    return int(_confusion(counts, mapping).diagonal().sum()) / int(counts.table.sum())
 
 
-def _hits(counts: ClassCounts, mapping: Mapping[int, int]) -> NDArray[np.int64]:
-    hits = np.zeros(len(counts.class_ids), np.int64)
+def _confusion(counts: ClassCounts, mapping: Mapping[int, int]) -> NDArray[np.int64]:
+    """Count patches ``(C, C)`` by their class and by the class that their cluster maps to, if it is among the C."""
+    confusion = np.zeros((len(counts.class_ids),) * 2, np.int64)
     rows = {label: row for row, label in enumerate(counts.class_ids)}
     for cluster, label in mapping.items():
         if label in rows and cluster < counts.table.shape[1]:
-            hits[rows[label]] += counts.table[rows[label], cluster]
-    return hits
+            confusion[:, rows[label]] += counts.table[:, cluster]
+    return confusion

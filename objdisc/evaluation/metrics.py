@@ -1,28 +1,146 @@
-"""Numbers that tell how well clusters agree with classes, from two vectors of ids."""
+"""Scores that tell how well clusters agree with classes.
+
+Functions on label arrays take ``(labels_true, labels_pred)`` in scikit-learn's order: integers of any shape, arrays or
+tensors on the CPU. A sample whose class is below 0 is of no known class and left out; one whose cluster is below 0 has
+none, and counts as wrong.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from objdisc.errors import UsageError
 from objdisc.evaluation.matching import (
+    ClassCounts,
+    Matching,
     count_classes,
     hungarian_mapping,
+    label_mapping,
     majority_mapping,
     mapped_accuracy,
+    mapped_iou,
     mapped_recall,
 )
+
+__all__ = [
+    "ClusterMetrics",
+    "adjusted_rand",
+    "balanced_clustering_accuracy",
+    "cluster_metrics",
+    "clustering_accuracy",
+    "effective_clusters",
+    "foreground_accuracy",
+    "majority_accuracy",
+    "mean_iou",
+    "normalized_mutual_info",
+]
+
+
+def clustering_accuracy(labels_true: ArrayLike, labels_pred: ArrayLike) -> float:
+    """Compute the accuracy under the best one-to-one matching of clusters and classes: ACC of IIC, SCAN and others.
+
+    The matching is found by the Hungarian method (Kuhn 1955); clusters beyond the number of classes are wrong.
+
+    Args:
+        labels_true: Class of each sample; below 0 where it is not known.
+        labels_pred: Cluster of each sample, of the same shape; below 0 where it has none.
+
+    Returns:
+        The share of samples whose cluster is matched with their class, in [0, 1].
+
+    Raises:
+        ValueError: The shapes differ, or no class is known.
+        TypeError: Labels are no integers.
+    """
+    return mapped_accuracy(*_matched(labels_true, labels_pred, "hungarian"))
+
+
+def balanced_clustering_accuracy(labels_true: ArrayLike, labels_pred: ArrayLike) -> float:
+    """Compute the mean recall of the classes under the matching of ``clustering_accuracy``.
+
+    Arguments are those of ``clustering_accuracy``.
+
+    Returns:
+        A number in [0, 1]; a class that is matched with no cluster has recall 0.
+    """
+    return float(mapped_recall(*_matched(labels_true, labels_pred, "hungarian")).mean())
+
+
+def majority_accuracy(labels_true: ArrayLike, labels_pred: ArrayLike) -> float:
+    """Compute the accuracy with each cluster read as its most frequent class; it is also called purity.
+
+    Many clusters may be read as one class, so that it grows with their number: Manning, Raghavan and Schuetze,
+    "Introduction to Information Retrieval" (2008), section 16.3. Arguments are those of ``clustering_accuracy``.
+
+    Returns:
+        The share of samples that are of their cluster's most frequent class, in [0, 1]. It is never below
+        ``clustering_accuracy``.
+    """
+    return mapped_accuracy(*_matched(labels_true, labels_pred, "majority"))
+
+
+def mean_iou(labels_true: ArrayLike, labels_pred: ArrayLike, *, matching: Matching = "hungarian") -> float:
+    """Compute the mean intersection over union of the classes, with clusters read as classes.
+
+    Args:
+        labels_true: Class of each sample, often a pixel; below 0 where it is not known.
+        labels_pred: Cluster of each sample, of the same shape; below 0 where it has none.
+        matching: How clusters are read: ``hungarian`` as in ``clustering_accuracy``, ``majority`` as in
+            ``majority_accuracy``.
+
+    Returns:
+        The mean over the classes that occur in ``labels_true``, in [0, 1]; 0 for a class that no cluster is read as.
+
+    Raises:
+        ValueError: The shapes differ, or no class is known.
+    """
+    return float(mapped_iou(*_matched(labels_true, labels_pred, matching)).mean())
+
+
+def normalized_mutual_info(
+    labels_true: ArrayLike, labels_pred: ArrayLike, *, average_method: Literal["arithmetic", "geometric"] = "arithmetic"
+) -> float:
+    """Compute the mutual information of classes and clusters over the mean of their entropies.
+
+    It is scikit-learn's ``normalized_mutual_info_score``. Samples without a cluster are a cluster together.
+
+    Args:
+        labels_true: Class of each sample; below 0 where it is not known.
+        labels_pred: Cluster of each sample, of the same shape; below 0 where it has none.
+        average_method: The mean of the entropies. ``arithmetic`` is scikit-learn's default; ``geometric``, as JULE
+            reports it, is never smaller.
+
+    Returns:
+        A number in [0, 1]: 0 where they are independent, 1 where they are the same but for the names.
+
+    Raises:
+        ValueError: The shapes differ, or no class is known.
+    """
+    labels, clusters = _known(labels_true, labels_pred)
+    return float(normalized_mutual_info_score(labels, clusters, average_method=average_method))
+
+
+def adjusted_rand(labels_true: ArrayLike, labels_pred: ArrayLike) -> float:
+    """Compute the adjusted Rand index: pairs of samples on which classes and clusters agree (Hubert and Arabie 1985).
+
+    It is scikit-learn's ``adjusted_rand_score``. Samples without a cluster are a cluster together. Arguments are those
+    of ``clustering_accuracy``.
+
+    Returns:
+        A number in [-0.5, 1]: 0 where chance would agree as often, 1 where they are the same but for the names.
+    """
+    return float(adjusted_rand_score(*_known(labels_true, labels_pred)))
 
 
 @dataclass(frozen=True)
 class ClusterMetrics:
     """Agreement of one clustering with the classes; all but the counts are in [0, 1] unless said otherwise.
 
-    Of n patches, patch i is of class y_i and in cluster c_i; H is entropy, I mutual information.
+    Patch i is of class y_i and in cluster c_i; H is entropy, I mutual information.
 
     Attributes:
         num_patches: Patches with a class label.
@@ -83,7 +201,6 @@ def cluster_metrics(
         ValueError: The lengths differ or a cluster is out of range.
     """
     counts = count_classes(labels, clusters, num_clusters)
-    known = labels >= 0
     majority = majority_mapping(counts.table, counts.class_ids)
     matched = hungarian_mapping(counts.table, counts.class_ids)
     names = {label: class_names.get(label, f"class {label}") for label in counts.class_ids}
@@ -95,9 +212,9 @@ def cluster_metrics(
         accuracy_hungarian=mapped_accuracy(counts, matched),
         accuracy_balanced=float(mapped_recall(counts, matched).mean()),
         accuracy_floor=int(counts.table.sum(axis=1).max()) / int(counts.table.sum()),
-        nmi=float(normalized_mutual_info_score(labels[known], clusters[known], average_method="arithmetic")),
-        nmi_geometric=float(normalized_mutual_info_score(labels[known], clusters[known], average_method="geometric")),
-        ari=float(adjusted_rand_score(labels[known], clusters[known])),
+        nmi=normalized_mutual_info(labels, clusters),
+        nmi_geometric=normalized_mutual_info(labels, clusters, average_method="geometric"),
+        ari=adjusted_rand(labels, clusters),
         purity=accuracy,
         effective_clusters=effective_clusters(counts.table.sum(axis=0)),
         counts={names[label]: row.tolist() for label, row in zip(counts.class_ids, counts.table, strict=True)},
@@ -150,3 +267,27 @@ def foreground_accuracy(
         "foreground_accuracy_balanced": float(np.mean([side.mean() for side in sides if side.size])),
         "foreground_accuracy_floor": max(side.size for side in sides) / len(foreground),
     }
+
+
+def _known(labels_true: ArrayLike, labels_pred: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return classes and clusters ``(n,)`` of the samples whose class is known; -1 for every one without a cluster."""
+    labels, clusters = (np.asarray(ids).astype(np.int64, casting="same_kind") for ids in (labels_true, labels_pred))
+    if labels.shape != clusters.shape:
+        raise ValueError(f"labels_true is of shape {labels.shape}, labels_pred of {clusters.shape}; both must be alike")
+    known = labels >= 0
+    if not known.any():
+        raise ValueError("labels_true holds no known class: there is nothing to compare clusters with")
+    return labels[known], np.maximum(clusters[known], -1)
+
+
+def _matched(
+    labels_true: ArrayLike, labels_pred: ArrayLike, matching: Matching
+) -> tuple[ClassCounts, Mapping[int, int]]:
+    """Count samples by class and cluster, those without a cluster in a last column, and match the others."""
+    labels, clusters = _known(labels_true, labels_pred)
+    has_one = clusters >= 0
+    ids, numbers = np.unique(clusters[has_one], return_inverse=True)
+    columns = np.full(len(clusters), len(ids))
+    columns[has_one] = numbers
+    counts = count_classes(labels, columns, len(ids) + 1)
+    return counts, label_mapping(ClassCounts(counts.class_ids, counts.table[:, :-1]), matching)

@@ -84,7 +84,7 @@ class PixelCounts:
         occurs = sizes > 0
         if not occurs.any():
             names = ", ".join(self.class_names[label] for label in self.class_ids)
-            raise UsageError(f"no pixel of any class to score ({names}); check the label maps and --reading.classes")
+            raise UsageError(f"no pixel of any class to score ({names}); check the label maps and --data.classes")
         ids = tuple(label for label, there in zip(self.class_ids, occurs, strict=True) if there)
         return ClassCounts(ids, self.table[occurs, :-1])
 

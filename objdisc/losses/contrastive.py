@@ -4,19 +4,38 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from objdisc.losses.base import Loss, positive
+
 _NEVER = -1e9
 
 
-def info_nce(z: Tensor, z_prime: Tensor, temperature: float = 0.2) -> Tensor:
-    """Cross-entropy of telling each sample's other view from all other views of the batch.
+class InfoNCELoss(Loss):
+    """The module form of ``info_nce``: SimCLR's NT-Xent (Chen et al., ICML 2020, equation 1).
 
     Args:
-        z: ``(B, D)`` embeddings of one view, any floating dtype and length; computed in float32 at unit length.
-        z_prime: ``(B, D)`` of the other view of the same samples.
-        temperature: Of the softmax over cosine similarities; > 0.
+        temperature: Cosine similarities are divided by it before the softmax; it is above 0.
+    """
+
+    def __init__(self, temperature: float = 0.2) -> None:
+        super().__init__()
+        self.temperature = positive("temperature", temperature)
+
+    def forward(self, z: Tensor, z_prime: Tensor) -> Tensor:
+        """Return the scalar loss of two views ``(B, D)``, as ``info_nce`` says."""
+        return info_nce(z, z_prime, self.temperature)
+
+
+def info_nce(z: Tensor, z_prime: Tensor, temperature: float = 0.2) -> Tensor:
+    """Compute the cross-entropy of telling each sample's other view from all other views of the batch.
+
+    Args:
+        z: ``(B, D)`` embeddings of one view, of any floating dtype and any length. They are brought to unit length in
+            float32.
+        z_prime: ``(B, D)`` embeddings of the other view of the same samples.
+        temperature: Cosine similarities are divided by it before the softmax; it is above 0.
 
     Returns:
-        Scalar >= 0; 0 for a batch of one sample or none.
+        A scalar of at least 0. It is 0 for a batch of one sample or none.
     """
     with torch.autocast(z.device.type, enabled=False):
         unit = F.normalize(torch.cat([z, z_prime]).float(), dim=1)  # (2B, D)

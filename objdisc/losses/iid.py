@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from objdisc.losses.base import Loss, at_least_zero
+
 _EPSILON = torch.finfo(torch.float32).eps
 """Smallest probability whose logarithm is taken: what float32 can tell from 0 beside 1, and above the FFT's noise."""
 
@@ -18,16 +20,56 @@ _FEW_SHIFTS = 9
 """Up to so many shifts, one matrix product for each costs less than the transforms."""
 
 
-def iid_loss(z: Tensor, z_prime: Tensor, lamb: float = 1.0) -> Tensor:
-    """Negative mutual information between the assignments of paired samples (equations 2 to 5).
+class IIDLoss(Loss):
+    """The module form of ``iid_loss``: IIC for whole images (equations 2 to 5).
 
     Args:
-        z: ``(B, K)`` cluster probabilities of one view, any floating dtype; computed in float32 (float64 stays).
-        z_prime: ``(B, K)`` of the other view of the same samples.
-        lamb: Weight of the marginal entropies; 1 is mutual information, more asks for clusters of equal size.
+        lamb: Weight of the marginal entropies, at least 0. With 1 the loss is the negative mutual information; more
+            asks for clusters of equal size.
+    """
+
+    def __init__(self, lamb: float = 1.0) -> None:
+        super().__init__()
+        self.lamb = at_least_zero("lamb", lamb)
+
+    def forward(self, z: Tensor, z_prime: Tensor) -> Tensor:
+        """Return the scalar loss of the probabilities ``(B, K)`` of two views, as ``iid_loss`` says."""
+        return iid_loss(z, z_prime, self.lamb)
+
+
+class DenseIIDLoss(Loss):
+    """The module form of ``iid_dense_loss``: IIC for segmentation (section 3.3, equation 6).
+
+    Args:
+        half_t: T in pixels, at least 0. The views are compared under every shift in ``[-T, T]`` along both axes.
+        lamb: Weight of the marginal entropies, at least 0, as in ``IIDLoss``.
+        collapsed: Whether the tables of all shifts are added up before the loss is taken. False is the published code:
+            the mean of one loss for each shift.
+    """
+
+    def __init__(self, half_t: int = 10, lamb: float = 1.0, collapsed: bool = False) -> None:
+        super().__init__()
+        self.half_t = int(at_least_zero("half_t", half_t))
+        self.lamb = at_least_zero("lamb", lamb)
+        self.collapsed = collapsed
+
+    def forward(self, z: Tensor, z_prime: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the scalar loss of two maps ``(B, K, H, W)`` and a mask ``(B, H, W)``, as ``iid_dense_loss`` says."""
+        return iid_dense_loss(z, z_prime, mask, self.half_t, self.lamb, self.collapsed)
+
+
+def iid_loss(z: Tensor, z_prime: Tensor, lamb: float = 1.0) -> Tensor:
+    """Compute the negative mutual information between the assignments of paired samples (equations 2 to 5).
+
+    Args:
+        z: ``(B, K)`` cluster probabilities of one view, of any floating dtype. The loss is computed in float32, that
+            of float64 probabilities in float64.
+        z_prime: ``(B, K)`` probabilities of the other view of the same samples.
+        lamb: Weight of the marginal entropies. With 1 the loss is the negative mutual information; more asks for
+            clusters of equal size.
 
     Returns:
-        Scalar, in ``[-log K, 0]`` for ``lamb`` 1; 0 for an empty batch.
+        A scalar, which lies in ``[-log K, 0]`` for ``lamb`` 1. It is 0 for an empty batch.
     """
     with torch.autocast(z.device.type, enabled=False):
         z, z_prime = _at_least_float32(z), _at_least_float32(z_prime)
@@ -42,20 +84,21 @@ def iid_dense_loss(
     lamb: float = 1.0,
     collapsed: bool = False,
 ) -> Tensor:
-    """The same for every pixel and its neighbours in the other view (section 3.3, equation 6).
+    """Compute the loss of every pixel and its neighbours in the other view (section 3.3, equation 6).
 
     Args:
-        z: ``(B, K, H, W)`` cluster probabilities of one view, any floating dtype; computed in float32 (float64 stays).
-        z_prime: ``(B, K, H, W)`` of the other view, warped back into the frame of the first.
-        mask: ``(B, H, W)``, 1 where both views are valid, 0 elsewhere; None where all is.
-        half_t: T, pixels: the views are compared under every shift in ``[-T, T]`` along both axes.
-        lamb: Weight of the marginal entropies.
-        collapsed: False is the published code: a loss for each shift, averaged. True adds the tables up over the
-            shifts first.
+        z: ``(B, K, H, W)`` cluster probabilities of one view, of any floating dtype. The loss is computed in float32,
+            that of float64 probabilities in float64.
+        z_prime: ``(B, K, H, W)`` probabilities of the other view, warped back into the frame of the first.
+        mask: ``(B, H, W)``, 1 where both views are valid and 0 elsewhere. None says that all pixels are.
+        half_t: T in pixels. The views are compared under every shift in ``[-T, T]`` along both axes.
+        lamb: Weight of the marginal entropies, as in ``iid_loss``.
+        collapsed: Whether the tables of all shifts are added up before the loss is taken. False is the published code:
+            the mean of one loss for each shift.
 
     Returns:
-        Scalar, in ``[-log K, 0]`` for ``lamb`` 1. Shifts under which no two valid pixels meet say nothing and are left
-        out of the mean; 0 where no shift is left.
+        A scalar, which lies in ``[-log K, 0]`` for ``lamb`` 1. Shifts under which no two valid pixels meet say nothing
+        and are left out of the mean; the loss is 0 where no shift is left.
     """
     with torch.autocast(z.device.type, enabled=False):
         z, z_prime = _at_least_float32(z), _at_least_float32(z_prime)
@@ -78,12 +121,12 @@ def joint_of_each_shift(x: Tensor, y: Tensor, half_t: int) -> Tensor:
     a few shifts.
 
     Args:
-        x: ``(B, K, H, W)``, 0 at pixels that do not count.
-        y: ``(B, K, H, W)``, likewise.
+        x: ``(B, K, H, W)`` probabilities, 0 at pixels that do not count.
+        y: ``(B, K, H, W)`` probabilities, likewise.
         half_t: T in pixels, at least 0.
 
     Returns:
-        ``(2T+1, 2T+1, K, K)``; entry ``[T + dy, T + dx, k, l]`` is the sum of ``x[b, k, u] * y[b, l, u + (dy, dx)]``
+        Sums ``(2T+1, 2T+1, K, K)``. Entry ``[T + dy, T + dx, k, l]`` is that of ``x[b, k, u] * y[b, l, u + (dy, dx)]``
         over images b and pixels u, with 0 outside the image.
     """
     if (2 * half_t + 1) ** 2 <= _FEW_SHIFTS:

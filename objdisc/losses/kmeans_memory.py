@@ -10,18 +10,68 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from objdisc.losses.base import Loss, positive
+
 Counts = Literal["soft", "ste", "hard"]
+
+_SLACK = 1e-2
+"""How far from 1 shares may sum up: rounding in half precision."""
+
+
+class KMeansLoss(Loss):
+    """The module form of ``kmeans_loss`` (equation 1); it has no hyperparameter."""
+
+    def forward(self, distances: Tensor) -> Tensor:
+        """Return the scalar loss of squared distances ``(N, K)``, as ``kmeans_loss`` says."""
+        return kmeans_loss(distances)
+
+
+class BalanceLoss(Loss):
+    """The module form of ``balance_loss`` (equation 3).
+
+    Args:
+        prior: ``(K,)`` expected share of each cluster, at least 0 with sum 1. None is the paper's uniform prior. A
+            tensor moves with the module to its device, and is no part of the state that is saved.
+    """
+
+    prior: Tensor | None
+
+    def __init__(self, prior: Tensor | None = None) -> None:
+        super().__init__()
+        if prior is not None and (prior.ndim != 1 or bool((prior < 0).any()) or abs(float(prior.sum()) - 1) > _SLACK):
+            raise ValueError(f"prior is {prior.tolist()}; it must hold K shares of at least 0 that sum to 1")
+        self.register_buffer("prior", prior, persistent=False)
+
+    def forward(self, counts: Tensor) -> Tensor:
+        """Return the scalar loss of the samples per cluster ``(K,)``, as ``balance_loss`` says."""
+        return balance_loss(counts, self.prior)
+
+
+class AgreementLoss(Loss):
+    """The module form of ``agreement_loss``: one view predicts the target that the other one gave.
+
+    Args:
+        temperature: Scores are divided by it before the softmax; it is above 0.
+    """
+
+    def __init__(self, temperature: float = 0.1) -> None:
+        super().__init__()
+        self.temperature = positive("temperature", temperature)
+
+    def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
+        """Return the scalar loss of scores and targets ``(N, K)``, as ``agreement_loss`` says."""
+        return agreement_loss(scores, targets, self.temperature)
 
 
 def squared_distances(embeddings: Tensor, memories: Tensor) -> Tensor:
-    """Squared Euclidean distance of every embedding to every memory unit.
+    """Compute the squared Euclidean distance of every embedding to every memory unit.
 
     Args:
-        embeddings: ``(N, D)``, any floating dtype; computed in float32, under autocast too.
-        memories: ``(K, D)``.
+        embeddings: ``(N, D)``, of any floating dtype. Distances are computed in float32, under autocast too.
+        memories: ``(K, D)`` memory units.
 
     Returns:
-        ``(N, K)`` float32, >= 0.
+        Distances ``(N, K)`` in float32, at least 0.
     """
     with torch.autocast(embeddings.device.type, enabled=False):
         x, w = embeddings.float(), memories.float()
@@ -29,7 +79,7 @@ def squared_distances(embeddings: Tensor, memories: Tensor) -> Tensor:
 
 
 def kmeans_loss(distances: Tensor) -> Tensor:
-    """Equation 1: half the mean squared distance to the nearest memory unit.
+    """Compute half the mean squared distance to the nearest memory unit: equation 1.
 
     Its gradient with respect to the memories is equation 2, with the assignment read as the nearest memory,
     ``s(x, w) = argmin_k ||x - w_k||^2``.
@@ -38,7 +88,7 @@ def kmeans_loss(distances: Tensor) -> Tensor:
         distances: ``(N, K)`` squared distances of the foreground samples; N may be 0.
 
     Returns:
-        Scalar; 0 for an empty batch.
+        A scalar of at least 0. It is 0 for an empty batch.
     """
     if len(distances) == 0:
         return distances.sum()
@@ -46,7 +96,7 @@ def kmeans_loss(distances: Tensor) -> Tensor:
 
 
 def cluster_counts(distances: Tensor, counts: Counts, temperature: float = 0.1) -> Tensor:
-    """How many samples each memory unit wins: equation 4 for any K.
+    """Count the samples that each memory unit wins: equation 4 for any K.
 
     As printed, equation 4 fits K = 2 only and has no gradient. It is generalised to ``count_k = sum_n [s_n = k]``.
 
@@ -54,10 +104,10 @@ def cluster_counts(distances: Tensor, counts: Counts, temperature: float = 0.1) 
         distances: ``(N, K)`` squared distances.
         counts: ``hard`` is the literal count (its gradient is zero), ``soft`` sums the softmax of the negative
             distances, ``ste`` gives the hard value forward and the soft gradient backward.
-        temperature: Of the softmax, relative to the mean squared distance; > 0.
+        temperature: Temperature of the softmax as a share of the mean squared distance; it is above 0.
 
     Returns:
-        ``(K,)`` float32 that sums to N.
+        Counts ``(K,)`` in float32 that sum to N.
     """
     hard = F.one_hot(distances.argmin(dim=1), distances.shape[1]).to(distances.dtype).sum(0)
     if counts == "hard":
@@ -68,15 +118,16 @@ def cluster_counts(distances: Tensor, counts: Counts, temperature: float = 0.1) 
 
 
 def balance_loss(counts: Tensor, prior: Tensor | None = None) -> Tensor:
-    """Equation 3: mean absolute difference between the counts of all pairs of clusters.
+    """Compute the mean absolute difference between the counts of all pairs of clusters: equation 3.
 
     Args:
-        counts: ``(K,)`` samples per cluster.
-        prior: ``(K,)`` expected share of each cluster, sum 1. None is the paper's uniform prior. Counts are divided by
-            ``K * prior``, so that the loss is 0 when the shares equal the prior.
+        counts: ``(K,)`` samples per cluster, as ``cluster_counts`` gives them.
+        prior: ``(K,)`` expected share of each cluster, with sum 1. None is the paper's uniform prior. Counts are
+            divided by ``K * prior``, so that the loss is 0 when the shares equal the prior.
 
     Returns:
-        Scalar in ``[0, (K - 1) / K]`` for the uniform prior (the range 0..K that the paper prints is off).
+        A scalar, which lies in ``[0, (K - 1) / K]`` for the uniform prior (the range 0..K that the paper prints is
+        off).
     """
     num_clusters = len(counts)
     total = counts.detach().sum().clamp_min(1)
@@ -88,16 +139,18 @@ def balance_loss(counts: Tensor, prior: Tensor | None = None) -> Tensor:
 
 @torch.no_grad()
 def balanced_targets(scores: Tensor, prior: Tensor, epsilon: float = 0.05, iterations: int = 3) -> Tensor:
-    """Soft assignments whose column masses follow a prior: Sinkhorn-Knopp as in SwAV (Caron et al. 2020, section 3.1).
+    """Find soft assignments whose column masses follow a prior.
+
+    This is Sinkhorn-Knopp as in SwAV (Caron et al. 2020, section 3.1).
 
     Args:
-        scores: ``(N, K)`` similarities to the memories, higher is nearer.
-        prior: ``(K,)`` share that each cluster is to receive, sum 1.
-        epsilon: Entropy of the transport; smaller is harder. > 0.
+        scores: ``(N, K)`` similarities to the memories, higher where nearer.
+        prior: ``(K,)`` share that each cluster is to receive, with sum 1.
+        epsilon: Weight of the transport's entropy, above 0. Smaller makes harder assignments.
         iterations: Alternations of column and row scaling.
 
     Returns:
-        ``(N, K)`` float32 rows that sum to 1.
+        Assignments ``(N, K)`` in float32, the rows of which sum to 1.
     """
     logits = scores.float() / epsilon  # (N, K)
     log_prior = prior.float().clamp_min(1e-8).log()
@@ -108,15 +161,18 @@ def balanced_targets(scores: Tensor, prior: Tensor, epsilon: float = 0.05, itera
 
 
 def agreement_loss(scores: Tensor, targets: Tensor, temperature: float = 0.1) -> Tensor:
-    """Cross-entropy between one view's assignment and the target that the other view gave.
+    """Compute the cross-entropy between one view's assignment and the target that the other view gave.
+
+    This is the swapped prediction of SwAV (Caron et al. 2020, equation 2).
 
     Args:
         scores: ``(N, K)`` similarities of this view to the memories.
-        targets: ``(N, K)`` rows that sum to 1, taken as constants.
-        temperature: Of the softmax over the scores; > 0.
+        targets: ``(N, K)`` assignments of the other view, such as ``balanced_targets`` gives. Rows sum to 1; no
+            gradient flows into them.
+        temperature: Scores are divided by it before the softmax; it is above 0.
 
     Returns:
-        Scalar; 0 for an empty batch.
+        A scalar of at least 0. It is 0 for an empty batch.
     """
     if len(scores) == 0:
         return scores.sum()

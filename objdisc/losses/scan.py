@@ -6,16 +6,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from objdisc.losses.base import Loss, at_least_zero
+
 _TINY = torch.finfo(torch.float32).tiny
 
 
 class ScanTerms(NamedTuple):
-    """What the SCAN loss consists of, each of the shape that the heads have (a scalar, or ``(S,)``).
+    """The SCAN loss and what it consists of, each of the shape that the heads have (a scalar, or ``(S,)``).
 
     Attributes:
-        loss: ``consistency - entropy_weight * entropy``.
-        consistency: Mean of -log of the dot product of a sample's and its neighbour's probabilities, in nats, >= 0.
-        entropy: Of the mean probabilities, in nats, 0 to log K.
+        loss: ``consistency - entropy_weight * entropy``, the value to minimise.
+        consistency: Mean of -log of the dot product of a sample's and its neighbour's probabilities, in nats, at
+            least 0.
+        entropy: Entropy of the mean probabilities, in nats, from 0 to log K.
     """
 
     loss: Tensor
@@ -23,13 +26,64 @@ class ScanTerms(NamedTuple):
     entropy: Tensor
 
 
-def scan_loss(anchors: Tensor, neighbors: Tensor, entropy_weight: float = 5.0) -> ScanTerms:
-    """Equation 2: neighbours should fall into one cluster with confidence, and all clusters be filled.
+class SCANLoss(Loss):
+    """The module form of ``scan_loss`` (equation 2).
+
+    It returns what the function returns: ``ScanTerms``, of which ``loss`` is the value to minimise.
 
     Args:
-        anchors: ``(..., B, K)`` probabilities, any leading dimensions such as heads; computed in float32.
-        neighbors: The same of one neighbour of each sample.
-        entropy_weight: Lambda: how strongly clusters of equal size are asked for.
+        entropy_weight: Lambda, at least 0: how strongly clusters of equal size are asked for.
+    """
+
+    def __init__(self, entropy_weight: float = 5.0) -> None:
+        super().__init__()
+        self.entropy_weight = at_least_zero("entropy_weight", entropy_weight)
+
+    def forward(self, anchors: Tensor, neighbors: Tensor) -> ScanTerms:
+        """Return the terms for the probabilities ``(..., B, K)`` of samples and neighbours, as ``scan_loss`` says."""
+        return scan_loss(anchors, neighbors, self.entropy_weight)
+
+
+class SelfLabelLoss(Loss):
+    """The module form of ``self_label_loss`` (section 2.3).
+
+    It returns what the function returns: the scalar loss, and ``(B,)`` bool, which samples were confident.
+
+    Args:
+        threshold: Least probability that counts as confident, in [0, 1]; a sample needs more than it. A tensor
+            ``(K,)`` holds one for each cluster, such as ``curriculum_thresholds`` gives; it moves with the module to
+            its device, and is no part of the state that is saved.
+    """
+
+    threshold: float | Tensor
+
+    def __init__(self, threshold: float | Tensor = 0.99) -> None:
+        super().__init__()
+        levels = torch.as_tensor(threshold)
+        if not bool(((levels >= 0) & (levels <= 1)).all()):
+            raise ValueError(f"threshold is {threshold}; it must lie in [0, 1]")
+        if isinstance(threshold, Tensor):
+            self.register_buffer("threshold", threshold, persistent=False)
+        else:
+            self.threshold = threshold
+
+    def forward(self, confident: Tensor, learning: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss and who was confident, for probabilities ``(B, K)``, as ``self_label_loss`` says."""
+        return self_label_loss(confident, learning, self.threshold)
+
+
+def scan_loss(anchors: Tensor, neighbors: Tensor, entropy_weight: float = 5.0) -> ScanTerms:
+    """Predict neighbours to fall into one cluster with confidence, and all clusters to be filled: equation 2.
+
+    Args:
+        anchors: ``(..., B, K)`` probabilities with any leading dimensions, such as heads. The loss is computed in
+            float32.
+        neighbors: ``(..., B, K)`` probabilities of one neighbour of each sample.
+        entropy_weight: Lambda, at least 0: how strongly clusters of equal size are asked for.
+
+    Returns:
+        The loss and its two terms. The loss of one head lies in ``[-entropy_weight * log K, -log(tiny)]``, where tiny
+        is the smallest float32 number.
     """
     with torch.autocast(anchors.device.type, enabled=False):
         first, second = anchors.float(), neighbors.float()
@@ -40,13 +94,13 @@ def scan_loss(anchors: Tensor, neighbors: Tensor, entropy_weight: float = 5.0) -
 
 
 def marginal_entropy(probabilities: Tensor) -> Tensor:
-    """Entropy in nats of the mean over samples of ``(..., B, K)`` probabilities."""
+    """Compute the entropy in nats, 0 to log K, of the mean over samples of ``(..., B, K)`` probabilities."""
     mean = probabilities.float().mean(dim=-2)
     return -(mean * mean.clamp_min(_TINY).log()).sum(dim=-1)
 
 
 def self_label_loss(confident: Tensor, learning: Tensor, threshold: float | Tensor = 0.99) -> tuple[Tensor, Tensor]:
-    """Section 2.3: cross-entropy with the classes of the samples that a network is sure of.
+    """Compute the cross-entropy with the classes of the samples that a network is sure of: section 2.3.
 
     Classes weigh n / count among the n confident samples of the batch, those without one 1, so that large clusters do
     not take over. The mean is weighted too, as in PyTorch.
@@ -54,11 +108,12 @@ def self_label_loss(confident: Tensor, learning: Tensor, threshold: float | Tens
     Args:
         confident: ``(B, K)`` probabilities of plain views; no gradient flows into them.
         learning: ``(B, K)`` probabilities of strongly augmented views of the same samples.
-        threshold: Least probability that counts as confident; a sample needs more than it. One, or ``(K,)``, one for
-            each cluster.
+        threshold: Least probability that counts as confident; a sample needs more than it. A tensor ``(K,)`` holds one
+            for each cluster.
 
     Returns:
-        The loss, 0 without a confident sample, and ``(B,)`` bool, who was confident.
+        The scalar loss, at least 0, which is 0 without a confident sample; and ``(B,)`` bool, which samples were
+        confident.
     """
     with torch.autocast(learning.device.type, enabled=False):
         surest, targets = confident.detach().float().max(dim=1)
@@ -79,11 +134,11 @@ def curriculum_thresholds(confident: Tensor, threshold: float) -> Tensor:
 
     Args:
         confident: ``(N, K)`` probabilities of plain views of all samples.
-        threshold: tau, for the cluster that most samples are sure of.
+        threshold: Tau, which the cluster that most samples are sure of keeps.
 
     Returns:
-        ``(K,)`` tau b / (2 - b), where b is how many samples are surer than tau of a cluster, relative to the cluster
-        that most are sure of; tau for all where nobody is sure.
+        Thresholds ``(K,)`` in [0, tau]: tau b / (2 - b), where b is how many samples are surer than tau of a cluster,
+        relative to the cluster that most are sure of. Where nobody is sure all are tau.
     """
     surest, targets = confident.float().max(dim=1)
     counts = torch.bincount(targets[surest > threshold], minlength=confident.shape[1]).float()

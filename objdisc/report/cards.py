@@ -17,10 +17,12 @@ from objdisc.types import Patch
 
 # Characters. With tables, outlines and the page's own text this keeps the page under 30 MB, whatever K and N.
 _THUMBNAILS, _FRAMES = 12_000_000, 11_000_000
-_MAX_FRAMES = 160  # reading and drawing one of Cityscapes takes 0.3 s
 _MAX_CLUSTERS = 300  # that are shown with patches
 _EACH = 12  # patches of a kind
 _KINDS = ("Most confident", "Drawn at random", "Least certain")
+
+MAX_FRAMES = 160
+"""Frames on a page at most: reading and drawing one of Cityscapes takes 0.3 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ def embed_pictures(
     confidence: NDArray[np.float32],
     paths: Mapping[str, Path],
     read_frame: Callable[[str], NDArray[np.uint8]],
+    *,
+    max_frames: int = MAX_FRAMES,
 ) -> Pictures:
     """Choose and encode what the page shows, within its budget of bytes.
 
@@ -73,6 +77,7 @@ def embed_pictures(
         confidence: ``(N,)`` in [0, 1].
         paths: Image name to file.
         read_frame: Gives a frame with its clusters drawn over it, ``(H, W, 3)`` uint8 RGB.
+        max_frames: How many of them the page has at most.
     """
     kept = sorted(sorted(clusters, key=lambda shown: -shown.size)[:_MAX_CLUSTERS], key=lambda shown: shown.cluster)
     rows = [kind.tolist() for shown in kept for kind in (shown.confident, shown.random, shown.uncertain)]
@@ -82,7 +87,7 @@ def embed_pictures(
         [Thumbnail(row, uri, float(confidence[row]), places[row].sample) for row, uri in wall] for wall in embedded
     ]
     by_importance = [patch.sample for level in zip_longest(*thumbnails) for patch in level if patch is not None]
-    frames, unreadable = embed_frames(by_importance, read_frame, Budget(_FRAMES), at_most=_MAX_FRAMES)
+    frames, unreadable = embed_frames(by_importance, read_frame, Budget(_FRAMES), at_most=max_frames)
     walls = {
         shown.cluster: list(zip(_KINDS, thumbnails[place : place + len(_KINDS)], strict=True))
         for place, shown in zip(range(0, len(thumbnails), len(_KINDS)), kept, strict=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from objdisc.imaging.colors import cluster_colors
 from objdisc.io.files import atomic_write
 from objdisc.io.run import Run
-from objdisc.report.cards import Pictures, embed_pictures
+from objdisc.report.cards import MAX_FRAMES, Pictures, embed_pictures
 from objdisc.report.curves import HEIGHT, WIDTH, curves, occupancy_bands
 from objdisc.report.nearest import nearest_clusters
 from objdisc.report.warnings import logged_occupancy, occupancy_warnings, stability_warnings, training_warnings
@@ -98,13 +98,14 @@ class ReportData:
     skipped: Sequence[tuple[Path, str]] = ()
 
 
-def write_report(run: Run, data: ReportData, log: Sequence[Mapping[str, Any]]) -> None:
+def write_report(run: Run, data: ReportData, log: Sequence[Mapping[str, Any]], *, max_frames: int = MAX_FRAMES) -> None:
     """Write ``report.html``.
 
     Args:
         run: Folder to write to.
         data: What the page shows.
         log: What training logged, for the curves.
+        max_frames: How many frames the page has at most.
 
     Raises:
         ObjdiscError: The disk is full, or the folder cannot be written.
@@ -117,7 +118,15 @@ def write_report(run: Run, data: ReportData, log: Sequence[Mapping[str, Any]]) -
         lstrip_blocks=True,
     )
     environment.filters["number"] = _number
-    pictures = embed_pictures(data.clusters, data.images, data.patches, data.confidence, data.paths, data.read_frame)
+    pictures = embed_pictures(
+        data.clusters,
+        data.images,
+        data.patches,
+        data.confidence,
+        data.paths,
+        data.read_frame,
+        max_frames=max_frames,
+    )
     sizes = [shown.size for shown in data.clusters]
     colors = ["#{:02x}{:02x}{:02x}".format(*color) for color in cluster_colors(len(data.clusters)).tolist()]
     title = run.name

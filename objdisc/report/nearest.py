@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from objdisc.clustering.neighbors import nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,11 @@ def nearest_clusters(
         own = features[order[starts[cluster] : starts[cluster + 1]]].astype(np.float64)
         centroids[cluster] = own.mean(axis=0)
         spreads[cluster] = np.sqrt(((own - centroids[cluster]) ** 2).sum(axis=1).mean())
-    found: list[Nearest | None] = []
-    for cluster in range(num_clusters):
-        distances = np.linalg.norm(centroids - centroids[cluster], axis=1)
-        distances[counts == 0] = distances[cluster] = np.inf
-        other = int(distances.argmin())
-        known = counts[cluster] > 0 and np.isfinite(distances[other])
-        found.append(Nearest(other, float(distances[other]), float(spreads[cluster])) if known else None)
+    found: list[Nearest | None] = [None] * num_clusters
+    known = np.flatnonzero((counts > 0) & np.isfinite(centroids).all(axis=1))
+    if len(known) > 1:
+        points = torch.from_numpy(centroids[known])
+        others, squared = nearest(points, points, 1, "euclidean", exclude_self=True)
+        for cluster, other, distance in zip(known, known[others[:, 0]], squared[:, 0].sqrt().tolist(), strict=True):
+            found[cluster] = Nearest(int(other), distance, float(spreads[cluster]))
     return found

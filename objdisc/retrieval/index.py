@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objdisc.clustering.neighbors import squared_lengths_of
 from objdisc.errors import UsageError
 from objdisc.io.files import atomic_write, write_json
 from objdisc.io.paths import checked_name
 from objdisc.io.run import Run
 from objdisc.io.staging import settle, staged
-from objdisc.retrieval.search import Hits, nearest_rows, squared_lengths_of
+from objdisc.retrieval.search import Hits, nearest_rows
 
 FORMAT_VERSION = 1
 

@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from objdisc.clustering.neighbors import nearest_centroid, tensor_of
 from objdisc.errors import UsageError
 from objdisc.io.files import atomic_write
 
 FORMAT_VERSION = 1
-
-_ROWS_AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,10 +99,8 @@ class Centers:
 
 
 def _to_nearest(embeddings: NDArray[np.float32], centers: NDArray[np.float32]) -> NDArray[np.float32]:
-    known = centers[~np.isnan(centers).any(axis=1)].astype(np.float64)  # (k, D)
-    nearest = np.empty(len(embeddings), np.float32)
-    for start in range(0, len(embeddings), _ROWS_AT_ONCE):
-        rows = embeddings[start : start + _ROWS_AT_ONCE].astype(np.float64)
-        squared = np.square(rows).sum(1)[:, None] - 2 * rows @ known.T + np.square(known).sum(1)  # (m, k)
-        nearest[start : start + _ROWS_AT_ONCE] = np.sqrt(np.maximum(squared.min(axis=1, initial=np.inf), 0))
-    return nearest
+    known = centers[~np.isnan(centers).any(axis=1)]
+    if not len(known):
+        return np.full(len(embeddings), np.inf, np.float32)
+    squared = nearest_centroid(tensor_of(embeddings), tensor_of(known).double(), "products")[1]
+    return np.asarray(squared.sqrt().float().numpy())

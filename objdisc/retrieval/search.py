@@ -1,4 +1,4 @@
-"""Exact nearest neighbours among embeddings: a matrix product per chunk, the best merged, memory bounded."""
+"""Exact nearest neighbours among embeddings on disk: candidates by products or faiss, decided in float64."""
 
 import importlib
 import logging
@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+
+from objdisc.clustering.neighbors import VALUES_AT_ONCE, candidate_rows
 
 log = logging.getLogger("objdisc")
 
 FAISS_FROM = 1_000_000
 """Rows beyond which faiss searches, where it is installed."""
 
-_SCORES = 1 << 22  # of one chunk, queries times rows: 16 MiB
-_VALUES = 1 << 25  # of one chunk of embeddings: 128 MiB
-# float32 products tell near neighbours apart to about 1e-3 of a unit length: so many more are looked at exactly
 _SPARE = 16
+"""So many more candidates are looked at exactly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +42,7 @@ def nearest_rows(
     squared_lengths: NDArray[np.float32] | None = None,
     device: str | torch.device = "cpu",
     faiss_from: int = FAISS_FROM,
+    values_at_once: int = VALUES_AT_ONCE,
 ) -> Hits:
     """Find the rows nearest to each query, exactly; equal distances in the order of the rows.
 
@@ -57,6 +57,8 @@ def nearest_rows(
         squared_lengths: ``(N,)`` of the embeddings, where the caller has them already.
         device: Where the products are made.
         faiss_from: Rows beyond which faiss is used instead of torch, where it is installed.
+        values_at_once: Numbers of the block of embeddings that is searched at a time, or those of one embedding where
+            they are more; what is found does not depend on it.
 
     Returns:
         ``(Q, n)`` rows and distances, n = ``top`` or the number of eligible rows.
@@ -67,9 +69,17 @@ def nearest_rows(
         return Hits(np.zeros(shape, np.int64), np.zeros(shape, np.float32))
     faiss = _faiss() if len(embeddings) > faiss_from else None
     if faiss is None:
-        candidates = _candidates(embeddings, queries, count + _SPARE, eligible, squared_lengths, torch.device(device))
+        candidates = candidate_rows(
+            embeddings,
+            queries,
+            count + _SPARE,
+            eligible=eligible,
+            squared_lengths=squared_lengths,
+            device=device,
+            values_at_once=values_at_once,
+        )
     else:
-        candidates = _faiss_candidates(faiss, embeddings, queries, count + _SPARE, eligible)
+        candidates = _faiss_candidates(faiss, embeddings, queries, count + _SPARE, eligible, values_at_once)
     rows = np.empty((len(queries), count), np.int64)
     distances = np.empty((len(queries), count), np.float32)
     for number, (query, found) in enumerate(zip(queries, candidates, strict=True)):
@@ -80,75 +90,22 @@ def nearest_rows(
     return Hits(rows, distances)
 
 
-def squared_lengths_of(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Squared length ``(N,)`` of each embedding ``(N, D)``, chunk by chunk."""
-    step = max(1, _VALUES // max(embeddings.shape[1], 1))
-    parts = [
-        np.einsum("nd,nd->n", chunk, chunk)
-        for chunk in (embeddings[start : start + step] for start in range(0, len(embeddings), step))
-    ]
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
-
-
-def _candidates(
-    embeddings: NDArray[np.float32],
-    queries: NDArray[np.float32],
-    count: int,
-    eligible: NDArray[np.bool_] | None,
-    squared_lengths: NDArray[np.float32] | None,
-    device: torch.device,
-) -> NDArray[np.int64]:
-    """Rows ``(Q, m)`` of least distance by float32 products; -1 where there are no more."""
-    asked = np.ascontiguousarray(queries, np.float32)
-    best = torch.full((len(queries), 0), -torch.inf, device=device)
-    rows = torch.zeros((len(queries), 0), dtype=torch.int64, device=device)
-    step = max(1, min(_SCORES // len(queries), _VALUES // embeddings.shape[1]))
-    for start in range(0, len(embeddings), step):
-        part = embeddings[start : start + step]
-        lengths = squared_lengths_of(part) if squared_lengths is None else squared_lengths[start : start + step]
-        if eligible is not None:
-            lengths = np.where(eligible[start : start + step], lengths, np.float32(np.inf))
-        scores = _nearness(asked, part, lengths, device)
-        values, places = scores.topk(min(count, scores.shape[1]), dim=1)
-        best, rows = torch.cat([best, values], dim=1), torch.cat([rows, places + start], dim=1)
-        best, kept = best.topk(min(count, best.shape[1]), dim=1)
-        rows = rows.gather(1, kept)
-    return np.asarray(rows.masked_fill(best == -torch.inf, -1).cpu().numpy())
-
-
-def _nearness(
-    queries: NDArray[np.float32], rows: NDArray[np.float32], squared_lengths: NDArray[np.float32], device: torch.device
-) -> Tensor:
-    """|q|^2 - |q - x|^2 of each query and row, ``(Q, n)``: large is near, and |q|^2 need not be known."""
-    if device.type != "cpu":
-        products = _tensor(queries, device) @ _tensor(rows, device).T
-    elif len(queries) == 1:
-        # numpy's OpenBLAS multiplies in half the time of the MKL under torch, measured on an AMD processor
-        products = torch.from_numpy((rows @ queries[0])[None])
-    else:
-        products = torch.from_numpy(queries @ rows.T)
-    return products.mul_(2).sub_(_tensor(squared_lengths, device))
-
-
-def _tensor(values: NDArray[np.float32], device: torch.device) -> Tensor:
-    # a read-only array would have to be copied, so as not to be written through the tensor; nothing here writes
-    if not values.flags.writeable:
-        values = values.copy()
-    return torch.from_numpy(values).to(device)
-
-
 def _faiss_candidates(
     faiss: Any,
     embeddings: NDArray[np.float32],
     queries: NDArray[np.float32],
     count: int,
     eligible: NDArray[np.bool_] | None,
+    values_at_once: int,
 ) -> NDArray[np.int64]:
-    """The same by faiss's exact search over plain arrays: what ``IndexFlatL2`` does, without its copy of all rows."""
+    """Find what ``candidate_rows`` finds with faiss.
+
+    This is its exact search over plain arrays: what ``IndexFlatL2`` does, without its copy of all rows.
+    """
     asked = np.ascontiguousarray(queries, np.float32)
     best = np.full((len(queries), 0), np.inf, np.float32)
     rows = np.zeros((len(queries), 0), np.int64)
-    step = max(1, _VALUES // embeddings.shape[1])
+    step = max(1, values_at_once // embeddings.shape[1])
     for start in range(0, len(embeddings), step):
         part = np.arange(start, min(start + step, len(embeddings)))
         if eligible is not None:

@@ -9,14 +9,13 @@ from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
 from objdisc.clustering.kmeans import (
-    Distance,
     centroids_of,
     kmeans,
     kmeans_plus_plus,
-    nearest,
     soft_assignments,
     split_largest,
 )
+from objdisc.clustering.neighbors import Distance, nearest_centroid
 
 
 def blobs(centers: int = 5, spread: float = 1.0) -> tuple[Tensor, Tensor]:
@@ -90,11 +89,10 @@ def test_seeds_are_drawn_by_squared_distance() -> None:
     assert with_far_point > 0.97
 
 
-def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_change_nothing() -> None:
     points, _ = blobs()
-    whole = nearest(points, points[:5])
-    monkeypatch.setattr("objdisc.clustering.kmeans._CHUNK", 7)
-    chunked = nearest(points, points[:5])
+    whole = nearest_centroid(points, points[:5])
+    chunked = nearest_centroid(points, points[:5], points_at_once=7)
     assert torch.equal(whole[0], chunked[0])
     assert torch.equal(whole[1], chunked[1])
 
@@ -106,7 +104,7 @@ def unit_blobs() -> Tensor:
 @pytest.mark.parametrize("distance", ["products", "cosine"])
 def test_products_find_the_same_nearest_as_differences_on_unit_vectors(distance: Distance) -> None:
     points = unit_blobs()
-    exact, quick = nearest(points, points[:9]), nearest(points, points[:9], distance)
+    exact, quick = nearest_centroid(points, points[:9]), nearest_centroid(points, points[:9], distance)
     assert torch.equal(exact[0], quick[0])
     torch.testing.assert_close(exact[1], quick[1], rtol=1e-4, atol=1e-5)
 
@@ -132,7 +130,7 @@ def test_soft_assignments_are_probabilities_and_the_nearest_is_the_likeliest() -
     points, _ = blobs()
     soft = soft_assignments(points, points[:5])
     torch.testing.assert_close(soft.sum(1), torch.ones(len(points)))
-    assert torch.equal(soft.argmax(1), nearest(points, points[:5])[0])
+    assert torch.equal(soft.argmax(1), nearest_centroid(points, points[:5])[0])
     assert torch.isfinite(soft_assignments(torch.zeros(3, 2), torch.zeros(4, 2))).all()
 
 

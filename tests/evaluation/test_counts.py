@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.cityscapes import Cityscapes
-from objdisc.datasets.grouping import Reading
+from objdisc.datasets.grouping import DataOptions
 from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.evaluation.counts import patch_labels, write_counts
 from objdisc.evaluation.metrics import cluster_metrics
@@ -79,7 +79,7 @@ def test_background_patches_and_foreign_images_have_no_class(label_city: Path) -
 
 
 def test_a_patch_of_pixels_that_no_group_holds_has_no_class(label_city: Path) -> None:
-    dataset = Cityscapes(label_city, "val").with_reading(Reading(classes={"vehicle": [26, 27, 28]}))
+    dataset = Cityscapes(label_city, "val").with_options(DataOptions(classes={"vehicle": [26, 27, 28]}))
     truth = dataset.read_labels(dataset.samples[0])
     assert truth is not None
     regions = [Region((8 * x, 8 * y, 8, 8), 64) for y in range(6) for x in range(12)]  # one block of one id each

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import accuracy_score, confusion_matrix, jaccard_score
 
-from objdisc.datasets import LabelMaps, Reading, open_dataset
+from objdisc.datasets import DataOptions, LabelMaps, open_dataset
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.evaluation.matching import hungarian_mapping, labelled_share, majority_mapping
 from objdisc.evaluation.pixelcounts import PixelCounts, count_pixels
@@ -148,7 +148,7 @@ def folder(tmp_path: Path) -> LabelMaps:
             path.parent.mkdir(exist_ok=True)
             labels = np.where(np.arange(48).reshape(6, 8) < number, 2, 1).astype(np.uint8)
             cv2.imwrite(str(path), labels)
-    dataset = open_dataset(tmp_path, "", reading=Reading(classes={"a": [1], "b": [2]}))
+    dataset = open_dataset(tmp_path, "", options=DataOptions(classes={"a": [1], "b": [2]}))
     assert isinstance(dataset, LabelMaps)
     return dataset
 
@@ -195,8 +195,8 @@ def test_the_largest_of_three_classes_covers_six_tenths_of_camvid() -> None:
     root = Path("data/camvid")
     if not root.is_dir():
         pytest.skip(f"{root} is absent; see data/README.md")
-    reading = Reading(classes={"sky": [23], "ground": [7, 8], "plants": [21]})
-    dataset = open_dataset(root, "val", reading=reading)
+    reading = DataOptions(classes={"sky": [23], "ground": [7, 8], "plants": [21]})
+    dataset = open_dataset(root, "val", options=reading)
     answers = (
         SegmentationMap(sample.name, np.zeros(size, np.int16), np.ones(size, np.float32))
         for sample in dataset.samples

@@ -11,12 +11,14 @@ from pycocotools import mask as coco_mask
 
 from objdisc.io.files import write_image
 from objdisc.io.run import Run
-from objdisc.report.gallery import ReportData
+from objdisc.report.gallery import ReportData, write_report
 from objdisc.retrieval import rank
 from objdisc.types import Patch, Region
 
+from ..support.report_page import Opener
+
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 # Number of patches, names of frames
 PatchMaker = Callable[[int, Sequence[str]], list[Patch]]
@@ -24,6 +26,7 @@ PatchMaker = Callable[[int, Sequence[str]], list[Patch]]
 IDENTITY = "0123456789abcdef" * 2
 FRAMES = ["street 1", "straße/ä 2", 'a "quoted" <script>alert(1)</script> name', "it's & more"]
 HEIGHT, WIDTH = 120, 200  # pixels of a frame
+PATIENCE = 120_000  # milliseconds: machines that run tests do other things too
 _FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
@@ -100,3 +103,29 @@ def browser() -> Iterator["Browser"]:
         browser = playwright.chromium.launch(executable_path=path, args=_FLAGS.split())
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def open_page(browser: "Browser", run: Run) -> Iterator[Opener]:
+    """Give a function that opens the report; at the end nothing may have failed, and no request have left the page."""
+    complaints: list[str] = []
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
+
+    def opened(data: ReportData | None = None, **settings: Any) -> "Page":
+        if data is not None:
+            write_report(run, data, [])
+        page = browser.new_page(**settings) if settings else context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("console", lambda message: complaints.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+        page.on("request", lambda request: None if _stays(request.url) else complaints.append(request.url))
+        page.goto(run.report.as_uri())
+        return page
+
+    def _stays(url: str) -> bool:
+        return url.startswith(("data:", "blob:")) or url.split("#")[0] == run.report.as_uri()
+
+    yield opened
+    context.close()
+    assert complaints == []

@@ -36,3 +36,12 @@ def test_background_and_empty_clusters_count_for_nothing() -> None:
 def test_a_single_cluster_has_no_neighbour() -> None:
     assert nearest_clusters(np.ones((3, 2), np.float32), np.zeros(3, np.int64), 1) == [None]
     assert nearest_clusters(np.ones((0, 2), np.float32), np.zeros(0, np.int64), 2) == [None, None]
+
+
+def test_a_cluster_whose_embeddings_are_not_finite_is_nobodys_neighbour() -> None:
+    features = np.array([[0], [np.nan], [5]], np.float32)
+    first, broken, last = nearest_clusters(features, np.arange(3), 3)
+    assert broken is None
+    assert first is not None
+    assert last is not None
+    assert (first.cluster, last.cluster) == (2, 0)

@@ -38,6 +38,11 @@ def test_distances_are_to_the_nearest_center(fitted: tuple[np.ndarray, np.ndarra
     )
 
 
+def test_without_any_center_everything_is_far() -> None:
+    centers = Centers(np.full((2, 3), np.nan, np.float32), np.zeros(0, np.float32), np.zeros(0, np.int32), "hash")
+    assert centers.to_nearest(np.ones((4, 3), np.float32)).tolist() == [np.inf] * 4
+
+
 def test_the_threshold_leaves_out_the_share_that_was_asked_for(fitted: tuple[np.ndarray, np.ndarray, Centers]) -> None:
     _, _, centers = fitted
     assert np.mean(centers.distances > centers.threshold(0.9)) == pytest.approx(0.1, abs=0.002)

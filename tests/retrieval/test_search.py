@@ -3,14 +3,14 @@
 import logging
 import sys
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from objdisc.retrieval import search
-from objdisc.retrieval.search import nearest_rows, squared_lengths_of
+from objdisc.retrieval.search import nearest_rows
 
 Points = NDArray[np.float32]
 
@@ -18,6 +18,21 @@ Points = NDArray[np.float32]
 def points(rows: int, columns: int, seed: int = 0, *, unit: bool = False) -> Points:
     found = np.random.default_rng(seed).normal(size=(rows, columns))
     return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True) if unit else found, np.float32)
+
+
+class Watched(np.ndarray[tuple[int, int], np.dtype[np.float32]]):
+    """Rows that remember the length of each block that was taken of them."""
+
+    blocks: list[int]
+
+    def __array_finalize__(self, whole: object) -> None:
+        self.blocks = getattr(whole, "blocks", [])
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        if isinstance(key, slice):
+            self.blocks.append(len(found))
+        return found
 
 
 def oracle(embeddings: Points, queries: Points, top: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -29,13 +44,10 @@ def oracle(embeddings: Points, queries: Points, top: int) -> tuple[NDArray[np.fl
 @pytest.mark.parametrize("unit", [True, False])
 @pytest.mark.parametrize("num_queries", [1, 7])
 @pytest.mark.parametrize("values", [1 << 25, 900])
-def test_it_agrees_with_scikit_learn(
-    monkeypatch: pytest.MonkeyPatch, unit: bool, num_queries: int, values: int
-) -> None:
-    monkeypatch.setattr(search, "_VALUES", values)  # 900: 100 rows a chunk
+def test_it_agrees_with_scikit_learn(unit: bool, num_queries: int, values: int) -> None:
     embeddings, queries = points(2345, 9, unit=unit), points(num_queries, 9, seed=1, unit=unit)
     distances, rows = oracle(embeddings, queries, 40)
-    found = nearest_rows(embeddings, queries, 40)
+    found = nearest_rows(embeddings, queries, 40, values_at_once=values)  # 900: 100 rows a chunk
     np.testing.assert_array_equal(found.rows, rows)
     np.testing.assert_allclose(found.distances, distances, rtol=1e-6)
 
@@ -73,36 +85,20 @@ def test_equal_distances_come_in_the_order_of_the_rows() -> None:
     assert found.rows[0].tolist() == list(range(10, 20))
 
 
-def test_memory_mapped_rows_are_searched_in_chunks(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_mapped_rows_are_searched_in_chunks(tmp_path: object) -> None:
     embeddings = points(5000, 16)
     np.save(f"{tmp_path}/x.npy", embeddings)
-    mapped = np.load(f"{tmp_path}/x.npy", mmap_mode="r")
-    sizes: list[int] = []
-    original = search._nearness
-
-    def noted(queries: Points, rows: Points, *others: object) -> object:
-        sizes.append(rows.size)
-        return original(queries, rows, *others)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(search, "_nearness", noted)
-    monkeypatch.setattr(search, "_VALUES", 1600)
-    np.testing.assert_array_equal(
-        nearest_rows(mapped, embeddings[:2], 3).rows, oracle(embeddings, embeddings[:2], 3)[1]
-    )
-    assert max(sizes) == 1600
+    mapped = np.load(f"{tmp_path}/x.npy", mmap_mode="r").view(Watched)
+    found = nearest_rows(mapped, embeddings[:2], 3, values_at_once=1600)
+    np.testing.assert_array_equal(found.rows, oracle(embeddings, embeddings[:2], 3)[1])
+    assert max(mapped.blocks) == 100
 
 
-def test_many_queries_bound_the_scores_of_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "_SCORES", 1000)
-    embeddings, queries = points(500, 4), points(100, 4, seed=1)
-    np.testing.assert_array_equal(nearest_rows(embeddings, queries, 5).rows, oracle(embeddings, queries, 5)[1])
-
-
-def test_squared_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "_VALUES", 30)
-    embeddings = points(101, 3)
-    np.testing.assert_allclose(squared_lengths_of(embeddings), np.linalg.norm(embeddings, axis=1) ** 2, rtol=1e-5)
-    assert squared_lengths_of(embeddings[:0]).shape == (0,)
+def test_many_queries_bound_the_scores_of_a_chunk() -> None:
+    embeddings, queries = points(1000, 4), points(5000, 4, seed=1)
+    watched = embeddings.view(Watched)
+    np.testing.assert_array_equal(nearest_rows(watched, queries, 5).rows, oracle(embeddings, queries, 5)[1])
+    assert 5000 * max(watched.blocks) <= 2**22 < 5000 * 1000
 
 
 def test_without_faiss_torch_searches_and_says_so(
@@ -128,13 +124,12 @@ def test_beyond_the_bound_faiss_is_asked_chunk_by_chunk(monkeypatch: pytest.Monk
         return np.square(distances).astype(np.float32), places
 
     monkeypatch.setitem(sys.modules, "faiss", SimpleNamespace(knn=knn))
-    monkeypatch.setattr(search, "_VALUES", 1500)
     embeddings, queries = points(1000, 5), points(4, 5, seed=1)
-    found = nearest_rows(embeddings, queries, 30, faiss_from=999)
+    found = nearest_rows(embeddings, queries, 30, faiss_from=999, values_at_once=1500)
     np.testing.assert_array_equal(found.rows, oracle(embeddings, queries, 30)[1])
     assert calls == [300, 300, 300, 100]
     eligible = np.arange(1000) % 3 == 0
-    found = nearest_rows(embeddings, queries, 30, eligible=eligible, faiss_from=999)
+    found = nearest_rows(embeddings, queries, 30, eligible=eligible, faiss_from=999, values_at_once=1500)
     np.testing.assert_array_equal(found.rows, 3 * oracle(embeddings[eligible], queries, 30)[1])
 
 
