@@ -1,4 +1,4 @@
-"""Data sets: opening a folder as what its layout says it is."""
+"""Data sets, one layout a module: opening a folder as the first layout of ``LAYOUTS`` that recognises it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from objdisc.datasets.base import ImageDataset
 from objdisc.datasets.cityscapes import Cityscapes
 from objdisc.datasets.cocostuff import CocoStuff
-from objdisc.datasets.grouping import Reading
+from objdisc.datasets.grouping import DataOptions
 from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.datasets.labelmaps import LabelMaps
 from objdisc.datasets.potsdam import Potsdam
@@ -16,11 +16,11 @@ from objdisc.io.paths import is_text
 __all__ = [
     "Cityscapes",
     "CocoStuff",
+    "DataOptions",
     "ImageDataset",
     "ImageFolder",
     "LabelMaps",
     "Potsdam",
-    "Reading",
     "available_splits",
     "open_dataset",
 ]
@@ -30,35 +30,34 @@ LAYOUTS: tuple[type[ImageDataset], ...] = (Cityscapes, CocoStuff, Potsdam, Label
 
 
 def open_dataset(
-    path: Path, split: str, foreground: Sequence[str] | None = None, reading: Reading | None = None
+    path: Path, split: str, foreground: Sequence[str] | None = None, options: DataOptions | None = None
 ) -> ImageDataset:
     """Open one split of a folder as what its layout says it is.
 
-    A folder is in Cityscapes layout if it holds ``leftImg8bit/``, COCO-Stuff if ``images/train2017/`` (or val),
-    Potsdam if ``4_Ortho_RGBIR/``, a folder with label maps if ``images/`` and ``labels/``; else a folder of images.
+    Each layout's ``recognises`` says what such a folder holds; any folder is at least a folder of images.
 
     Args:
         path: The data set's folder.
         split: Name of the split. A folder of images that has no split subfolders is taken whole; the result's
             ``split`` is then ``""``.
-        foreground: Classes that are objects, by name. None: the eight moving classes of Cityscapes, the things of
-            COCO-Stuff; unknown for the others.
-        reading: Groups of classes, scale, and which images are left out; None for the data set as it is.
+        foreground: Classes that are objects, by name. None: those that the layout's constructor takes for such, which
+            are the eight moving classes of Cityscapes and the things of COCO-Stuff; unknown for the others.
+        options: Groups of classes, scale, and which images are left out; None for the data set as it is.
 
     Returns:
         The data set, with at least one sample.
 
     Raises:
-        UsageError: The folder is missing, the split is missing or empty, a foreground name is unknown, or ``reading``
+        UsageError: The folder is missing, the split is missing or empty, a foreground name is unknown, or ``options``
             does not fit the data set.
     """
     _check_folder(path)
     _check_text(path.absolute())
-    dataset = layout_of(path).open(path, split, foreground, reading or Reading())
+    dataset = layout_of(path).open(path, split, foreground, options or DataOptions())
     for sample in dataset.samples:
         if not sample.name.isascii():
             _check_text(sample.image_path)
-    return dataset if reading is None else dataset.with_reading(reading)
+    return dataset if options is None else dataset.with_options(options)
 
 
 def available_splits(path: Path) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.datasets.grouping import IGNORED, Reading, group_ids, ids_among, scale_image, scale_map, scaled_size
+from objdisc.datasets.grouping import IGNORED, DataOptions, group_ids, ids_among, scale_image, scale_map, scaled_size
 from objdisc.datasets.selection import Measures, select_samples
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.imaging.decode import image_size, read_rgb
@@ -33,7 +33,7 @@ class ImageDataset(ABC):
         class_names: Label id to name, all ids; empty without ground truth.
         class_colors: Label id to RGB, 0 to 255; the keys of ``class_names``.
         ignore_ids: Label ids that an evaluation leaves out.
-        reading: Groups of classes and scale, as ``with_reading`` set them.
+        options: Groups of classes and scale, as ``with_options`` set them.
         unlabelled_ids: Label ids that stand for "nobody labelled this pixel"; such pixels are not valid.
         num_channels: C of ``read_image``: 3 for RGB, more for further bands.
     """
@@ -44,7 +44,7 @@ class ImageDataset(ABC):
     class_names: Mapping[int, str]
     class_colors: Mapping[int, tuple[int, int, int]]
     ignore_ids: frozenset[int]
-    reading: Reading = Reading()
+    options: DataOptions = DataOptions()
     unlabelled_ids: frozenset[int] = frozenset()
     num_channels: int = 3
     _masks: bool = True  # False where groups hold every class: then no label map needs to be read for the mask
@@ -61,14 +61,14 @@ class ImageDataset(ABC):
 
     @classmethod
     @abstractmethod
-    def open(cls, path: Path, split: str, foreground: Sequence[str] | None, reading: Reading) -> "ImageDataset":
+    def open(cls, path: Path, split: str, foreground: Sequence[str] | None, options: DataOptions) -> "ImageDataset":
         """Open a split of a folder that is recognised.
 
         Args:
             path: The folder.
             split: Name of the split; not looked at where the folder has none.
             foreground: Classes that are objects, by name; None: those that the layout takes for such.
-            reading: How it will be read; only what decides which labels there are counts here.
+            options: How it will be read; only what decides which labels there are counts here.
 
         Raises:
             UsageError: The split is missing or empty, or a foreground name is unknown.
@@ -89,38 +89,38 @@ class ImageDataset(ABC):
         """Whether a class label is one of the whole image, not of its pixels."""
         return False
 
-    def with_reading(self, reading: Reading) -> Self:
+    def with_options(self, options: DataOptions) -> Self:
         """Return the same data set, read another way: classes grouped, images scaled, unsuitable images left out.
 
         With groups, ``class_names`` become theirs, numbered 0, 1, ... in their order, each in the colour of its first
         id, and ``ignore_ids`` the one id 255 of all other pixels.
 
         Args:
-            reading: How; its ``only``, ``min_side`` and ``min_share`` choose among the samples, which reads every
+            options: How; its ``only``, ``min_side`` and ``min_share`` choose among the samples, which reads every
                 label map where a share is asked for.
 
         Raises:
             UsageError: A group holds an id that the data set lacks, the data set was regrouped already, or no image
                 is left.
         """
-        if self.reading.classes is not None and reading.classes is not None:
+        if self.options.classes is not None and options.classes is not None:
             raise UsageError(f"{self.root}: its classes are grouped already; group the data set's own classes.")
         other = copy.copy(self)
-        other.reading = reading
-        if reading.classes is not None and self.class_names:
-            other._masks = bool(self.unlabelled_ids) or not set(self.class_names) <= set(reading.valid_ids or ())
-            unknown = [label for label in reading.valid_ids or () if label not in self.class_names]
+        other.options = options
+        if options.classes is not None and self.class_names:
+            other._masks = bool(self.unlabelled_ids) or not set(self.class_names) <= set(options.valid_ids or ())
+            unknown = [label for label in options.valid_ids or () if label not in self.class_names]
             if unknown:
                 known = f"{min(self.class_names)} to {max(self.class_names)}"
-                raise UsageError(f"--reading.classes: {self.root} has no label id {unknown[0]}; its ids: {known}.")
-            groups = list(reading.classes.items())
+                raise UsageError(f"--data.classes: {self.root} has no label id {unknown[0]}; its ids: {known}.")
+            groups = list(options.classes.items())
             other.class_names = {number: name for number, (name, _) in enumerate(groups)}
             other.class_colors = {number: self.class_colors[ids[0]] for number, (_, ids) in enumerate(groups)}
             other.ignore_ids = frozenset({IGNORED})
-        if reading.channels is not None:
-            other.num_channels = reading.channels
+        if options.channels is not None:
+            other.num_channels = options.channels
         measures = Measures(other._full_size, other._share, other.label_paths)
-        other.samples = select_samples(self.samples, reading, measures, f"{self.root}, split {self.split!r}")
+        other.samples = select_samples(self.samples, options, measures, f"{self.root}, split {self.split!r}")
         return other
 
     def image_size(self, sample: Sample) -> tuple[int, int]:
@@ -129,10 +129,10 @@ class ImageDataset(ABC):
         Raises:
             UnreadableImageError: The file is missing or not an image.
         """
-        return scaled_size(*self._full_size(sample), self.reading.scale)
+        return scaled_size(*self._full_size(sample), self.options.scale)
 
     def read_image(self, sample: Sample) -> NDArray[np.uint8]:
-        """Decode a sample's image, at ``reading.scale``.
+        """Decode a sample's image, at ``options.scale``.
 
         Returns:
             ``(H, W, C)`` uint8, C = ``num_channels``; the first three are RGB, as ``images.read_rgb`` gives them.
@@ -140,7 +140,7 @@ class ImageDataset(ABC):
         Raises:
             UnreadableImageError: The file is missing, truncated, not an image, or has too few channels.
         """
-        return scale_image(self._decode(sample), self.reading.scale)
+        return scale_image(self._decode(sample), self.options.scale)
 
     def read_window(self, sample: Sample, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
         """Decode a part of an image: a crop of ``read_image``, which large rasters give without reading the rest.
@@ -163,7 +163,7 @@ class ImageDataset(ABC):
     def read_valid(self, sample: Sample) -> NDArray[np.bool_]:
         """Read which pixels take part in training: those of the chosen classes, which of them is not told.
 
-        With ``reading.classes`` these are the pixels of any group, so that things and unlabelled pixels are masked as
+        With ``options.classes`` these are the pixels of any group, so that things and unlabelled pixels are masked as
         in the paper. Without groups they are all but the unlabelled ones; without a label map, all.
 
         Returns:
@@ -176,24 +176,26 @@ class ImageDataset(ABC):
         valid = self._valid_at_full_size(sample)
         if valid is None:
             return np.ones(self.image_size(sample), np.bool_)
-        valid = scale_map(valid, self.reading.scale)
+        valid = scale_map(valid, self.options.scale)
         if not valid.any():
-            wanted = "a labelled pixel" if self.reading.classes is None else ", ".join(self.reading.classes)
+            wanted = "a labelled pixel" if self.options.classes is None else ", ".join(self.options.classes)
             path = next(iter(self.label_paths(sample)), sample.image_path)
             raise UnreadableImageError(path, f"no valid pixel in it: none is {wanted}; leave the image out")
         return valid
 
-    @abstractmethod
     def read_instances(self, sample: Sample) -> NDArray[np.int32] | None:
         """Read the object instances of the chosen foreground classes, without their classes.
 
         Returns:
             ``(H, W)`` int32: 0 where there is no object, instances 1, 2, ... in raster order of their first pixel,
-            so that the numbers tell nothing of the class. None without ground truth.
+            so that the numbers tell nothing of the class. None without ground truth, or where it tells no instances
+            apart, which is so of any data set that does not say otherwise.
 
         Raises:
             UnreadableImageError: The mask cannot be decoded or has another size than its image.
         """
+        del sample
+        return None
 
     def read_instance_runs(self, sample: Sample) -> InstanceRuns | None:
         """Read the same instances as ``read_instances``, by their runs; a data set may have a shorter way to these.
@@ -229,13 +231,13 @@ class ImageDataset(ABC):
 
     def fingerprint(self) -> dict[str, Any]:
         """Return what images and valid pixels depend on beside the files, for cache keys."""
-        return self.reading.fingerprint() | {"num_channels": self.num_channels}
+        return self.options.fingerprint() | {"num_channels": self.num_channels}
 
     def read_labels(self, sample: Sample) -> NDArray[np.uint8] | None:
         """Read the class of each pixel. For the evaluation only: training code never calls this.
 
         Returns:
-            ``(H, W)`` uint8 label ids, or numbers of ``reading.classes`` with 255 elsewhere, the size of
+            ``(H, W)`` uint8 label ids, or numbers of ``options.classes`` with 255 elsewhere, the size of
             ``read_image``; None without ground truth.
 
         Raises:
@@ -244,9 +246,9 @@ class ImageDataset(ABC):
         labels = self._read_class_ids(sample)
         if labels is None:
             return None
-        if self.reading.classes is not None:
-            labels = group_ids(labels, self.reading.classes)
-        return scale_map(labels, self.reading.scale)
+        if self.options.classes is not None:
+            labels = group_ids(labels, self.options.classes)
+        return scale_map(labels, self.options.scale)
 
     @abstractmethod
     def _read_class_ids(self, sample: Sample) -> NDArray[np.uint8] | None:
@@ -256,14 +258,14 @@ class ImageDataset(ABC):
         """Decode the image at full size to ``(H, W, C)``."""
         if self.num_channels == _RGB:
             return read_rgb(sample.image_path)
-        return read_bands(sample.image_path, self.num_channels, "--reading.channels")
+        return read_bands(sample.image_path, self.num_channels, "--data.channels")
 
     def _full_size(self, sample: Sample) -> tuple[int, int]:
         """Return ``(height, width)`` of ``_decode``'s answer in pixels, without decoding where possible."""
         return image_size(sample.image_path) if self.num_channels == _RGB else raster_size(sample.image_path)
 
     def _valid_at_full_size(self, sample: Sample) -> NDArray[np.bool_] | None:
-        ids = self.reading.valid_ids
+        ids = self.options.valid_ids
         if not self._masks or (ids is None and not self.unlabelled_ids):
             return None
         labels = self._read_class_ids(sample)

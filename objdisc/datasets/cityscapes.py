@@ -8,9 +8,10 @@ import numpy as np
 from cityscapesscripts.helpers.labels import labels as cityscapes_labels
 from numpy.typing import NDArray
 
-from objdisc.datasets.base import ImageDataset
-from objdisc.datasets.grouping import Reading, ids_among, scale_map
-from objdisc.datasets.maps import read_label_map, read_map_of
+from objdisc.datasets.grouping import scale_map
+from objdisc.datasets.listing import SPLITS, find_root, maps_by_name, samples_of
+from objdisc.datasets.maps import read_map_of
+from objdisc.datasets.segmentation import SegmentationDataset
 from objdisc.errors import UsageError
 from objdisc.imaging.decode import list_images
 from objdisc.imaging.runs import InstanceRuns, find_runs
@@ -27,10 +28,9 @@ MOVING_CLASSES = ("person", "rider", "car", "truck", "bus", "train", "motorcycle
 _IMAGES, _GROUND_TRUTH = "leftImg8bit", "gtFine"
 _IMAGE_END = "_leftImg8bit"
 _INSTANCE_BASE = 1000  # instanceIds: class id * 1000 + number; a bare class id is stuff or a group
-_SPLIT_ORDER = ("train", "val", "test")
 
 
-class Cityscapes(ImageDataset):
+class Cityscapes(SegmentationDataset):
     """One split of a folder in Cityscapes layout.
 
     Layout (``png`` may be ``jpg`` or ``jpeg`` for the images)::
@@ -51,6 +51,10 @@ class Cityscapes(ImageDataset):
         UsageError: Folder, split or city missing, no image in it, or an unknown class name.
     """
 
+    title = "Cityscapes"
+    foreground: tuple[str, ...]
+    ignore_ids = IGNORED_IDS
+
     def __init__(
         self,
         root: Path,
@@ -58,88 +62,56 @@ class Cityscapes(ImageDataset):
         foreground: Sequence[str] = MOVING_CLASSES,
         cities: Sequence[str] | None = None,
     ) -> None:
-        found = find_cityscapes_root(root)
+        found = _find_root(root)
         if found is None:
             raise UsageError(
                 f"{root}: no {_IMAGES}/ folder there; give the folder that holds {_IMAGES}/ and {_GROUND_TRUTH}/"
             )
-        self.root = found
-        self.split = split
-        self.foreground = tuple(foreground)
-        self._foreground_ids = _ids_of(self.foreground)
+        images = _find_images(found, split, cities)
+        labels, self._instance_maps = _find_maps(found, split)
+        super().__init__(found, split, images, labels, LABEL_NAMES, LABEL_COLORS, foreground)
         self._instance_ids = np.zeros(1 << 16, np.bool_)  # whether an id of 16 bits is an instance of these
         for class_id in self._foreground_ids:
             self._instance_ids[class_id * _INSTANCE_BASE : (class_id + 1) * _INSTANCE_BASE] = True
-        self.samples = _find_samples(found, split, cities)
-        self._ground_truth = _find_ground_truth(found, split)
-        self._has_ground_truth = any(self._map_path(sample, "labelIds") is not None for sample in self.samples)
-        self.class_names = LABEL_NAMES if self._has_ground_truth else {}
-        self.class_colors = LABEL_COLORS if self._has_ground_truth else {}
-        self.ignore_ids = IGNORED_IDS
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Whether the folder, or its only child, holds ``leftImg8bit/``."""
-        return find_cityscapes_root(path) is not None
+        return _find_root(path) is not None
 
     @classmethod
     def splits_of(cls, path: Path) -> tuple[str, ...]:
         """Return the splits with images: train, val, test, then any others."""
-        return cityscapes_splits(find_cityscapes_root(path) or path)
-
-    @classmethod
-    def open(cls, path: Path, split: str, foreground: Sequence[str] | None, reading: Reading) -> ImageDataset:
-        """Open a split, as ``ImageDataset`` describes."""
-        return cls(path, split, MOVING_CLASSES if foreground is None else foreground)
-
-    @property
-    def has_ground_truth(self) -> bool:
-        """Whether any sample has a labelIds map."""
-        return self._has_ground_truth
+        folders = sorted(folder for folder in ((_find_root(path) or path) / _IMAGES).iterdir() if folder.is_dir())
+        names = [folder.name for folder in folders if next(_left_images(folder), None) is not None]
+        return tuple(sorted(names, key=lambda name: (name not in SPLITS, *map(name.__ne__, SPLITS), name)))
 
     @property
     def has_instances(self) -> bool:
         """Whether any sample has an instanceIds map."""
-        return any(self._map_path(sample, "instanceIds") is not None for sample in self.samples)
+        return any(sample.name in self._instance_maps for sample in self.samples)
 
     def read_instances(self, sample: Sample) -> NDArray[np.int32] | None:
         """Read the instances of the foreground classes from instanceIds, as ``ImageDataset`` describes.
 
         Ids below 1000 are left out: they are stuff, or groups that the annotators could not separate.
         """
-        path = self._map_path(sample, "instanceIds")
-        if path is None:
-            return None
-        ids: NDArray[np.integer] = scale_map(read_map_of(sample, path), self.reading.scale)
-        return number_instances(ids, self._foreground_ids)
+        ids = self._read_instance_ids(sample)
+        return None if ids is None else number_instances(ids, self._foreground_ids)
 
     def read_instance_runs(self, sample: Sample) -> InstanceRuns | None:
         """Read the runs from instanceIds at once: most of the time of a map of numbers goes into painting it."""
-        path = self._map_path(sample, "instanceIds")
-        if path is None:
-            return None
-        return find_runs(scale_map(read_map_of(sample, path), self.reading.scale), self._instance_ids)
+        ids = self._read_instance_ids(sample)
+        return None if ids is None else find_runs(ids, self._instance_ids)
 
-    def read_foreground(self, sample: Sample) -> NDArray[np.bool_] | None:
-        """Read where labelIds holds any foreground class, as ``ImageDataset`` describes."""
-        labels = self._read_class_ids(sample)
-        return None if labels is None else scale_map(ids_among(labels, self._foreground_ids), self.reading.scale)
-
-    def is_foreground(self, sample: Sample) -> bool | None:
-        """Return None: a street scene is no single object."""
-        return None
-
-    def mask_paths(self, sample: Sample) -> tuple[Path, ...]:
+    def label_paths(self, sample: Sample) -> tuple[Path, ...]:
         """Return the labelIds and instanceIds files that exist."""
-        paths = (self._map_path(sample, "labelIds"), self._map_path(sample, "instanceIds"))
-        return tuple(path for path in paths if path is not None)
+        path = self._instance_maps.get(sample.name)
+        return (*super().label_paths(sample), *(() if path is None else (path,)))
 
-    def _read_class_ids(self, sample: Sample) -> NDArray[np.uint8] | None:
-        path = self._map_path(sample, "labelIds")
-        return None if path is None else read_label_map(sample, path)
-
-    def _map_path(self, sample: Sample, kind: str) -> Path | None:
-        return self._ground_truth.get(f"{sample.name}_{_GROUND_TRUTH}_{kind}")
+    def _read_instance_ids(self, sample: Sample) -> NDArray[np.integer] | None:
+        path = self._instance_maps.get(sample.name)
+        return None if path is None else scale_map(read_map_of(sample, path), self.options.scale)
 
 
 def number_instances(ids: NDArray[np.integer], class_ids: frozenset[int]) -> NDArray[np.int32]:
@@ -167,65 +139,46 @@ def number_instances(ids: NDArray[np.integer], class_ids: frozenset[int]) -> NDA
     return numbers
 
 
-def find_cityscapes_root(path: Path) -> Path | None:
+def _find_root(path: Path) -> Path | None:
     """Find the folder that holds ``leftImg8bit/``: the path, its parent where it is that one, or its only child."""
-    if (path / _IMAGES).is_dir():
-        return path
-    if path.name == _IMAGES and path.is_dir():
-        return path.parent
-    below = [folder.parent for folder in path.glob(f"*/{_IMAGES}") if folder.is_dir()]
-    return below[0] if len(below) == 1 else None
-
-
-def cityscapes_splits(root: Path) -> tuple[str, ...]:
-    """Return the splits below ``root/leftImg8bit`` that hold an image: train, val, test first, then any others."""
-    folders = sorted(folder for folder in (root / _IMAGES).iterdir() if folder.is_dir())
-    names = [folder.name for folder in folders if next(_left_images(folder), None) is not None]
-    return tuple(sorted(names, key=lambda name: (name not in _SPLIT_ORDER, *map(name.__ne__, _SPLIT_ORDER), name)))
-
-
-def _ids_of(names: Sequence[str]) -> frozenset[int]:
-    unknown = [name for name in names if name not in LABEL_IDS]
-    if unknown or not names:
-        raise UsageError(f"foreground: {', '.join(unknown) or 'empty'}; Cityscapes classes are {', '.join(LABEL_IDS)}")
-    return frozenset(LABEL_IDS[name] for name in names)
+    is_images = path.name == _IMAGES and path.is_dir() and not (path / _IMAGES).is_dir()
+    return path.parent if is_images else find_root(path, f"{_IMAGES}/")
 
 
 def _left_images(folder: Path) -> "filter[Path]":
     return filter(lambda path: path.stem.endswith(_IMAGE_END), list_images(folder))
 
 
-def _find_samples(root: Path, split: str, cities: Sequence[str] | None) -> tuple[Sample, ...]:
+def _find_images(root: Path, split: str, cities: Sequence[str] | None) -> dict[str, Path]:
     folder = root / _IMAGES / split
     if not split or not folder.is_dir():
-        there = ", ".join(cityscapes_splits(root)) or "none"
+        there = ", ".join(Cityscapes.splits_of(root)) or "none"
         raise UsageError(f"{folder}: no such split; splits with images: {there} (--split)")
-    samples: dict[str, Sample] = {}
     # Sorted by suffix too: where a frame is there both as .jpg and .png, the lossless .png comes last and stays.
-    for path in sorted(_left_images(folder)):
-        below = path.relative_to(folder)
-        name = below.as_posix().removesuffix(path.suffix).removesuffix(_IMAGE_END)
-        city = below.parts[0] if len(below.parts) > 1 else ""
-        samples[name] = Sample(name, path, split, city)
-    if not samples:
+    paths = sorted(_left_images(folder))
+    names = (path.relative_to(folder).as_posix().removesuffix(path.suffix).removesuffix(_IMAGE_END) for path in paths)
+    images = dict(zip(names, paths, strict=True))
+    if not images:
         raise UsageError(
             f"{folder}: no image named *{_IMAGE_END}.png or .jpg in it; check the path or choose another --split"
         )
-    if cities is not None:
-        known = sorted({sample.city for sample in samples.values()})
-        missing = [city for city in cities if city not in known]
-        if missing or not cities:
-            raise UsageError(f"{folder}: no city {', '.join(missing) or 'was named'}; cities there: {', '.join(known)}")
-        samples = {name: sample for name, sample in samples.items() if sample.city in cities}
-    return tuple(samples[name] for name in sorted(samples))
+    if cities is None:
+        return images
+    samples = samples_of(images, split)
+    known = sorted({sample.city for sample in samples})
+    missing = [city for city in cities if city not in known]
+    if missing or not cities:
+        raise UsageError(f"{folder}: no city {', '.join(missing) or 'was named'}; cities there: {', '.join(known)}")
+    return {sample.name: sample.image_path for sample in samples if sample.city in cities}
 
 
-def _find_ground_truth(root: Path, split: str) -> dict[str, Path]:
-    """Map ``<city>/<frame>_gtFine_<kind>`` to its file, listing each folder once instead of probing every name."""
+def _find_maps(root: Path, split: str) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Find the labelIds and the instanceIds maps of a split, each by the name of its image."""
     # The zip files of cityscapes-dataset.com, unpacked each into its own folder, put the two trees side by side.
-    for top in (root / _GROUND_TRUTH, root.parent / "gtFine_trainvaltest" / _GROUND_TRUTH):
-        folder = top / split
-        if folder.is_dir():
-            maps = (path for path in list_images(folder) if path.suffix.lower() == ".png")
-            return {path.relative_to(folder).with_suffix("").as_posix(): path for path in maps}
-    return {}
+    tops = (root / _GROUND_TRUTH, root.parent / "gtFine_trainvaltest" / _GROUND_TRUTH)
+    found = next((maps_by_name(top / split) for top in tops if (top / split).is_dir()), {})
+    labels, instances = (
+        {name.removesuffix(end): path for name, path in found.items() if name.endswith(end)}
+        for end in (f"_{_GROUND_TRUTH}_labelIds", f"_{_GROUND_TRUTH}_instanceIds")
+    )
+    return labels, instances

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.datasets.base import ImageDataset
-from objdisc.datasets.grouping import IGNORED, Reading, ids_among, scale_map
+from objdisc.datasets.grouping import IGNORED
+from objdisc.datasets.listing import find_root, maps_by_name
 from objdisc.datasets.maps import read_label_map
+from objdisc.datasets.segmentation import SegmentationDataset
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.imaging.colors import even_hues
 from objdisc.imaging.decode import list_images
@@ -75,12 +76,13 @@ CLASS_NAMES: Mapping[int, str] = dict(enumerate(COARSE_NAMES))
 CLASS_COLORS = even_hues(len(COARSE_NAMES))
 
 _FOLDERS = {"train": "train2017", "val": "val2017"}
+_PHOTOS = "*.jpg"  # maps lie in folders of the same names; they are PNG
 _MAPS = ("annotations", "stuffthingmaps_trainval2017", "annotations/stuffthingmaps_trainval2017", "stuffthingmaps")
 _COARSE_TABLE = np.full(256, IGNORED, np.uint8)
 _COARSE_TABLE[:NUM_FINE] = COARSE_IDS
 
 
-class CocoStuff(ImageDataset):
+class CocoStuff(SegmentationDataset):
     """One split of COCO 2017 with the maps of ``stuffthingmaps_trainval2017.zip``.
 
     Layout (as the data set's page unpacks it; ``images/`` may be missing around the image folders, and the maps may
@@ -90,8 +92,8 @@ class CocoStuff(ImageDataset):
         annotations/train2017/000000000009.png   fine ids 0 to 181, 255 unlabelled
 
     Labels are read as the 27 coarse classes of the label hierarchy, 0 to 11 things, 12 to 26 stuff; 255 is unlabelled.
-    The 15 stuff classes, or sky, plants and ground alone, are groups of these (``Reading.classes``), which also mask
-    things and unlabelled pixels.
+    The 15 stuff classes, or sky, plants and ground alone, are groups of these (``DataOptions.classes``), which also
+    mask things and unlabelled pixels.
 
     Args:
         root: The folder that holds ``images/`` and ``annotations/``, or its parent.
@@ -102,65 +104,32 @@ class CocoStuff(ImageDataset):
         UsageError: Folder or split missing, or an unknown class name.
     """
 
+    title = "COCO-Stuff"
+    unlabelled_ids = ignore_ids = frozenset({IGNORED})
+
     def __init__(self, root: Path, split: str = "train", foreground: Sequence[str] = THINGS) -> None:
-        found = find_coco_root(root)
+        found = _find_root(root)
         if found is None:
             raise UsageError(
                 f"{root}: no images/train2017/ or images/val2017/ there; give the folder that holds images/"
             )
-        self.root = found
-        self.split = split
-        self.foreground = tuple(foreground)
-        self._foreground_ids = _ids_of(self.foreground)
-        self.samples = _find_samples(found, split)
-        self._maps = _find_maps(found, split)
-        self._has_ground_truth = any(sample.name in self._maps for sample in self.samples)
-        self.class_names = CLASS_NAMES if self._has_ground_truth else {}
-        self.class_colors = CLASS_COLORS if self._has_ground_truth else {}
-        self.unlabelled_ids = self.ignore_ids = frozenset({IGNORED})
+        folder = _image_folders(found).get(split.removesuffix("2017"))
+        paths = [] if folder is None else [path for path in list_images(folder) if path.parent == folder]
+        maps = {} if folder is None else _find_maps(found, folder.name)
+        images = {path.stem: path for path in paths}
+        super().__init__(found, split, images, maps, CLASS_NAMES, CLASS_COLORS, foreground)
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Whether the folder, or its only such child, holds ``images/train2017/`` (or val)."""
-        return find_coco_root(path) is not None
+        return _find_root(path) is not None
 
     @classmethod
     def splits_of(cls, path: Path) -> tuple[str, ...]:
         """Return which of train and val have images."""
-        return coco_splits(find_coco_root(path) or path)
+        return tuple(_image_folders(_find_root(path) or path))
 
-    @classmethod
-    def open(cls, path: Path, split: str, foreground: Sequence[str] | None, reading: Reading) -> ImageDataset:
-        """Open a split, as ``ImageDataset`` describes."""
-        return cls(path, split, THINGS if foreground is None else foreground)
-
-    @property
-    def has_ground_truth(self) -> bool:
-        """Whether any image has a map."""
-        return self._has_ground_truth
-
-    def read_instances(self, sample: Sample) -> NDArray[np.int32] | None:
-        """Return None: the maps tell no instances apart."""
-        return None
-
-    def read_foreground(self, sample: Sample) -> NDArray[np.bool_] | None:
-        """Read where the map holds a foreground class, as ``ImageDataset`` describes."""
-        labels = self._read_class_ids(sample)
-        return None if labels is None else scale_map(ids_among(labels, self._foreground_ids), self.reading.scale)
-
-    def is_foreground(self, sample: Sample) -> bool | None:
-        """Return None: a photograph is no single object."""
-        return None
-
-    def mask_paths(self, sample: Sample) -> tuple[Path, ...]:
-        """Return the map, where there is one."""
-        path = self._maps.get(sample.name)
-        return () if path is None else (path,)
-
-    def _read_class_ids(self, sample: Sample) -> NDArray[np.uint8] | None:
-        path = self._maps.get(sample.name)
-        if path is None:
-            return None
+    def _decode_labels(self, sample: Sample, path: Path) -> NDArray[np.uint8]:
         fine = read_label_map(sample, path)
         unknown = fine[(fine >= NUM_FINE) & (fine != IGNORED)]
         if unknown.size:
@@ -170,48 +139,21 @@ class CocoStuff(ImageDataset):
         return _COARSE_TABLE[fine]
 
 
-def find_coco_root(path: Path) -> Path | None:
+def _find_root(path: Path) -> Path | None:
     """Find the folder that holds ``images/train2017`` or ``train2017`` (or val): the path, or its only such child."""
-    if _image_folders(path):
-        return path
-    below = [folder for folder in sorted(path.glob("*")) if folder.is_dir() and _image_folders(folder)]
-    return below[0] if len(below) == 1 else None
-
-
-def coco_splits(root: Path) -> tuple[str, ...]:
-    """Return which of ``train`` and ``val`` have a folder of images."""
-    return tuple(_image_folders(root))
+    return find_root(path, *(f"{above}{name}/{_PHOTOS}" for name in _FOLDERS.values() for above in ("images/", "")))
 
 
 def _image_folders(root: Path) -> dict[str, Path]:
     found = {}
     for split, name in _FOLDERS.items():
         folders = (root / "images" / name, root / name)
-        # Maps lie in folders of the same names; they are PNG
-        folder = next((folder for folder in folders if next(folder.glob("*.jpg"), None) is not None), None)
+        folder = next((folder for folder in folders if next(folder.glob(_PHOTOS), None) is not None), None)
         if folder is not None:
             found[split] = folder
     return found
 
 
-def _find_samples(root: Path, split: str) -> tuple[Sample, ...]:
-    folder = _image_folders(root).get(split.removesuffix("2017"))
-    if folder is None:
-        raise UsageError(f"{root}: no split {split!r}; splits with images: {', '.join(coco_splits(root))} (--split)")
-    paths = {path.stem: path for path in list_images(folder) if path.parent == folder}
-    return tuple(Sample(name, paths[name], split) for name in sorted(paths))
-
-
-def _find_maps(root: Path, split: str) -> dict[str, Path]:
-    """Map each image's name to its map, listing one folder instead of probing 118,000 names."""
-    name = _FOLDERS[split.removesuffix("2017")]
-    folders = [folder for maps in _MAPS if (folder := root / maps / name).is_dir()]
-    return {path.stem: path for path in list_images(folders[0]) if path.suffix == ".png"} if folders else {}
-
-
-def _ids_of(names: Sequence[str]) -> frozenset[int]:
-    known = {name: label for label, name in CLASS_NAMES.items()}
-    unknown = [name for name in names if name not in known]
-    if unknown or not names:
-        raise UsageError(f"foreground: {', '.join(unknown) or 'empty'}; COCO-Stuff classes are {', '.join(known)}")
-    return frozenset(known[name] for name in names)
+def _find_maps(root: Path, name: str) -> dict[str, Path]:
+    folders = (root / maps / name for maps in _MAPS)
+    return next((maps_by_name(folder) for folder in folders if folder.is_dir()), {})

@@ -16,7 +16,7 @@ IGNORED = 255  # label id of every pixel that no group holds
 
 
 @dataclass(frozen=True)
-class Reading:
+class DataOptions:
     """How the pixels of a data set are read.
 
     Attributes:
@@ -49,12 +49,12 @@ class Reading:
                 outside 0 to 255.
         """
         if not 0 < self.scale <= 8:
-            raise UsageError(f"--reading.scale {self.scale}: give a factor above 0 and at most 8, such as 0.5.")
+            raise UsageError(f"--data.scale {self.scale}: give a factor above 0 and at most 8, such as 0.5.")
         if self.channels is not None and self.channels < 1:
-            raise UsageError(f"--reading.channels {self.channels}: give the number of bands to read, at least 1.")
+            raise UsageError(f"--data.channels {self.channels}: give the number of bands to read, at least 1.")
         if self.min_side < 0 or not 0 <= self.min_share <= 1:
             raise UsageError(
-                f"--reading.min-side {self.min_side}, --reading.min-share {self.min_share}: "
+                f"--data.min-side {self.min_side}, --data.min-share {self.min_share}: "
                 "give pixels of at least 0 and a share from 0 to 1."
             )
         if self.classes is not None:
@@ -65,9 +65,9 @@ class Reading:
         """All grouped label ids, sorted, so that nothing of the grouping is left; None without groups."""
         return None if self.classes is None else tuple(sorted(label for ids in self.classes.values() for label in ids))
 
-    def of_any_images(self) -> "Reading":
+    def of_any_images(self) -> "DataOptions":
         """Return what holds for other images too: scale and bands, without classes and without a choice of images."""
-        return Reading(scale=self.scale, channels=self.channels)
+        return DataOptions(scale=self.scale, channels=self.channels)
 
     def fingerprint(self) -> dict[str, Any]:
         """Return what images and valid pixels depend on, for cache keys: no class, no order."""
@@ -81,17 +81,17 @@ def check_groups(classes: Mapping[str, Sequence[int]]) -> None:
         UsageError: They are not so.
     """
     if not classes:
-        raise UsageError("--reading.classes is empty; name at least one group of label ids, such as {sky: [23]}.")
+        raise UsageError("--data.classes is empty; name at least one group of label ids, such as {sky: [23]}.")
     owner: dict[int, str] = {}
     for name, ids in classes.items():
         if not ids:
-            raise UsageError(f"--reading.classes: group {name!r} has no label id; give some, or leave it out.")
+            raise UsageError(f"--data.classes: group {name!r} has no label id; give some, or leave it out.")
         for label in ids:
             if not 0 <= label <= IGNORED:
-                raise UsageError(f"--reading.classes: group {name!r} holds {label}; label ids go from 0 to {IGNORED}.")
+                raise UsageError(f"--data.classes: group {name!r} holds {label}; label ids go from 0 to {IGNORED}.")
             if label in owner:
                 raise UsageError(
-                    f"--reading.classes: label id {label} is in {owner[label]!r} and in {name!r}; choose one."
+                    f"--data.classes: label id {label} is in {owner[label]!r} and in {name!r}; choose one."
                 )
             owner[label] = name
 

@@ -1,7 +1,5 @@
 """A folder of images of any size and kind, with or without class subfolders and splits."""
 
-import os
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -9,13 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
-from objdisc.datasets.grouping import Reading
+from objdisc.datasets.grouping import DataOptions
+from objdisc.datasets.listing import images_of_split, samples_of, split_folders
 from objdisc.errors import UsageError
 from objdisc.imaging.colors import even_hues
-from objdisc.imaging.decode import IMAGE_SUFFIXES, image_size, list_images
+from objdisc.imaging.decode import image_size
 from objdisc.types import Sample
-
-SPLIT_FOLDERS = ("train", "val", "test")
 
 _MAX_CLASSES = 256  # label maps are 8 bits
 
@@ -44,13 +41,10 @@ class ImageFolder(ImageDataset):
         foreground: Sequence[str] | None = None,
         labels_from_folders: bool | None = None,
     ) -> None:
-        folder = root / split
-        if not folder.is_dir():
-            there = ", ".join(folder_splits(root)) or "none"
-            raise UsageError(f"{folder}: no such folder; splits below {root}: {there} (--split)")
         self.root = root
         self.split = split
-        self.samples = _find_samples(folder, split)
+        self.samples = samples_of(images_of_split(root, split), split)
+        folder = root / split
         subfolders = _subfolders(root, folder, self.samples)
         self.foreground = None if foreground is None else _check_foreground(folder, foreground, subfolders)
         if labels_from_folders is None:
@@ -71,12 +65,12 @@ class ImageFolder(ImageDataset):
     @classmethod
     def splits_of(cls, path: Path) -> tuple[str, ...]:
         """Return which of train, val and test are subfolders."""
-        return folder_splits(path)
+        return split_folders(path)
 
     @classmethod
-    def open(cls, path: Path, split: str, foreground: Sequence[str] | None, reading: Reading) -> ImageDataset:
+    def open(cls, path: Path, split: str, foreground: Sequence[str] | None, options: DataOptions) -> ImageDataset:
         """Open a split, as ``ImageDataset`` describes."""
-        return cls(path, split if folder_splits(path) else "", foreground, reading.folder_classes or None)
+        return cls(path, split if split_folders(path) else "", foreground, options.folder_classes or None)
 
     @property
     def has_ground_truth(self) -> bool:
@@ -87,10 +81,6 @@ class ImageFolder(ImageDataset):
     def labels_whole_images(self) -> bool:
         """Whether the subfolders are classes."""
         return bool(self._class_ids)
-
-    def read_instances(self, sample: Sample) -> NDArray[np.int32] | None:
-        """Return None: a folder of images has no masks."""
-        return None
 
     def read_foreground(self, sample: Sample) -> NDArray[np.bool_] | None:
         """Return a constant ``(H, W)`` map of ``is_foreground``; None where that is unknown."""
@@ -111,39 +101,10 @@ class ImageFolder(ImageDataset):
         return None if class_id is None else np.full(image_size(sample.image_path), class_id, np.uint8)
 
 
-def folder_splits(root: Path) -> tuple[str, ...]:
-    """Return which of train, val and test are subfolders."""
-    return tuple(name for name in SPLIT_FOLDERS if (root / name).is_dir())
-
-
-def _find_samples(folder: Path, split: str) -> tuple[Sample, ...]:
-    # Slicing text, because pathlib's relative_to costs seconds on 50,000 files; "x", since the folder "." is no prefix.
-    prefix = len(str(folder / "x")) - 1
-    below = {str(path)[prefix:]: path for path in list_images(folder)}
-    if not below:
-        kinds = " ".join(sorted(IMAGE_SUFFIXES))
-        raise UsageError(
-            f"{folder}: no image in it or below (looked for {kinds}); check the path or choose another --split"
-        )
-    stems = Counter(_without_suffix(text) for text in below)
-    samples = []
-    for text, path in below.items():
-        stem = _without_suffix(text)
-        name = stem if stems[stem] == 1 else text  # a.png beside a.jpg: the suffix tells them apart
-        name = name.replace(os.sep, "/")
-        city = name.partition("/")[0] if "/" in name else ""
-        samples.append(Sample(name, path, split, city))
-    return tuple(sorted(samples, key=lambda sample: sample.name))
-
-
-def _without_suffix(text: str) -> str:
-    return text[: text.rindex(".")]
-
-
 def _subfolders(root: Path, folder: Path, samples: Iterable[Sample]) -> list[str]:
     """List the class subfolders, over all splits: a class that one split lacks must not shift the others' ids."""
     names = {sample.city for sample in samples if sample.city}
-    siblings = [] if folder == root else [root / name for name in folder_splits(root)]
+    siblings = [] if folder == root else [root / name for name in split_folders(root)]
     for sibling in siblings:
         names |= {entry.name for entry in sibling.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
     return sorted(names)

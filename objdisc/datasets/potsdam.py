@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.datasets.base import ImageDataset
-from objdisc.datasets.grouping import IGNORED, Reading, ids_among, scale_image, scale_map
+from objdisc.datasets.grouping import IGNORED, scale_image
 from objdisc.datasets.maps import hold_to_size
+from objdisc.datasets.segmentation import SegmentationDataset
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.imaging.decode import read_rgb
 from objdisc.imaging.rasters import raster_size, read_bands
@@ -48,7 +48,7 @@ _LABELS = ("5_Labels_all", "5_Labels_for_participants", "", "5_Labels_all_noBoun
 _BANDS = "red, green, blue, infrared; give the tiles of 4_Ortho_RGBIR"
 
 
-class Potsdam(ImageDataset):
+class Potsdam(SegmentationDataset):
     """Tiles of one split, labelled or not.
 
     Layout (the benchmark's zip files, unpacked side by side; label maps may also lie beside the folders)::
@@ -62,89 +62,51 @@ class Potsdam(ImageDataset):
         root: The folder that holds ``4_Ortho_RGBIR/``, or the tiles themselves.
         split: ``train``, the benchmark's 24; ``test``, its other 14; ``all``, every tile, labelled or not, which is
             what invariant information clustering trains on.
-        foreground: Names of the classes that are objects; None where none is chosen.
+        foreground: Names of the classes that are objects; none, or None, where none is chosen.
 
     Raises:
         UsageError: No tile, no such split, or an unknown class name.
     """
 
+    title = "Potsdam"
     num_channels = 4
+    ignore_ids = frozenset({IGNORED})
 
     def __init__(self, root: Path, split: str = "all", foreground: Sequence[str] | None = None) -> None:
-        folder = find_potsdam_images(root)
+        folder = _find_images(root)
         if folder is None:
             raise UsageError(f"{root}: no tile *{_IMAGE_END} there; give the folder that holds {_IMAGES}/")
-        self.root = folder.parent if folder.name == _IMAGES else folder
-        self.split = split
         tiles = _tiles_of(folder, split)
         if not tiles:
-            there = ", ".join(potsdam_splits(root))
+            there = ", ".join(self.splits_of(root))
             raise UsageError(f"{folder}: no tile of split {split!r}; splits with tiles: {there} (--split)")
-        self.samples = tuple(Sample(name, path, split) for name, path in sorted(tiles.items()))
-        self._maps = {name: path for name in tiles if (path := _find_map(self.root, name)) is not None}
-        self.class_names = CLASS_NAMES if self._maps else {}
-        self.class_colors = CLASS_COLORS if self._maps else {}
-        self.ignore_ids = frozenset({IGNORED})
-        self.foreground = None if foreground is None else tuple(foreground)
-        self._foreground_ids = _ids_of(self.foreground or ())
+        root = folder.parent if folder.name == _IMAGES else folder
+        maps = {name: path for name in tiles if (path := _find_map(root, name)) is not None}
+        super().__init__(root, split, tiles, maps, CLASS_NAMES, CLASS_COLORS, foreground or None)
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
         """Whether the folder holds ``4_Ortho_RGBIR/``, or tiles."""
-        return find_potsdam_images(path) is not None
+        return _find_images(path) is not None
 
     @classmethod
     def splits_of(cls, path: Path) -> tuple[str, ...]:
         """Return which of train, test and all have a tile."""
-        return potsdam_splits(path)
-
-    @classmethod
-    def open(cls, path: Path, split: str, foreground: Sequence[str] | None, reading: Reading) -> ImageDataset:
-        """Open a split, as ``ImageDataset`` describes."""
-        return cls(path, split, foreground)
-
-    @property
-    def has_ground_truth(self) -> bool:
-        """Whether any tile has a label map."""
-        return bool(self._maps)
+        folder = _find_images(path)
+        return () if folder is None else tuple(split for split in ("train", "test", "all") if _tiles_of(folder, split))
 
     def read_window(self, sample: Sample, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
         """Decode a part of a tile, as ``ImageDataset`` describes.
 
         Where the scale is one over a whole number, only that part is read from the disk (with rasterio).
         """
-        step = round(1 / self.reading.scale)
-        if self.reading.scale * step != 1 or any(side % step for side in self._full_size(sample)):
+        step = round(1 / self.options.scale)
+        if self.options.scale * step != 1 or any(side % step for side in self._full_size(sample)):
             return super().read_window(sample, x, y, width, height)
         window = (x * step, y * step, width * step, height * step)
-        return scale_image(read_bands(sample.image_path, self.num_channels, _BANDS, window), self.reading.scale)
+        return scale_image(read_bands(sample.image_path, self.num_channels, _BANDS, window), self.options.scale)
 
-    def read_instances(self, sample: Sample) -> NDArray[np.int32] | None:
-        """Return None: the label maps tell no instances apart."""
-        return None
-
-    def read_foreground(self, sample: Sample) -> NDArray[np.bool_] | None:
-        """Read where the label map holds a foreground class; None where none was chosen."""
-        labels = self._read_class_ids(sample) if self._foreground_ids else None
-        return None if labels is None else scale_map(ids_among(labels, self._foreground_ids), self.reading.scale)
-
-    def is_foreground(self, sample: Sample) -> bool | None:
-        """Return None: a tile is no single object."""
-        return None
-
-    def mask_paths(self, sample: Sample) -> tuple[Path, ...]:
-        """Return the label map, where foreground classes were chosen."""
-        return self.label_paths(sample) if self._foreground_ids else ()
-
-    def label_paths(self, sample: Sample) -> tuple[Path, ...]:
-        """Return the label map, where the tile has one."""
-        path = self._maps.get(sample.name)
-        return () if path is None else (path,)
-
-    def _read_class_ids(self, sample: Sample) -> NDArray[np.uint8] | None:
-        path = self._maps.get(sample.name)
-        if path is None:
-            return None
+    def _decode_labels(self, sample: Sample, path: Path) -> NDArray[np.uint8]:
         colors = read_rgb(path)
         hold_to_size(sample, path, colors.shape, self._full_size(sample))
         has_borders = path.parent.name.endswith("noBoundary")
@@ -201,19 +163,13 @@ def decode_colors(
     return ids
 
 
-def find_potsdam_images(path: Path) -> Path | None:
+def _find_images(path: Path) -> Path | None:
     """Find the folder of tiles: ``4_Ortho_RGBIR`` in the path or one folder below, or the path itself."""
     below = [folder for folder in sorted(path.glob(f"*/{_IMAGES}")) if folder.is_dir()]
     for folder in (path / _IMAGES, path, *below[:1]):
         if next(folder.glob(f"*{_IMAGE_END}"), None) is not None:
             return folder
     return None
-
-
-def potsdam_splits(path: Path) -> tuple[str, ...]:
-    """Return which of ``train``, ``test`` and ``all`` have a tile; empty where no tile is."""
-    folder = find_potsdam_images(path)
-    return () if folder is None else tuple(split for split in ("train", "test", "all") if _tiles_of(folder, split))
 
 
 def _tiles_of(folder: Path, split: str) -> dict[str, Path]:
@@ -229,11 +185,3 @@ def _find_map(root: Path, name: str) -> Path | None:
 
 def _corner(color: tuple[int, int, int]) -> int:
     return sum(bit for bit, value in zip((4, 2, 1), color, strict=True) if value >= 128)
-
-
-def _ids_of(names: Sequence[str]) -> frozenset[int]:
-    known = {name: label for label, name in CLASS_NAMES.items()}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise UsageError(f"foreground: {', '.join(unknown)}; Potsdam classes are {', '.join(known)}")
-    return frozenset(known[name] for name in names)

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from objdisc.datasets.grouping import Reading
+from objdisc.datasets.grouping import DataOptions
 from objdisc.errors import ObjdiscError, UnreadableImageError, UsageError
 from objdisc.io.files import read_json, write_json
 from objdisc.io.hashing import digest
 from objdisc.types import Sample
 
 CACHE = Path("runs/cache/selection")
-
-_MANY = 1000  # images from which on reading every label map takes long enough to be remembered
 
 Measured = TypeVar("Measured")
 
@@ -39,7 +37,9 @@ class Measures:
     label_paths: Callable[[Sample], tuple[Path, ...]]
 
 
-def select_samples(samples: Sequence[Sample], reading: Reading, measures: Measures, where: str) -> tuple[Sample, ...]:
+def select_samples(
+    samples: Sequence[Sample], options: DataOptions, measures: Measures, where: str, *, remember_from: int = 1000
+) -> tuple[Sample, ...]:
     """Keep the images that are listed, large enough, and of which enough takes part.
 
     Where a share is asked of many images, the answer is remembered below ``runs/cache``, by the label maps' paths,
@@ -47,24 +47,26 @@ def select_samples(samples: Sequence[Sample], reading: Reading, measures: Measur
 
     Args:
         samples: All images of the split.
-        reading: Its ``only``, ``min_side`` and ``min_share`` choose.
+        options: Its ``only``, ``min_side`` and ``min_share`` choose.
         measures: How to look at an image.
         where: The data set and split, for messages.
+        remember_from: Images from which on reading every label map takes long enough to be remembered.
 
     Raises:
         UsageError: The list cannot be read or names an image that is not there, or no image is left. An image that
             cannot be measured is left out with a warning.
     """
-    chosen = list(samples) if reading.only is None else _listed(samples, Path(reading.only), where)
-    if reading.min_side:
+    chosen = list(samples) if options.only is None else _listed(samples, Path(options.only), where)
+    if options.min_side:
         sizes = [_look(measures.size, sample, (0, 0)) for sample in chosen]
-        chosen = [sample for sample, size in zip(chosen, sizes, strict=True) if min(size) >= reading.min_side]
-    if reading.min_share:
-        chosen = _with_share(chosen, reading, measures, where)
+        chosen = [sample for sample, size in zip(chosen, sizes, strict=True) if min(size) >= options.min_side]
+    if options.min_share:
+        known = CACHE / f"{_key(chosen, options, measures)}.json" if len(chosen) >= remember_from else None
+        chosen = _with_share(chosen, options, measures, where, known)
     if not chosen:
         raise UsageError(
-            f"{where}: no image has sides of {reading.min_side} pixels and a share of {reading.min_share} of valid "
-            "ones; lower --reading.min-side or --reading.min-share."
+            f"{where}: no image has sides of {options.min_side} pixels and a share of {options.min_share} of valid "
+            "ones; lower --data.min-side or --data.min-share."
         )
     return tuple(chosen)
 
@@ -73,7 +75,7 @@ def _listed(samples: Sequence[Sample], path: Path, where: str) -> list[Sample]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: the list cannot be read ({error}); check --reading.only.") from error
+        raise UsageError(f"{path}: the list cannot be read ({error}); check --data.only.") from error
     wanted = {line.strip() for line in lines if line.strip()}
     there = {sample.name for sample in samples}
     missing = sorted(wanted - there)
@@ -83,8 +85,9 @@ def _listed(samples: Sequence[Sample], path: Path, where: str) -> list[Sample]:
     return [sample for sample in samples if sample.name in wanted]
 
 
-def _with_share(samples: list[Sample], reading: Reading, measures: Measures, where: str) -> list[Sample]:
-    known = CACHE / f"{_key(samples, reading, measures)}.json" if len(samples) >= _MANY else None
+def _with_share(
+    samples: list[Sample], options: DataOptions, measures: Measures, where: str, known: Path | None
+) -> list[Sample]:
     if known is not None and known.is_file():
         try:
             names = set(read_json(known)["names"])
@@ -95,7 +98,7 @@ def _with_share(samples: list[Sample], reading: Reading, measures: Measures, whe
         log.info("%s: reading %d label maps to choose images; remembered in %s", where, len(samples), known)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoders let go of the interpreter
         shares = list(pool.map(lambda sample: _look(measures.share, sample, -1.0), samples))
-    chosen = [sample for sample, share in zip(samples, shares, strict=True) if share >= reading.min_share]
+    chosen = [sample for sample, share in zip(samples, shares, strict=True) if share >= options.min_share]
     if known is not None:
         try:
             write_json(known, {"names": [sample.name for sample in chosen]})
@@ -112,8 +115,8 @@ def _look(measure: Callable[[Sample], Measured], sample: Sample, unreadable: Mea
         return unreadable
 
 
-def _key(samples: Sequence[Sample], reading: Reading, measures: Measures) -> str:
-    parts = [json.dumps([reading.valid_ids, reading.min_share])]
+def _key(samples: Sequence[Sample], options: DataOptions, measures: Measures) -> str:
+    parts = [json.dumps([options.valid_ids, options.min_share])]
     for sample in samples:
         parts.append(sample.name)
         for path in measures.label_paths(sample):

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
+from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.imaging.masks import decode_mask, encode_mask, region_from_mask
 from objdisc.types import Region, Sample
 
-__all__ = ["ObjectnessSource", "decode_mask", "encode_mask", "region_from_mask"]
+__all__ = ["DatasetMasks", "ObjectnessSource", "decode_mask", "encode_mask", "region_from_mask"]
 
 
 class ObjectnessSource(ABC):
@@ -27,6 +28,21 @@ class ObjectnessSource(ABC):
 
     outlines: ClassVar[bool] = True
     in_process: bool = False
+
+    @property
+    def name(self) -> str:
+        """The short name: that of the module that defines the source."""
+        return type(self).__module__.rpartition(".")[2]
+
+    @classmethod
+    def serves(cls, dataset: ImageDataset) -> bool:
+        """Whether the data set has what this source reads, so that it may be chosen where no source is named.
+
+        It is asked of every source in turn, so it looks at which files there are and into none. ``check`` may let more
+        pass: what is not chosen by itself can still be asked for.
+        """
+        del dataset
+        return True
 
     @abstractmethod
     def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:
@@ -59,3 +75,56 @@ class ObjectnessSource(ABC):
         Raises:
             UsageError: It cannot; the message names the sources that can.
         """
+
+
+class DatasetMasks(ObjectnessSource):
+    """A source that reads its regions from masks of the data set itself and has no settings.
+
+    Attributes:
+        mask_name: What a mask is called in messages.
+        fingerprint_name: What the source is called in the keys of patch stores, whatever a subclass is called.
+    """
+
+    mask_name: ClassVar[str]
+    fingerprint_name: ClassVar[str]
+
+    def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:
+        """Make the regions of the sample's mask, as ``ObjectnessSource`` describes."""
+        regions = self.read_regions(dataset, sample)
+        if regions is None:
+            raise UnreadableImageError(
+                sample.image_path, f"it has no {self.mask_name}; add one or use --objectness windows"
+            )
+        return regions
+
+    @abstractmethod
+    def read_regions(self, dataset: ImageDataset, sample: Sample) -> list[Region] | None:
+        """Read the sample's mask and make its regions; None where the sample has no mask.
+
+        Raises:
+            UnreadableImageError: The mask cannot be decoded or has another size than its image.
+        """
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return the source's name: it has no settings."""
+        return {"source": self.fingerprint_name}
+
+    def files(self, dataset: ImageDataset, sample: Sample) -> tuple[Path, ...]:
+        """Return the data set's mask files."""
+        return dataset.mask_paths(sample)
+
+    def check(self, dataset: ImageDataset) -> None:
+        """Predict for at least one image with a mask.
+
+        Raises:
+            UsageError: No image of the data set has any.
+        """
+        if not any(self.has_mask(dataset, sample) for sample in dataset.samples):
+            raise UsageError(
+                f"{dataset.root}: no {self.mask_name}s; use --objectness folder (masks of another program), "
+                "windows (no masks needed) or whole (each image is one object)."
+            )
+
+    def has_mask(self, dataset: ImageDataset, sample: Sample) -> bool:
+        """Whether there are files to read the sample's mask from."""
+        return bool(dataset.mask_paths(sample))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
+from objdisc.datasets.maps import hold_to_size
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.imaging.decode import read_index_map
 from objdisc.imaging.masks import regions_from_binary, regions_from_map
@@ -46,10 +47,7 @@ class Folder(ObjectnessSource):
             wanted = self.masks / f"{sample.name}.png"
             raise UnreadableImageError(wanted, f"no mask for {sample.image_path}; write one (all 0: no object) there")
         values = read_index_map(paths[0])
-        (height, width), (mask_height, mask_width) = image.shape[:2], values.shape
-        if (height, width) != (mask_height, mask_width):
-            found = f"{mask_width}x{mask_height} pixels, but its image {sample.image_path} has {width}x{height}"
-            raise UnreadableImageError(paths[0], f"{found}; write the mask in the image's size")
+        hold_to_size(sample, paths[0], values.shape, (image.shape[0], image.shape[1]))
         present = np.flatnonzero(np.bincount(values.ravel()))
         numbers = present[present > 0]
         if self.mode == "binary" or (self.mode == "auto" and numbers.size <= 1):
@@ -71,7 +69,7 @@ class Folder(ObjectnessSource):
         return next(((path,) for path in candidates if path.is_file()), ())
 
     def check(self, dataset: ImageDataset) -> None:
-        """Ask for the folder and for at least one mask in it that fits an image.
+        """Predict for the folder and for at least one mask in it that fits an image.
 
         Raises:
             UsageError: Neither is there.

@@ -15,6 +15,11 @@ class Whole(ObjectnessSource):
 
     outlines: ClassVar[bool] = False
 
+    @classmethod
+    def serves(cls, dataset: ImageDataset) -> bool:
+        """Whether what is known of an image is known of all of it: its class, or that it is an object."""
+        return dataset.labels_whole_images or dataset.is_foreground(dataset.samples[0]) is not None
+
     def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:
         """Make one region of the image, as ``ObjectnessSource`` describes."""
         height, width = image.shape[:2]

@@ -17,6 +17,7 @@ import numpy as np
 
 from objdisc.errors import ObjdiscError, UnreadableImageError, UsageError
 from objdisc.io.files import atomic_write, write_json
+from objdisc.io.processes import is_of_main_module, main_module_left_out
 from objdisc.io.progress import progress_bar
 from objdisc.io.stamps import Stamps
 from objdisc.patches.shard_files import ROW, PixelFile, Shard, append_pixels, images_header, npy_header, read_shard
@@ -191,7 +192,7 @@ def write_shards(
         ObjdiscError: The disk is full, or a worker process died.
     """
     images = sum(len(plan.span) for plan in plans)
-    alone = workers < 1 or images < _FEW_IMAGES or job.source.in_process
+    alone = workers < 1 or images < _FEW_IMAGES or job.source.in_process or is_of_main_module(job.source, job.dataset)
     spans = {plan.file_name: len(plan.span) for plan in plans}
     with progress_bar("cutting patches", images, shown=progress) as advance:
         paths = _in_this_process(job, plans, folder) if alone else _in_processes(job, plans, folder, workers)
@@ -224,7 +225,8 @@ def _in_processes(job: CutJob, plans: Sequence[ShardPlan], folder: Path, workers
         min(workers, len(plans)), mp_context=context, initializer=_start_worker, initargs=(job, folder)
     )
     try:
-        futures = [pool.submit(_write_in_worker, plan) for plan in plans]
+        with main_module_left_out():
+            futures = [pool.submit(_write_in_worker, plan) for plan in plans]
         for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool as error:

@@ -3,7 +3,6 @@
 import filecmp
 import json
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +16,11 @@ from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.io.files import write_json
 from objdisc.io.hashing import digest
 from objdisc.io.paths import checked_name
-from objdisc.io.staging import STAGING, settle, staged
+from objdisc.io.staging import settle, staged
 from objdisc.io.stamps import Stamps, edges
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.patches.building import IMAGES, LOCK, MANIFEST, MASKS, ROWS, SHARDS, finish_shards, join_shards, locked
+from objdisc.patches.building import IMAGES, MANIFEST, MASKS, ROWS, finish_shards, join_shards
+from objdisc.patches.folder import build_folder
 from objdisc.patches.shards import FORMAT_VERSION, CutJob
 from objdisc.patches.windows import PatchOptions
 from objdisc.types import Patch, Region, RunLengthMask
@@ -106,26 +106,10 @@ class PatchStore:
         """
         source.check(dataset)
         job = CutJob(dataset, source, options, seed)
-        fresh = not folder.exists()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"{folder}: cannot be made ({error.strerror}); choose another --output-dir.") from error
-        try:
-            with locked(folder):
-                try:
-                    store = cls.find(job, folder)
-                    if store is None:
-                        store = _cut(job, folder, keep, workers=workers, strict=strict, progress=progress)
-                    _drop_leftovers(folder)
-                except (UsageError, UnreadableImageError):  # there is nothing that a second call could go on from
-                    _drop_leftovers(folder)
-                    raise
-        except (UsageError, UnreadableImageError):
-            if fresh and [path.name for path in folder.iterdir()] == [LOCK]:
-                (folder / LOCK).unlink()
-                folder.rmdir()
-            raise
+        with build_folder(folder):
+            store = cls.find(job, folder)
+            if store is None:
+                store = _cut(job, folder, keep, workers=workers, strict=strict, progress=progress)
         _report_skipped(store.skipped, len(dataset.samples), strict, folder)
         return store
 
@@ -255,12 +239,6 @@ def _cut(job: CutJob, folder: Path, keep: bool, *, workers: int, strict: bool, p
         elif keep and old is not None:
             raise UsageError(_changed(folder))
     return PatchStore.open(folder)
-
-
-def _drop_leftovers(folder: Path) -> None:
-    """Remove what a build needs no more, and what one that was killed at its very end has left."""
-    for leftover in (folder / SHARDS, folder / STAGING):
-        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _changed(folder: Path) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from objdisc.datasets import CocoStuff, Reading, available_splits, open_dataset
+from objdisc.datasets import CocoStuff, DataOptions, available_splits, open_dataset
 from objdisc.datasets.cocostuff import COARSE_IDS, COARSE_NAMES, FINE_NAMES
 from objdisc.errors import UnreadableImageError, UsageError
 
@@ -102,7 +102,7 @@ def test_folders_named_as_the_zip_files_are_found_too(coco: Path) -> None:
 
 
 def test_the_15_stuff_classes_mask_things_and_unlabelled_pixels(coco: Path) -> None:
-    dataset = open_dataset(coco, "train", reading=Reading(classes=STUFF_15))
+    dataset = open_dataset(coco, "train", options=DataOptions(classes=STUFF_15))
     sample = dataset.samples[0]
     labels = dataset.read_labels(sample)
     assert labels is not None
@@ -112,7 +112,7 @@ def test_the_15_stuff_classes_mask_things_and_unlabelled_pixels(coco: Path) -> N
 
 
 def test_the_3_classes_are_sky_plants_and_ground(coco: Path) -> None:
-    dataset = open_dataset(coco, "train", reading=Reading(classes=STUFF_3, scale=0.33))
+    dataset = open_dataset(coco, "train", options=DataOptions(classes=STUFF_3, scale=0.33))
     labels = dataset.read_labels(dataset.samples[0])
     assert labels is not None
     assert labels.shape == dataset.read_image(dataset.samples[0]).shape[:2] == (10, 13)
@@ -145,8 +145,8 @@ def test_the_published_rule_chooses_large_images_of_mostly_stuff(tmp_path: Path)
         fine = np.zeros(size, np.uint8)
         fine[:, : round(size[1] * stuff)] = 148
         _write(tmp_path, name, fine)
-    rule = Reading(classes=STUFF_15, min_side=360, min_share=0.75)
-    assert [sample.name for sample in open_dataset(tmp_path, "train", reading=rule).samples] == ["fits", "tall"]
+    rule = DataOptions(classes=STUFF_15, min_side=360, min_share=0.75)
+    assert [sample.name for sample in open_dataset(tmp_path, "train", options=rule).samples] == ["fits", "tall"]
 
 
 def test_ids_that_the_maps_cannot_hold_and_maps_of_another_size_are_refused(coco: Path) -> None:

@@ -1,4 +1,4 @@
-"""Reading a data set another way: classes grouped, the rest masked, images scaled or left out."""
+"""DataOptions a data set another way: classes grouped, the rest masked, images scaled or left out."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from objdisc.config.parser import dump, load, parse
-from objdisc.datasets import Cityscapes, ImageFolder, Reading, open_dataset
+from objdisc.datasets import Cityscapes, DataOptions, ImageFolder, open_dataset
 from objdisc.datasets.grouping import group_ids, scale_image, scale_map
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.pipeline.options import DiscoverOptions
@@ -29,7 +29,7 @@ def street(tmp_path: Path, write_cityscapes_frame: Callable[..., Path]) -> tuple
 
 def test_groups_are_scored_as_classes_and_everything_else_is_left_out(street: tuple[Path, NDArray[np.uint8]]) -> None:
     root, labels = street
-    dataset = open_dataset(root, "train", reading=Reading(classes=CAMVID_3))
+    dataset = open_dataset(root, "train", options=DataOptions(classes=CAMVID_3))
     read = dataset.read_labels(dataset.samples[0])
     wanted = np.select([labels == 23, (labels == 7) | (labels == 8), labels == 21], [0, 1, 2], 255)
     assert read is not None
@@ -43,10 +43,10 @@ def test_groups_are_scored_as_classes_and_everything_else_is_left_out(street: tu
 def test_training_sees_which_pixels_take_part_and_not_their_class(street: tuple[Path, NDArray[np.uint8]]) -> None:
     root, labels = street
     readings = [
-        Reading(classes=CAMVID_3),
-        Reading(classes={"a": [21, 7], "b": [23, 8]}),
+        DataOptions(classes=CAMVID_3),
+        DataOptions(classes={"a": [21, 7], "b": [23, 8]}),
     ]
-    datasets = [open_dataset(root, "train", reading=reading) for reading in readings]
+    datasets = [open_dataset(root, "train", options=reading) for reading in readings]
     masks = [dataset.read_valid(dataset.samples[0]) for dataset in datasets]
     assert np.array_equal(masks[0], np.isin(labels, [23, 7, 8, 21]))
     assert np.array_equal(masks[0], masks[1])
@@ -56,20 +56,20 @@ def test_training_sees_which_pixels_take_part_and_not_their_class(street: tuple[
 
 def test_without_labels_every_pixel_takes_part(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((6, 8, 3), np.uint8))
-    dataset = open_dataset(tmp_path, "", reading=Reading(classes={"sky": [23]}, scale=0.5))
+    dataset = open_dataset(tmp_path, "", options=DataOptions(classes={"sky": [23]}, scale=0.5))
     valid = dataset.read_valid(dataset.samples[0])
     assert valid.shape == (3, 4)
     assert valid.all()
 
 
 def test_an_image_without_a_valid_pixel_says_so(street: tuple[Path, NDArray[np.uint8]]) -> None:
-    dataset = open_dataset(street[0], "train", reading=Reading(classes={"snow": [5], "ice": [6]}))
+    dataset = open_dataset(street[0], "train", options=DataOptions(classes={"snow": [5], "ice": [6]}))
     with pytest.raises(UnreadableImageError, match=r"labelIds\.png: no valid pixel in it: none is snow, ice; leave"):
         dataset.read_valid(dataset.samples[0])
 
 
 def test_scale_holds_for_images_labels_masks_and_instances_alike(street: tuple[Path, NDArray[np.uint8]]) -> None:
-    full, half = (open_dataset(street[0], "train", ["car"], Reading(classes=CAMVID_3, scale=s)) for s in (1, 0.5))
+    full, half = (open_dataset(street[0], "train", ["car"], DataOptions(classes=CAMVID_3, scale=s)) for s in (1, 0.5))
     sample = full.samples[0]
     image = full.read_image(sample).astype(float)
     averages = (image[::2, ::2] + image[1::2, ::2] + image[::2, 1::2] + image[1::2, 1::2]) / 4
@@ -82,7 +82,7 @@ def test_scale_holds_for_images_labels_masks_and_instances_alike(street: tuple[P
 
 
 def test_a_window_is_a_crop_of_the_image(street: tuple[Path, NDArray[np.uint8]]) -> None:
-    dataset = open_dataset(street[0], "train", reading=Reading(scale=0.75))
+    dataset = open_dataset(street[0], "train", options=DataOptions(scale=0.75))
     sample = dataset.samples[0]
     assert np.array_equal(dataset.read_window(sample, 3, 5, 9, 4), dataset.read_image(sample)[5:9, 3:12])
 
@@ -103,25 +103,25 @@ def test_small_and_mostly_masked_images_can_be_left_out(
         labels = np.zeros(size, np.uint8)
         labels[:, : round(size[1] * sky)] = 23
         write_cityscapes_frame(tmp_path, f"ulm/ulm_000000_{number:06d}", np.zeros((*size, 3), np.uint8), labels)
-    reading = Reading(classes={"sky": [23]}, min_side=25, min_share=0.75)
-    names = [sample.name[-1] for sample in open_dataset(tmp_path, "train", reading=reading).samples]
+    reading = DataOptions(classes={"sky": [23]}, min_side=25, min_share=0.75)
+    names = [sample.name[-1] for sample in open_dataset(tmp_path, "train", options=reading).samples]
     assert names == ["0", "3"]
     with pytest.raises(UsageError, match="split 'train': no image has sides of 500 pixels"):
-        open_dataset(tmp_path, "train", reading=Reading(min_side=500))
+        open_dataset(tmp_path, "train", options=DataOptions(min_side=500))
 
 
 def test_further_bands_of_any_folder_of_tiffs_are_read_where_asked(tmp_path: Path) -> None:
     bands = np.random.default_rng(2).integers(0, 256, (8, 6, 4), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "a.png"), bands[..., [2, 1, 0, 3]])
     for channels in (1, 4):
-        dataset = open_dataset(tmp_path, "", reading=Reading(channels=channels))
+        dataset = open_dataset(tmp_path, "", options=DataOptions(channels=channels))
         image = dataset.read_image(dataset.samples[0])
         assert dataset.num_channels == channels
         assert np.array_equal(image, bands[..., :channels])
         assert dataset.image_size(dataset.samples[0]) == (8, 6)
         assert dataset.read_valid(dataset.samples[0]).shape == (8, 6)
-    with pytest.raises(UnreadableImageError, match=r"a\.png: has 4 channels; expected 5 \(--reading\.channels\)"):
-        dataset.with_reading(Reading(channels=5)).read_image(dataset.samples[0])
+    with pytest.raises(UnreadableImageError, match=r"a\.png: has 4 channels; expected 5 \(--data\.channels\)"):
+        dataset.with_options(DataOptions(channels=5)).read_image(dataset.samples[0])
 
 
 def test_grouping_is_a_table_over_ids() -> None:
@@ -141,33 +141,33 @@ def test_grouping_is_a_table_over_ids() -> None:
         ({"classes": {"sky": []}}, "'sky' has no label id"),
         ({"classes": {"sky": [256]}}, "holds 256; label ids go from 0 to 255"),
         ({"classes": {"sky": [1], "sea": [2, 1]}}, "label id 1 is in 'sky' and in 'sea'"),
-        ({"scale": 0.0}, "--reading.scale 0.0: give a factor above 0"),
-        ({"channels": 0}, "--reading.channels 0: give the number of bands"),
+        ({"scale": 0.0}, "--data.scale 0.0: give a factor above 0"),
+        ({"channels": 0}, "--data.channels 0: give the number of bands"),
         ({"min_share": 2.0}, "a share from 0 to 1"),
     ],
 )
-def test_readings_that_make_no_sense_are_refused(arguments: dict[str, object], message: str) -> None:
+def test_options_that_make_no_sense_are_refused(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        Reading(**arguments)  # type: ignore[arg-type]
+        DataOptions(**arguments)  # type: ignore[arg-type]
 
 
 def test_ids_that_the_data_set_lacks_and_a_second_grouping_are_refused(street: tuple[Path, NDArray[np.uint8]]) -> None:
     with pytest.raises(UsageError, match="has no label id 77; its ids: 0 to 33"):
-        open_dataset(street[0], "train", reading=Reading(classes={"moon": [77]}))
-    grouped = Cityscapes(street[0]).with_reading(Reading(classes=CAMVID_3))
+        open_dataset(street[0], "train", options=DataOptions(classes={"moon": [77]}))
+    grouped = Cityscapes(street[0]).with_options(DataOptions(classes=CAMVID_3))
     with pytest.raises(UsageError, match="grouped already"):
-        grouped.with_reading(Reading(classes={"sky": [0]}))
+        grouped.with_options(DataOptions(classes={"sky": [0]}))
 
 
 def test_other_images_are_read_at_the_same_scale_and_not_by_these_classes() -> None:
-    reading = Reading(classes=CAMVID_3, scale=0.5, channels=4, only="list.txt", min_side=9, min_share=0.5)
-    assert reading.of_any_images() == Reading(scale=0.5, channels=4)
+    reading = DataOptions(classes=CAMVID_3, scale=0.5, channels=4, only="list.txt", min_side=9, min_share=0.5)
+    assert reading.of_any_images() == DataOptions(scale=0.5, channels=4)
 
 
 def test_the_original_data_set_is_untouched(street: tuple[Path, NDArray[np.uint8]]) -> None:
     plain = Cityscapes(street[0])
-    plain.with_reading(Reading(classes=CAMVID_3, scale=0.5))
-    assert plain.reading == Reading()
+    plain.with_options(DataOptions(classes=CAMVID_3, scale=0.5))
+    assert plain.options == DataOptions()
     assert plain.read_image(plain.samples[0]).shape == (20, 40, 3)
     assert plain.class_names[23] == "sky"
 
@@ -176,17 +176,25 @@ def test_constant_class_maps_of_folders_can_be_grouped_too(tmp_path: Path) -> No
     for name in ("cat", "dog", "frog"):
         (tmp_path / "train" / name).mkdir(parents=True)
         cv2.imwrite(str(tmp_path / "train" / name / "0.png"), np.zeros((4, 4, 3), np.uint8))
-    dataset = ImageFolder(tmp_path, "train").with_reading(Reading(classes={"pet": [0, 1]}))
+    dataset = ImageFolder(tmp_path, "train").with_options(DataOptions(classes={"pet": [0, 1]}))
     values = [int(labels.max()) for s in dataset.samples if (labels := dataset.read_labels(s)) is not None]
     assert values == [0, 0, 255]
 
 
-def test_a_config_and_flags_set_the_reading_and_a_run_keeps_it(tmp_path: Path) -> None:
+def test_a_config_and_flags_set_the_classes_and_a_run_keeps_them(tmp_path: Path) -> None:
     config = tmp_path / "camvid3.yaml"
-    config.write_text("reading:\n  classes: {sky: [23], ground: [7, 8], plants: [21]}\n  scale: 0.5\n")
-    options = parse(DiscoverOptions, ["--config", str(config), "--reading.min-side", "360"], "objdisc discover")
-    assert options.reading == Reading(classes=CAMVID_3, scale=0.5, min_side=360)
+    config.write_text("data:\n  classes: {sky: [23], ground: [7, 8], plants: [21]}\n  scale: 0.5\n")
+    options = parse(DiscoverOptions, ["--config", str(config), "--data.min-side", "360"], "objdisc discover")
+    assert options.data == DataOptions(classes=CAMVID_3, scale=0.5, min_side=360)
     config.write_text(dump(options))
-    assert load(DiscoverOptions, config).reading == options.reading
-    with pytest.raises(UsageError, match=r"reading\.classes: expected list, got 'x'"):
-        parse(DiscoverOptions, ['--reading.classes={"sky": "x"}'], "objdisc discover")
+    assert load(DiscoverOptions, config).data == options.data
+    with pytest.raises(UsageError, match=r"data\.classes: expected list, got 'x'"):
+        parse(DiscoverOptions, ['--data.classes={"sky": "x"}'], "objdisc discover")
+
+
+def test_the_former_name_is_read_with_one_line_of_notice(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = tmp_path / "old.yaml"
+    config.write_text("reading:\n  classes: {sky: [23], ground: [7, 8], plants: [21]}\n  scale: 0.25\n")
+    options = parse(DiscoverOptions, ["--config", str(config), "--reading.scale", "0.5"], "objdisc discover")
+    assert options.data == DataOptions(classes=CAMVID_3, scale=0.5)
+    assert sorted(caplog.messages) == ["--reading is now called --data", f"{config}: --reading is now called --data"]

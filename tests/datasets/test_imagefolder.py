@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from objdisc.datasets import Reading, open_dataset
+from objdisc.datasets import DataOptions, open_dataset
 from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.errors import UsageError
 from objdisc.types import Sample
@@ -85,9 +85,9 @@ def test_nested_folders_of_photos_are_not_classes(tmp_path: Path) -> None:
 
 
 def test_subfolders_of_a_folder_without_splits_are_classes_where_the_reading_says_so(animals: Path) -> None:
-    without = open_dataset(animals / "train", "", None, Reading())
+    without = open_dataset(animals / "train", "", None, DataOptions())
     assert not without.has_ground_truth
-    dataset = open_dataset(animals / "train", "", None, Reading(folder_classes=True))
+    dataset = open_dataset(animals / "train", "", None, DataOptions(folder_classes=True))
     assert dataset.split == ""
     assert dataset.class_names == {0: "cat", 1: "dog", 2: "frog"}
     assert dataset.labels_whole_images

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from objdisc.datasets import LabelMaps, Reading, available_splits, open_dataset
+from objdisc.datasets import DataOptions, LabelMaps, available_splits, open_dataset
 from objdisc.errors import UnreadableImageError, UsageError
 
 DRONE_3 = {"hard surface": [1, 2, 4, 17], "vegetation": [3, 8, 19, 20], "building": [9, 10, 11, 12]}
@@ -42,7 +42,7 @@ def test_maps_are_no_images_and_belong_to_images_of_the_same_name(folder: Path) 
 
 
 def test_groups_mask_the_rest(folder: Path) -> None:
-    dataset = open_dataset(folder, "", reading=Reading(classes={"built": [1, 2]}))
+    dataset = open_dataset(folder, "", options=DataOptions(classes={"built": [1, 2]}))
     assert dataset.read_valid(dataset.samples[0])[0].tolist() == [False] * 4 + [True] * 8
     assert dataset.read_valid(dataset.samples[1]).all(), "no map: every pixel takes part"
 
@@ -96,7 +96,7 @@ def test_drone80_has_three_groups_in_nearly_every_image() -> None:
     root = Path("data/drone80")
     if not root.is_dir():
         pytest.skip(f"{root} is absent; see data/README.md")
-    dataset = open_dataset(root, "train", reading=Reading(classes=DRONE_3))
+    dataset = open_dataset(root, "train", options=DataOptions(classes=DRONE_3))
     assert len(dataset.samples) == 80
     counts = np.zeros(256, np.int64)
     for sample in dataset.samples:

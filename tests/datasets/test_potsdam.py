@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from objdisc.datasets import Potsdam, Reading, available_splits, open_dataset
+from objdisc.datasets import DataOptions, Potsdam, available_splits, open_dataset
 from objdisc.datasets.potsdam import CLASS_COLORS, TEST_TILES, TRAIN_TILES
 from objdisc.errors import UnreadableImageError, UsageError
 
@@ -93,7 +93,7 @@ def test_colours_are_ids_in_the_order_of_the_paper(potsdam: Path, labels: NDArra
 
 
 def test_half_scale_and_three_classes(potsdam: Path, labels: NDArray[np.uint8]) -> None:
-    dataset = open_dataset(potsdam, "train", reading=Reading(classes=POTSDAM_3, scale=0.5))
+    dataset = open_dataset(potsdam, "train", options=DataOptions(classes=POTSDAM_3, scale=0.5))
     sample = dataset.samples[0]
     read = dataset.read_labels(sample)
     assert read is not None
@@ -106,7 +106,7 @@ def test_half_scale_and_three_classes(potsdam: Path, labels: NDArray[np.uint8]) 
 
 
 def test_training_takes_every_pixel_of_labelled_and_unlabelled_tiles_and_reads_no_map(potsdam: Path) -> None:
-    dataset = open_dataset(potsdam, "all", reading=Reading(classes=POTSDAM_3))
+    dataset = open_dataset(potsdam, "all", options=DataOptions(classes=POTSDAM_3))
     _write_map(potsdam / "5_Labels_all" / "top_potsdam_2_10_label.tif", np.full((3, 3, 3), 7, np.uint8))
     assert all(dataset.read_valid(sample).all() for sample in dataset.samples)
 

@@ -81,3 +81,15 @@ def test_a_folder_of_plain_images_is_a_usage_error(tmp_path: Path, source: Objec
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(UsageError, match="--objectness folder"):
         source.check(ImageFolder(tmp_path))
+
+
+def test_images_that_are_known_to_be_objects_are_foreground_without_a_mask_file(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "0.png"), np.zeros((4, 6, 3), np.uint8))
+    dataset = ImageFolder(tmp_path, foreground=["dog"])
+    Foreground().check(dataset)
+    regions = [Foreground().regions(dataset, sample, dataset.read_image(sample)) for sample in dataset.samples]
+    assert [[region.box for region in found] for found in regions] == [[], [(0, 0, 6, 4)]]
+    with pytest.raises(UsageError, match="no instance masks; use --objectness folder"):
+        Instances().check(dataset)

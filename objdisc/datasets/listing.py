@@ -1,0 +1,98 @@
+"""Finding what a layout consists of: where it begins, its splits, and its images and maps by name."""
+
+import os
+from collections import Counter
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from objdisc.errors import UsageError
+from objdisc.imaging.decode import IMAGE_SUFFIXES, list_images
+from objdisc.types import Sample
+
+SPLITS = ("train", "val", "test")
+
+
+def find_root(path: Path, *patterns: str) -> Path | None:
+    """Find the folder that a layout begins with: a path, or the only folder in it that looks like one.
+
+    Args:
+        path: An existing folder.
+        patterns: What lies in such a folder, any of these, as ``Path.glob`` takes it: ``leftImg8bit/`` is a folder of
+            that name, ``train2017/*.jpg`` one that holds JPEGs.
+
+    Returns:
+        The folder; None where there is none, or several beside each other.
+    """
+
+    def is_root(folder: Path) -> bool:
+        return any(next(folder.glob(pattern), None) is not None for pattern in patterns)
+
+    if is_root(path):
+        return path
+    below = [folder for folder in path.glob("*/") if is_root(folder)]
+    return below[0] if len(below) == 1 else None
+
+
+def split_folders(root: Path) -> tuple[str, ...]:
+    """Return which of train, val and test are subfolders."""
+    return tuple(name for name in SPLITS if (root / name).is_dir())
+
+
+def images_of_split(root: Path, split: str) -> dict[str, Path]:
+    """List every image below ``root/split``, at any depth.
+
+    Args:
+        root: The folder.
+        split: One of its subfolders, or ``""`` for the folder itself.
+
+    Returns:
+        Path below the split to file, at least one. Names have no suffix, but where only that tells two files apart.
+
+    Raises:
+        UsageError: No such folder, or no image in it.
+    """
+    folder = root / split
+    if not folder.is_dir():
+        there = ", ".join(split_folders(root)) or "none"
+        raise UsageError(f"{folder}: no such folder; splits below {root}: {there} (--split)")
+    # Slicing text, because pathlib's relative_to costs seconds on 50,000 files; "x", since the folder "." is no prefix.
+    prefix = len(str(folder / "x")) - 1
+    below = {str(path)[prefix:]: path for path in list_images(folder)}
+    if not below:
+        kinds = " ".join(sorted(IMAGE_SUFFIXES))
+        raise UsageError(
+            f"{folder}: no image in it or below (looked for {kinds}); check the path or choose another --split"
+        )
+    count = Counter(map(_without_suffix, below))
+
+    def name_of(text: str) -> str:
+        stem = _without_suffix(text)
+        return (stem if count[stem] == 1 else text).replace(os.sep, "/")
+
+    return {name_of(text): path for text, path in below.items()}
+
+
+def maps_by_name(folder: Path, suffixes: Collection[str] = (".png",)) -> dict[str, Path]:
+    """List every map below a folder at once, which is quicker than to look for each image's.
+
+    Args:
+        folder: The folder; it may be missing.
+        suffixes: What a map's name ends with, lower case.
+
+    Returns:
+        Path below the folder, without suffix and ``/``-separated, to file.
+    """
+    if not folder.is_dir():
+        return {}
+    maps = (path for path in list_images(folder) if path.suffix.lower() in suffixes)
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in maps}
+
+
+def samples_of(images: Mapping[str, Path], split: str) -> tuple[Sample, ...]:
+    """Make the samples of a split from its images by name; the first folder in a name is the sample's ``city``."""
+    cities = {name: name.partition("/")[0] if "/" in name else "" for name in images}
+    return tuple(Sample(name, images[name], split, cities[name]) for name in sorted(images))
+
+
+def _without_suffix(text: str) -> str:
+    return text[: text.rindex(".")]

@@ -1,0 +1,119 @@
+"""What layouts share whose images have label maps: one file beside an image that holds the class of every pixel."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objdisc.datasets.base import ImageDataset
+from objdisc.datasets.grouping import DataOptions, ids_among, scale_map
+from objdisc.datasets.listing import samples_of
+from objdisc.datasets.maps import read_label_map
+from objdisc.errors import UsageError
+from objdisc.imaging.colors import Color
+from objdisc.types import Sample
+
+
+class SegmentationDataset(ImageDataset):
+    """A split whose images have a label map each, or some of them, or none.
+
+    A layout of this kind says ``recognises`` and ``splits_of``, and has a constructor of ``root``, ``split`` and
+    ``foreground`` that finds images and maps and hands them to this one. Where its maps are no 8-bit ids, it says in
+    ``_decode_labels`` how they are read.
+
+    Args:
+        root: The data set's folder.
+        split: Name of the split.
+        images: Name of each sample to its image.
+        maps: Name of each sample that has a label map to the map; other names are left out.
+        names: Label id to name, all ids, which the class names are where there is a map.
+        colors: Label id to RGB, 0 to 255; the keys of ``names``.
+        foreground: Names of the classes that are objects; None where none is chosen.
+
+    Attributes:
+        title: What messages call the data set; ``""`` where the folder itself says what its classes are.
+        foreground: Names of the classes that are objects; None where none is chosen.
+
+    Raises:
+        UsageError: There is no image, or a class name is unknown.
+    """
+
+    title: ClassVar[str] = ""
+    foreground: tuple[str, ...] | None
+    ignore_ids = frozenset()
+
+    def __init__(
+        self,
+        root: Path,
+        split: str,
+        images: Mapping[str, Path],
+        maps: Mapping[str, Path],
+        names: Mapping[int, str],
+        colors: Mapping[int, Color],
+        foreground: Sequence[str] | None,
+    ) -> None:
+        if not images:
+            there = ", ".join(self.splits_of(root)) or "none"
+            raise UsageError(f"{root}: no split {split!r}; splits with images: {there} (--split)")
+        self.root = root
+        self.split = split
+        self.samples = samples_of(images, split)
+        self._maps = {name: maps[name] for name in images if name in maps}
+        self.class_names = names if self._maps else {}
+        self.class_colors = colors if self._maps else {}
+        self.foreground = None if foreground is None else tuple(foreground)
+        self._foreground_ids = frozenset() if self.foreground is None else self._ids_of(self.foreground, names)
+
+    @classmethod
+    def open(cls, path: Path, split: str, foreground: Sequence[str] | None, options: DataOptions) -> Self:
+        """Open a split, as ``ImageDataset`` describes; which classes are objects by default, the constructor says."""
+        del options
+        layout: Callable[..., Self] = cls  # of these three arguments, where this class's own takes what was found
+        return layout(path, split) if foreground is None else layout(path, split, foreground)
+
+    @property
+    def has_ground_truth(self) -> bool:
+        """Whether any image of the split has a label map."""
+        return bool(self._maps)
+
+    def read_foreground(self, sample: Sample) -> NDArray[np.bool_] | None:
+        """Read where the label map holds a foreground class; None where none was chosen, or there is no map."""
+        labels = self._read_class_ids(sample) if self._foreground_ids else None
+        return None if labels is None else scale_map(ids_among(labels, self._foreground_ids), self.options.scale)
+
+    def is_foreground(self, sample: Sample) -> bool | None:
+        """Return None: an image whose pixels have classes is no single object."""
+        return None
+
+    def mask_paths(self, sample: Sample) -> tuple[Path, ...]:
+        """Return the files of ``label_paths``, where foreground classes were chosen."""
+        return self.label_paths(sample) if self._foreground_ids else ()
+
+    def label_paths(self, sample: Sample) -> tuple[Path, ...]:
+        """Return the label map, where there is one."""
+        path = self._maps.get(sample.name)
+        return () if path is None else (path,)
+
+    def _read_class_ids(self, sample: Sample) -> NDArray[np.uint8] | None:
+        path = self._maps.get(sample.name)
+        return None if path is None else self._decode_labels(sample, path)
+
+    def _decode_labels(self, sample: Sample, path: Path) -> NDArray[np.uint8]:
+        """Decode a label map at full size to the data set's own label ids. Called from ``_read_class_ids`` alone.
+
+        Raises:
+            UnreadableImageError: The map cannot be decoded, or has another size than its image.
+        """
+        return read_label_map(sample, path)
+
+    def _ids_of(self, foreground: Sequence[str], names: Mapping[int, str]) -> frozenset[int]:
+        ids = {name: label for label, name in names.items()}
+        unknown = ", ".join(name for name in foreground if name not in ids)
+        if unknown or not foreground:
+            unknown, known = unknown or "empty", ", ".join(ids)
+            if self.title:
+                raise UsageError(f"foreground: {unknown}; {self.title} classes are {known}")
+            raise UsageError(f"{self.root}: no class {unknown} for --foreground; there: {known}")
+        return frozenset(ids[name] for name in foreground)
