@@ -5,20 +5,14 @@ There is no registry: ``--objectness windows`` is the one concrete class that ``
 
 import importlib
 import inspect
-import json
 import pkgutil
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
-from functools import partial
+from dataclasses import MISSING, dataclass, field
 from typing import Any, TypeVar
-
-import yaml
 
 from objdisc.errors import UsageError
 
 Base = TypeVar("Base")
-
-_CLASS_PATH = "class_path"
 
 
 @dataclass(frozen=True)
@@ -32,6 +26,11 @@ class Component:
 
     class_path: str
     init_args: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The short name: that of the module that defines the class."""
+        return self.class_path.split(".")[-2]
 
     def build(self, base: type[Base], **given: object) -> Base:
         """Make the object.
@@ -54,9 +53,8 @@ class Component:
         Raises:
             UsageError: No such class, or one of another kind.
         """
-        module, _, name = self.class_path.rpartition(".")
         try:
-            found = getattr(importlib.import_module(module), name)
+            found = pkgutil.resolve_name(self.class_path)
         except (ImportError, AttributeError, ValueError) as error:
             raise UsageError(f"{self.class_path}: no such class ({error}); check class_path in the config.") from error
         if not (inspect.isclass(found) and issubclass(found, base)):
@@ -64,10 +62,24 @@ class Component:
         return found
 
 
-def component_names(base: type, package: str) -> list[str]:
-    """List the short names of a package's components: modules with exactly one concrete class of the kind."""
-    names = (module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__))
-    return sorted(name for name in names if len(_concrete_classes(f"{package}.{name}", base)) == 1)
+def component_names(base: type, package: str) -> dict[str, str]:
+    """Map the short names of a package's components, which are its modules, to import paths.
+
+    Raises:
+        UsageError: A module defines several concrete classes of the kind, so that its name stands for none.
+    """
+    found: dict[str, str] = {}
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
+        classes = [
+            name
+            for name, value in vars(importlib.import_module(module.name)).items()
+            if inspect.isclass(value) and issubclass(value, base) and not inspect.isabstract(value)
+            if value.__module__ == module.name
+        ]
+        if len(classes) > 1:
+            raise UsageError(f"{module.name} defines {' and '.join(classes)}; give each {base.__name__} a module.")
+        found |= {module.name.rpartition(".")[2]: f"{module.name}.{name}" for name in classes}
+    return found
 
 
 def resolve_class_path(name: str, base: type, package: str, *, allow_import: bool = False) -> str:
@@ -84,92 +96,19 @@ def resolve_class_path(name: str, base: type, package: str, *, allow_import: boo
     Raises:
         UsageError: The package has no such module, or the path lies outside of it and that is not allowed.
     """
-    names = component_names(base, package)
-    if "." in name:
-        own = {path for each in names for path in _own_paths(f"{package}.{each}", base)}
-        if name not in own and not allow_import:
-            raise UsageError(
-                f"{name}: no {base.__name__} of objdisc; its module would be run. If you trust where it comes from, "
-                "add --allow-import."
-            )
-        return name
-    module = name.replace("-", "_")
-    if module not in names:
+    known = component_names(base, package)
+    if "." not in name:
+        if path := known.get(name.replace("-", "_")):
+            return path
         raise UsageError(
-            f"no {base.__name__} is called {name!r}; there are {', '.join(names)}, or give an import path."
+            f"no {base.__name__} is called {name!r}; there are {', '.join(known)}, or give an import path."
         )
-    return f"{package}.{module}.{_concrete_classes(f'{package}.{module}', base)[0]}"
-
-
-def _own_paths(module: str, base: type) -> list[str]:
-    return [f"{module}.{name}" for name in _concrete_classes(module, base)]
-
-
-def check_class_paths(options: type, values: object, where: str) -> None:
-    """Hold every ``class_path`` in settings, however deep, to the classes of the package; nothing else is imported.
-
-    jsonargparse imports whatever a mapping calls its ``class_path``, where no class is expected too.
-
-    Args:
-        options: The command's options, whose components say which classes there are.
-        values: Settings as they were read.
-        where: What they are called, for messages.
-
-    Raises:
-        UsageError: A path is none of the package's own.
-    """
-    if isinstance(values, Mapping):
-        for key, value in values.items():
-            if str(key).rpartition(".")[2] == _CLASS_PATH:
-                _check_class_path(options, value, where)
-            check_class_paths(options, value, where)
-    elif isinstance(values, str):
-        if not isinstance(inner := inner_value(values), str):
-            check_class_paths(options, inner, where)
-        elif _CLASS_PATH in values:
-            raise UsageError(f"{where}: a text with {_CLASS_PATH} in it that cannot be read; leave it out.")
-    elif isinstance(values, Sequence):
-        for value in values:
-            check_class_paths(options, value, where)
-
-
-def inner_value(text: str) -> Any:
-    """Read what a text holds as YAML or JSON, its scalars as they stand; the text itself where it is neither.
-
-    jsonargparse reads texts so wherever anything may stand. Scalars are left alone, because one that YAML cannot make a
-    value of, such as a date that is none, must not hide what stands beside it.
-    """
-    for read in (json.loads, partial(yaml.load, Loader=yaml.BaseLoader)):
-        try:
-            value = read(text)
-        except (yaml.YAMLError, ValueError):
-            continue
-        if isinstance(value, Mapping | list):
-            return value
-    return text
-
-
-def _check_class_path(options: type, name: object, where: str) -> None:
-    components = [item.metadata for item in fields(options) if "base" in item.metadata]
-    for metadata in components:
-        try:
-            resolve_class_path(str(name), metadata["base"], metadata["package"])
-        except UsageError:
-            continue
-        return
-    raise UsageError(
-        f"{where}: class_path {name!r} is no class of objdisc; its module would be run. If you trust where it comes "
-        "from, add --allow-import."
-    )
-
-
-def _concrete_classes(module: str, base: type) -> list[str]:
-    return [
-        name
-        for name, value in vars(importlib.import_module(module)).items()
-        if inspect.isclass(value) and issubclass(value, base) and not inspect.isabstract(value)
-        if value.__module__ == module
-    ]
+    if name not in known.values() and not allow_import:
+        raise UsageError(
+            f"{name}: no {base.__name__} of objdisc; its module would be run. If you trust where it comes from, "
+            "add --allow-import."
+        )
+    return name
 
 
 def positional(default: Any = MISSING, *, several: str = "") -> Any:

@@ -1,0 +1,275 @@
+"""What is set of a command's options, from whatever place, and its way to typed values.
+
+A setting is a value under a dotted name such as ``patches.size``; later settings replace earlier ones. This is the only
+module that imports jsonargparse, which knows the types, the arguments of classes and the help.
+"""
+
+import logging
+import re
+from argparse import SUPPRESS, ArgumentError
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import MISSING, Field, fields, is_dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import docstring_parser
+import yaml
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, get_loader
+
+from objdisc.config.components import Component, component_names, resolve_class_path
+from objdisc.errors import UsageError
+
+log = logging.getLogger("objdisc")
+
+
+def setting_fields(options: Any, prefix: str = "") -> dict[str, Field[Any]]:
+    """Map the name of every setting to its field."""
+    found: dict[str, Field[Any]] = {}
+    for item in fields(options):
+        if _is_section(item):
+            found |= setting_fields(item.type, prefix if "flat" in item.metadata else f"{prefix}{item.name}.")
+        elif "passed_on" not in item.metadata:
+            found[prefix + item.name] = item
+    return found
+
+
+def _default(item: Field[Any]) -> Component:
+    """Return the component that a field has where none is named; one of no class for ``auto``."""
+    return item.default if isinstance(item.default, Component) else Component("")
+
+
+def _is_section(item: Field[Any]) -> bool:
+    return is_dataclass(item.type) and "base" not in item.metadata
+
+
+def current_name(options: type[Any], name: str, place: str = "") -> str:
+    """Translate a setting's former name, as the options' ``renamed`` maps it, with one line of notice."""
+    for old, new in getattr(options, "renamed", {}).items():
+        if f"{name}.".startswith(f"{old}."):
+            _notice(f"{place}--{old.replace('_', '-')} is now called --{new.replace('_', '-')}")
+            return f"{new}{name.removeprefix(old)}"
+    return name
+
+
+@cache
+def _notice(text: str) -> None:
+    """Say something once, however often a file is read."""
+    log.warning("%s", text)
+
+
+def _read_text(value: Any) -> Any:
+    """Read what a text holds as jsonargparse does, which looks for settings in any."""
+    try:
+        return get_loader("yaml")(value) if isinstance(value, str) else value
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return value
+
+
+def _class_paths(value: Any) -> Iterator[str]:
+    """Find what a value, and the texts within it, call a class_path, however deep; or a text that hides one."""
+    inner = _read_text(value)
+    if isinstance(inner, Mapping):
+        yield from (str(each) for key, each in inner.items() if "class_path" in str(key).split("."))
+        inner = list(inner.values())
+    if isinstance(inner, list):
+        for each in inner:
+            yield from _class_paths(each)
+    elif isinstance(inner, str) and "class_path" in inner:
+        yield inner
+
+
+class Settings:
+    """What is set of a command's options; what is put later replaces what was there.
+
+    Args:
+        options: Dataclass of the command.
+        prog: The command as the user typed it, for messages.
+        allow_import: Whether classes outside of the package may be named.
+    """
+
+    def __init__(self, options: type[Any], prog: str, *, allow_import: bool) -> None:
+        self.options, self.prog, self.allow_import = options, prog, allow_import
+        self.fields = setting_fields(options)
+        self.components = {name: item for name, item in self.fields.items() if "base" in item.metadata}
+        self.classes: dict[str, str] = {}
+        self.values: dict[str, Any] = {}
+        self.passed_on: dict[str, tuple[str, ...]] = {}
+        self.places: dict[str, str] = {}
+        for name, item in self.components.items():
+            default = _default(item)
+            self.classes[name] = default.class_path
+            self.values |= {f"{name}.{key}": value for key, value in default.init_args.items()}
+
+    def help_if_asked(self, flags: Mapping[str, str]) -> None:
+        """Print what ``--help`` asks for, or ``--COMPONENT.help NAME``, and leave."""
+        named = {name: flags[f"{name}.help"] for name in self.components if f"{name}.help" in flags}
+        if named or {"help", "h"} & set(flags):
+            self.put({name: flags[name] for name in self.components if name in flags} | named)
+            self._parser().print_help()
+            raise SystemExit(0)
+
+    def put_flags(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Put the flags and words of a command line; flags of another command are kept for it."""
+        words = [word for name, word in pairs if not name]
+        own: dict[str, Any] = {name: value for name, value in pairs if name not in {"", "config", "print_config"}}
+        for item in fields(self.options):
+            if "passed_on" in item.metadata:
+                others = own.keys() - self.fields
+                self.passed_on = {item.name: tuple(f"--{name}={value}" for name, value in pairs if name in others)}
+                own = {name: value for name, value in own.items() if name not in others}
+            elif "positional" in item.metadata and words:
+                own[item.name] = words if item.metadata["several"] else words[0]
+                words = [] if item.metadata["several"] else words[1:]
+        if words:
+            raise UsageError(f"{words[0]!r} is one word too many. See {self.prog} --help.")
+        self.put(own)
+
+    def put(self, values: Mapping[str, Any], where: str = "") -> None:
+        """Put settings; ``where`` names the file that they stand in, flags have none."""
+        place = f"{where}: " if where else ""
+        allowed = [name for name, item in self.fields.items() if "flag_only" in item.metadata and name in values]
+        if where and allowed:
+            raise UsageError(f"{place}{allowed[0]} is a flag, not a setting; give it on the command line.")
+        try:
+            self._put_all(values, place)
+        except UsageError as error:
+            raise UsageError(f"{place}{error}") from error
+
+    def _put_all(self, values: Mapping[str, Any], place: str, prefix: str = "") -> None:
+        """Put settings; classes come before their arguments."""
+        for key in sorted(values, key=lambda key: key not in {*self.components, "class_path"}):
+            self._put(current_name(self.options, f"{prefix}{key}", place), values[key], place)
+
+    def _put(self, name: str, value: Any, place: str) -> None:
+        name = name.replace(".init_args.", ".")
+        self.places[name] = place
+        head, _, argument = name.partition(".")
+        component, inner = self.components.get(head), _read_text(value)
+        names = (*self.fields, *getattr(self.options, "renamed", {}))
+        is_section = any(each.startswith(f"{name}.") for each in names)
+        if is_section or (component and argument in {"", "init_args"} and isinstance(inner, Mapping)):
+            if not isinstance(inner, Mapping):
+                raise UsageError(f"{name} is {value!r}; expected settings such as '{name}: {{...}}'.")
+            self._put_all(inner, place, f"{name}.")
+        elif component and argument in {"", "class_path"}:
+            self._name_class(component, value)
+        elif component and not self.classes[head]:
+            raise UsageError(f"{name}: name the class too, such as --{head} NAME.")
+        elif component or name in self.fields:
+            self.values[name] = self._checked(name, value)
+        else:
+            raise UsageError(self._unknown(name))
+
+    def _name_class(self, item: Field[Any], value: Any) -> None:
+        """Name the class of a component; another one than before comes without the arguments of that."""
+        if value is None or (value == "auto" and item.default is None):
+            path = _default(item).class_path
+        elif isinstance(value, str):
+            base, package = item.metadata["base"], item.metadata["package"]
+            path = resolve_class_path(value, base, package, allow_import=self.allow_import)
+        else:
+            raise UsageError(f"{item.name} is {value!r}; expected a name, or class_path and init_args.")
+        if path != self.classes[item.name]:
+            self.classes[item.name] = path
+            self.values = {key: each for key, each in self.values.items() if not key.startswith(f"{item.name}.")}
+
+    def _checked(self, name: str, value: Any) -> Any:
+        """Refuse what jsonargparse would take, and bracket a list that is written with commas."""
+        annotation = self.fields[name].type if name in self.fields else None
+        kinds = (annotation, *get_args(annotation))
+        if Path in kinds and value in ("", [""]):
+            raise UsageError(f"{name}: the path is empty; give one, or leave it out.")
+        if not self.allow_import and (foreign := self._foreign_classes({name: value})):
+            raise UsageError(
+                f"{name}: {foreign[0]!r} is no class of objdisc; its module would be run. If you trust where it comes "
+                "from, add --allow-import."
+            )
+        is_list = any(get_origin(kind) in {tuple, list} for kind in kinds)
+        return f"[{value}]" if is_list and isinstance(value, str) and not value.startswith("[") else value
+
+    def _foreign_classes(self, value: Any) -> list[str]:
+        """List the class paths within a value that are none of the package's own; jsonargparse would import them."""
+        foreign = list(_class_paths(value))
+        for item in self.components.values() if foreign else ():
+            own = component_names(item.metadata["base"], item.metadata["package"])
+            foreign = [path for path in foreign if path not in {*own, *own.values()}]
+        return foreign
+
+    def typed(self) -> Any:
+        """Make the options, their values of the fields' types."""
+        try:
+            read = self._parser().parse_object(deepcopy(self.values)).as_dict()
+        except ArgumentError as error:
+            raise UsageError(f"{self._one_line(str(error))} See {self.prog} --help.") from error
+        return self._built(self.options, read | self.passed_on)
+
+    def _built(self, section: Any, values: Mapping[str, Any]) -> Any:
+        given = {item.name: values[item.name] for item in fields(section) if item.name in values}
+        for item in fields(section):
+            if "base" in item.metadata:
+                path = self.classes[item.name]
+                given[item.name] = Component(path, values.get(item.name, {})) if path else None
+            elif _is_section(item):
+                given[item.name] = self._built(item.type, values if "flat" in item.metadata else values[item.name])
+        return section(**given)
+
+    def _one_line(self, message: str) -> str:
+        """Say in one line what jsonargparse says in many."""
+        name = ".".join(re.findall(r'Parser key "([^"]+)"', message))
+        if unknown := re.search(r"Option '([^']+)' is not accepted", message):
+            name = unknown[1]
+            said = self._unknown(name)
+        elif wrong := re.search(r"Expected an? (.*?)\. Got value: (.*)", message):
+            kind = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", wrong[1])
+            said = f"{name}: expected {kind}, got {wrong[2]!r}."
+        else:
+            said = f"{' '.join(message.split())}."
+        return self.places.get(name, self.places.get(name.rpartition(".")[0], "")) + said
+
+    def _unknown(self, name: str) -> str:
+        section, _, last = name.rpartition(".")
+        close = get_close_matches(name, self.fields, n=1)
+        hint = f"; did you mean {close[0]}?" if close else "."
+        return f"unknown setting {last!r}{f' of {section}' if section else ''}{hint}"
+
+    def _parser(self) -> ArgumentParser:
+        described = docstring_parser.parse(self.options.__doc__ or "")
+        texts = {entry.arg_name: entry.description for entry in described.params}
+        words = {item.name: item for item in fields(self.options) if "positional" in item.metadata}
+        spelt = {name: item.metadata["several"] or name.upper() for name, item in words.items()}
+        usage = [spelt[name] if item.default is MISSING else f"[{spelt[name]}]" for name, item in words.items()]
+        parser = ArgumentParser(
+            prog=self.prog,
+            description=described.description,
+            usage=" ".join([self.prog, *usage, "[--flag VALUE ...]"]),
+            exit_on_error=False,
+            formatter_class=_HelpFormatter,
+        )
+        parser.add_argument("--config", metavar="FILE", default=SUPPRESS, help="YAML settings; flags win over it.")
+        parser.add_argument(
+            "--print-config", action="store_true", default=SUPPRESS, help="Print all settings as YAML, and leave."
+        )
+        special = {item.name: item for item in fields(self.options) if {"base", "flat", "passed_on"} & {*item.metadata}}
+        parser.add_class_arguments(self.options, skip=set(special), as_positional=True)
+        for name, item in special.items():
+            if "flat" in item.metadata:
+                parser.add_class_arguments(item.type)
+            elif "base" in item.metadata:
+                base, names = item.metadata["base"], component_names(item.metadata["base"], item.metadata["package"])
+                text = f"{texts[name]} One of {', '.join(names)}, or a class by import path."
+                group = parser.add_argument_group(f"--{name} NAME", text)
+                if path := self.classes[name]:
+                    found = Component(path).find(base)
+                    group.add_class_arguments(found, name, as_group=False, skip=item.metadata["given"])
+        return parser
+
+
+class _HelpFormatter(DefaultHelpFormatter):
+    """Shows flags with dashes, as they are typed, and words in capitals."""
+
+    def _format_action_invocation(self, action: Any) -> str:
+        flags, space, rest = super()._format_action_invocation(action).partition(" ")
+        return (flags.replace("_", "-") if flags.startswith("-") else flags.upper()) + space + rest
