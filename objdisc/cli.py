@@ -93,11 +93,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(command: str, argv: Sequence[str]) -> None:
     from objdisc.config.parser import parse
+    from objdisc.pipeline.memory import keep_freed_memory
 
+    keep_freed_memory()
     module_name, options_name, _ = COMMANDS[command]
     module = importlib.import_module(module_name)
     options = parse(getattr(module, options_name), argv, prog=f"objdisc {command}")
-    getattr(module, command)(options)
+    if text := getattr(module, command)(options).summary():
+        print(text)
     sys.stdout.flush()
 
 

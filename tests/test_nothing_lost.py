@@ -69,7 +69,7 @@ def place(finished: Path, toy_city: Path, tmp_path: Path, monkeypatch: pytest.Mo
     shutil.copytree(finished, "RUN")
     for name in ("names.json", "overlays/mine.txt", "retrieval/favourites.txt", "patches/notes.txt"):
         (tmp_path / "RUN" / name).write_text("mine", encoding="utf-8")
-    (tmp_path / "broken.yaml").write_text("epochs: many\n", encoding="utf-8")
+    (tmp_path / "broken.yaml").write_text("momentum: many\n", encoding="utf-8")
     (tmp_path / "foreign.yaml").write_text("method: this.Method\n", encoding="utf-8")
     (tmp_path / "CONFIG.yaml").write_text("num_clusters: 4\n", encoding="utf-8")
     names: dict[str, Any] = {"format": "objdisc-names", "version": 1, "num_clusters": 4, "run": "0" * 32}

@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,10 +17,11 @@ from objdisc.patches.windows import PatchOptions
 from objdisc.pipeline.checks import check_count
 from objdisc.pipeline.job import Job
 from objdisc.pipeline.loading import weights_name
-from objdisc.pipeline.options import DiscoverOptions, baseline_of, build_method, build_store
+from objdisc.pipeline.options import DiscoverOptions, build_store
 from objdisc.pipeline.preparation import begun, prepare, tidy
-from objdisc.pipeline.results import Trained, announce, answer_for, report_data, scored_store
-from objdisc.pipeline.stages import Stage, run_stage
+from objdisc.pipeline.results import Answer, Trained, report_data, scored_store, write_results
+from objdisc.pipeline.segmenters import segmenter_for
+from objdisc.pipeline.stages import Stage, format_stages, run_stage
 from objdisc.report.gallery import write_report
 from objdisc.retrieval import Centers
 from objdisc.training.options import TrainerOptions
@@ -33,13 +34,27 @@ _CENTER_SAMPLES = 20_000  # training objects, at most
 log = logging.getLogger("objdisc")
 
 
-def discover(options: DiscoverOptions) -> Run:
+@dataclass(frozen=True)
+class DiscoveredRun:
+    """A run of ``discover`` or ``train``.
+
+    Attributes:
+        run: Its folder.
+        text: What the terminal shows of it; empty in processes other than the main one.
+    """
+
+    run: Run
+    text: str
+
+    def summary(self) -> str:
+        """Return the tables, and where to look."""
+        return self.text
+
+
+def discover(options: DiscoverOptions) -> DiscoveredRun:
     """Train, and answer for the scored split: maps, pictures, numbers, and a report.
 
     The answers of an earlier call stay until the new ones are whole.
-
-    Returns:
-        The run's folder.
 
     Raises:
         UsageError: The settings do not fit the data, the data is missing, or the run's folder holds something else.
@@ -49,25 +64,20 @@ def discover(options: DiscoverOptions) -> Run:
     job = prepare(options, "discover")
     run = Run(job.home)
     if job.finished:
-        _say_finished(job, f"the run is finished: {run.path}\nreport: {run.report}")
-        return run
+        return _finished(job, f"the run is finished: {run.path}\nreport: {run.report}")
+    answer = None
     with begun(job):
         trained = _train(job)
         if is_main_process():
             with staged(trained.run.path, trained.run.answers()) as folder:
-                answer = answer_for(trained, Run(folder), options, started)
-                data = report_data(options, trained, Run(folder), answer)
+                answer = write_results(trained, Run(folder), options, started)
+                data = report_data(options, trained, answer)
                 write_report(Run(folder), data, read_metrics_log(trained.run.metrics_log))
-    if is_main_process():
-        announce(run, answer)
-    return run
+    return DiscoveredRun(run, "" if answer is None else _text(run, answer))
 
 
-def train(options: DiscoverOptions) -> Run:
+def train(options: DiscoverOptions) -> DiscoveredRun:
     """Cut the patches of the training split and train the method on them.
-
-    Returns:
-        The run's folder.
 
     Raises:
         UsageError: The settings do not fit the data, the data is missing, or the run's folder holds something else.
@@ -76,23 +86,40 @@ def train(options: DiscoverOptions) -> Run:
     job = prepare(options, "train")
     run = Run(job.home)
     if job.finished:
-        _say_finished(job, f"the training is finished: {run.path}")
-        return run
+        return _finished(job, f"the training is finished: {run.path}")
     with begun(job):
         _train(job)
-    if is_main_process():
-        print(f"weights: {run.weights}")
-        if run.metrics.is_file():
-            log.info(
-                "maps, pictures and numbers there may be of earlier weights; objdisc discover --resume %s", run.path
-            )
-    return run
+    if not is_main_process():
+        return DiscoveredRun(run, "")
+    if run.metrics.is_file():
+        log.info("maps, pictures and numbers there may be of earlier weights; objdisc discover --resume %s", run.path)
+    return DiscoveredRun(run, f"weights: {run.weights}")
 
 
-def _say_finished(job: Job, what: str) -> None:
-    if is_main_process():
-        tidy(job)
-        print(f"nothing to do, {what}")
+def _finished(job: Job, what: str) -> DiscoveredRun:
+    if not is_main_process():
+        return DiscoveredRun(Run(job.home), "")
+    tidy(job)
+    return DiscoveredRun(Run(job.home), f"nothing to do, {what}")
+
+
+def _text(run: Run, answer: Answer) -> str:
+    """Lay out the tables, and where to look."""
+    summary, score = answer.summary, answer.segmented.score
+    figures, parts = summary.figures, []
+    if score.clusters is not None:
+        same = " (the split it was trained on)" if summary.split == summary.train_split else ""
+        parts.append(f"Split {summary.split or 'all'}{same}. Encoder weights carry: {summary.weights}.")
+    if answer.segmented.table:
+        parts.append(answer.segmented.table)
+    if summary.stages:
+        parts.append(format_stages(summary.stages))
+    if "foreground_accuracy" in figures:
+        right, floor = figures["foreground_accuracy"], figures["foreground_accuracy_floor"]
+        parts.append(f"Foreground or background: {right:.3f} right (floor {floor:.3f})")
+    places = (("report", run.report), ("overlays", run.overlays), ("numbers", run.metrics))
+    parts.append("\n".join(f"{what}: {path}" for what, path in places if path.exists()))
+    return "\n\n".join(parts)
 
 
 def _train(job: Job) -> Trained:
@@ -106,13 +133,12 @@ def _train(job: Job) -> Trained:
     start = None if last.options.init_from is None else Run(last.options.init_from)
     seconds = spent + fit(method, store, run, training, resume=True, init_from=start)
     seconds_before = max(seconds - (time.monotonic() - began), 0.0)
-    trains_rival = options.baseline and not method.per_pixel  # what a dense method must beat needs no training
-    rival = build_method(replace(options, method=baseline_of(options.method))) if trains_rival else None
-    if rival is not None:
-        fit(rival, store, Run.create(run.path / "baseline"), training, resume=True)
+    baseline = segmenter_for(method).baseline(options) if options.baseline else None
+    if baseline is not None:
+        fit(baseline, store, Run.create(run.path / "baseline"), training, resume=True)
     if is_main_process():
         _write_centers(run, method, store, training)
-    return replace(untrained, baseline=rival, seconds=seconds, seconds_before=seconds_before)
+    return replace(untrained, baseline=baseline, seconds=seconds, seconds_before=seconds_before)
 
 
 def _run_stages(stages: Sequence[Stage], options: DiscoverOptions, untrained: Trained) -> float:

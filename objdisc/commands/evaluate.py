@@ -4,24 +4,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from objdisc.config.components import Component, component, flag_only, positional
-from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
-from objdisc.evaluation.counts import format_table, write_counts
-from objdisc.inference.predict import Predictions, Predictor, predict
-from objdisc.inference.tiling import segment_image
+from objdisc.evaluation.counts import write_counts
 from objdisc.io.files import write_json
 from objdisc.io.run import Run
 from objdisc.io.staging import staged
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.patches.store import PatchStore
-from objdisc.pipeline.dense import check_dense, tiling_of, write_dense, write_pictures
-from objdisc.pipeline.dense_score import format_dense, score_dense
 from objdisc.pipeline.folders import result_folder
-from objdisc.pipeline.loading import FrozenRun, choose_source, open_frozen
-from objdisc.pipeline.maps import write_maps
-from objdisc.pipeline.options import build_store, choose_objectness, find_data, open_split
-from objdisc.pipeline.scoring import score, score_maps
-from objdisc.types import Sample, SegmentationMap
+from objdisc.pipeline.loading import load_run
+from objdisc.pipeline.options import find_data, open_split
+from objdisc.pipeline.segmenters import segmenter_for
 
 
 @dataclass(frozen=True)
@@ -38,6 +30,7 @@ class EvaluateOptions:
         device: Where the network runs: auto, cpu, or a device as PyTorch names it.
         workers: Processes that cut and load patches.
         batch_size: Patches that go through the network at once.
+        overlays: Draw at most this many frames.
         allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
             their modules.
     """
@@ -51,93 +44,56 @@ class EvaluateOptions:
     device: str = "auto"
     workers: int = 2
     batch_size: int = 128
+    overlays: int = 50
     allow_import: bool = flag_only()
 
 
-def evaluate(options: EvaluateOptions) -> Run:
-    """Score a finished run.
+@dataclass(frozen=True)
+class Evaluation:
+    """How a run agrees with the classes of a data set.
 
-    Returns:
-        The folder of the numbers.
+    Attributes:
+        folder: Where numbers and maps are.
+        split: Split that was scored.
+        table: The agreement as text.
+    """
+
+    folder: Run
+    split: str
+    table: str
+
+    def summary(self) -> str:
+        """Return the table, and where the numbers are."""
+        return f"Split {self.split or 'all'}\n\n{self.table}\n\nnumbers: {self.folder.metrics}"
+
+
+def evaluate(options: EvaluateOptions) -> Evaluation:
+    """Score a finished run: its clusters are matched anew on the labels of the data set.
 
     Raises:
-        UsageError: The run is not finished, or the data set has no ground truth.
+        UsageError: The run is not finished, the data set has no ground truth, or its images or regions do not suit.
     """
-    frozen = open_frozen(options.run, allow_import=options.allow_import, device=options.device)
-    path = find_data(options.path or frozen.options.path)
-    foreground = frozen.options.foreground if options.path is None else None
-    dataset = open_split(path, options.split or frozen.options.split, foreground, frozen.options.reading)
-    named = options.objectness or frozen.options.objectness
-    source = choose_source(named, dataset, frozen, options.device)
-    name = "_".join(filter(None, [path.resolve().name, dataset.split]))
-    usual = frozen.run.path / "evaluate" / name
-    with result_folder("evaluate", frozen, options.output_dir, usual, dataset=dataset, subject=dataset.split) as folder:
-        with staged(folder, Run(folder).answers()) as new:
-            if frozen.method.per_pixel:
-                _evaluate_pixels(frozen, dataset, Run(new), options)
-            else:
-                _evaluate_patches(frozen, dataset, source, Run(folder), Run(new), options)
-        answer = Run(folder)
-        print(f"numbers: {answer.metrics}")
-    return answer
-
-
-def _evaluate_patches(
-    frozen: FrozenRun, dataset: ImageDataset, source: ObjectnessSource, kept: Run, answer: Run, options: EvaluateOptions
-) -> None:
-    """Score a run whose method answers for patches, which are kept: clusters are matched anew on this split's labels.
-
-    Raises:
-        UsageError: The data set has no ground truth.
-    """
-    store, predictions = apply(frozen, dataset, source, kept, options)
-    result = score(dataset, store, predictions)
-    if result.clusters is None:
-        raise UsageError(f"{dataset.root}: no class labels in split {dataset.split!r}; give data with ground truth.")
-    numbers = {"run": str(options.run), "split": dataset.split, "seed": frozen.options.training.seed, **result.numbers}
-    mapped = write_maps(answer, dataset, store, predictions, result.cluster_to_label, result.cluster_names)
-    numbers |= score_maps(answer, dataset, mapped)
-    write_json(answer.metrics, numbers)
-    write_counts(answer.cluster_counts_csv, answer.cluster_counts_json, result.clusters)
-    print(f"Split {dataset.split or 'all'}\n\n{format_table(result.clusters)}\n")
-
-
-def _evaluate_pixels(frozen: FrozenRun, dataset: ImageDataset, answer: Run, options: EvaluateOptions) -> None:
-    """Score a run whose method answers for every pixel: clusters are matched anew on the labels of this split.
-
-    Raises:
-        UsageError: The data set has no ground truth, or images of other channels than the run's network takes.
-    """
-    source = choose_objectness(frozen.options.objectness, dataset)
-    check_dense(frozen.method, source, dataset)
-    tiling, num_clusters = tiling_of(source, frozen.options.patches.size), frozen.options.num_clusters
-    ask = Predictor(frozen.method, replace(frozen.options.training, device=options.device))
-
-    def say(dataset: ImageDataset, sample: Sample) -> SegmentationMap:
-        return segment_image(ask, dataset, sample, tiling)
-
-    names = {sample.name for sample in dataset.samples}
-    counts, seams = write_dense(answer, dataset, names, say, num_clusters, tiling)
-    if counts is None:
-        raise UsageError(f"{dataset.root}: no class labels in split {dataset.split!r}; give data with ground truth.")
-    found = score_dense(counts, dataset, dataset, say)
-    write_pictures(answer, dataset, names, num_clusters, found)
-    numbers = {"run": str(options.run), "split": dataset.split, "seed": frozen.options.training.seed, "seams": seams}
-    write_json(answer.metrics, numbers | found.to_json())
-    print(format_dense(found, dataset.split, dataset.split), end="\n\n")
-
-
-def apply(
-    frozen: FrozenRun,
-    dataset: ImageDataset,
-    source: ObjectnessSource,
-    kept: Run,
-    hardware: EvaluateOptions,
-) -> tuple[PatchStore, Predictions]:
-    """Cut a data set's patches as the run's were cut, and ask the run's method about them."""
-    training = replace(
-        frozen.options.training, device=hardware.device, workers=hardware.workers, batch_size=hardware.batch_size
-    )
-    options = replace(frozen.options, training=training, strict=hardware.strict)
-    store = build_store(kept, dataset, source, options)
-    return store, predict(frozen.method, store, training)
+    run = load_run(options.run, allow_import=options.allow_import, device=options.device)
+    run = run.on(options.device, workers=options.workers, batch_size=options.batch_size)
+    run = replace(run, options=replace(run.options, strict=options.strict))
+    path = find_data(options.path or run.options.path)
+    foreground = run.options.foreground if options.path is None else None
+    dataset = open_split(path, options.split or run.options.split, foreground, run.options.data)
+    named = options.objectness or run.options.objectness
+    segmenter = segmenter_for(run.method).of_run(run, dataset, named)
+    usual = run.run.path / "evaluate" / "_".join(filter(None, [path.resolve().name, dataset.split]))
+    with (
+        result_folder("evaluate", run, options.output_dir, usual, dataset=dataset, subject=dataset.split) as folder,
+        staged(folder, Run(folder).answers()) as new,
+    ):
+        split = segmenter.prepare(dataset, Run(folder))
+        found = segmenter.segment_split(Run(new), split, trained_on=None, baseline=None, overlays=options.overlays)
+        if not found.table:
+            raise UsageError(
+                f"{dataset.root}: no class labels in split {dataset.split!r}; give data with ground truth."
+            )
+        facts = {"run": str(options.run), "split": dataset.split, "seed": run.options.training.seed}
+        write_json(Run(new).metrics, {**facts, **found.score.numbers})
+        if (clusters := found.score.clusters) is not None:
+            write_counts(Run(new).cluster_counts_csv, Run(new).cluster_counts_json, clusters)
+    return Evaluation(Run(folder), dataset.split, found.table)

@@ -1,7 +1,7 @@
 """A run's answer in other programs' formats, under the names that a person gave the clusters."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,9 +12,9 @@ from objdisc.datasets import ImageDataset, open_dataset
 from objdisc.datasets.cityscapes import LABEL_NAMES
 from objdisc.errors import UsageError
 from objdisc.evaluation.instances import class_agnostic_score
-from objdisc.export.answer import NamedAnswer
 from objdisc.export.coco import results, write_coco
 from objdisc.export.instances import choose_labels, write_cityscapes
+from objdisc.export.objects import NamedObjects
 from objdisc.export.png import write_png_maps
 from objdisc.export.table import write_table
 from objdisc.imaging.colors import cluster_colors
@@ -24,7 +24,8 @@ from objdisc.io.staging import final_place, staged
 from objdisc.naming.categories import Names, former_identities, run_identity
 from objdisc.naming.names_file import read_names
 from objdisc.pipeline.folders import result_folder
-from objdisc.pipeline.loading import FrozenRun, matching_of, open_answer, open_frozen
+from objdisc.pipeline.loading import LoadedRun, load_run, open_results
+from objdisc.pipeline.segmenters import segmenter_for
 from objdisc.retrieval import Index
 
 log = logging.getLogger("objdisc")
@@ -68,7 +69,7 @@ class _Job:
     """What every format is written from.
 
     Attributes:
-        frozen: The run.
+        loaded: The run.
         answer: Its objects with their categories.
         index: What the run says about its patches.
         identity: ``run_identity`` of run and patches.
@@ -77,8 +78,8 @@ class _Job:
         asked: Whether formats were named, so that none is passed over.
     """
 
-    frozen: FrozenRun
-    answer: NamedAnswer
+    loaded: LoadedRun
+    answer: NamedObjects
     index: Index
     identity: str
     dataset: ImageDataset | None
@@ -86,49 +87,65 @@ class _Job:
     asked: bool
 
 
-def export(options: ExportOptions) -> Path:
-    """Write a run's answer in other programs' formats.
+@dataclass(frozen=True)
+class Exported:
+    """A run's answer in other programs' formats.
 
-    Returns:
-        The folder of the files.
+    Attributes:
+        folder: Where the files are.
+        lines: What was written, format by format.
+    """
+
+    folder: Path
+    lines: Sequence[str]
+
+    def summary(self) -> str:
+        """Return what was written."""
+        return "\n".join(self.lines)
+
+
+def export(options: ExportOptions) -> Exported:
+    """Write a run's answer in other programs' formats.
 
     Raises:
         UsageError: The run is not finished, names.json does not fit it, or a format cannot hold the answer.
         ObjdiscError: A file cannot be written.
     """
-    frozen = open_frozen(options.run, allow_import=options.allow_import)
-    run = frozen.run
-    _refuse_pixels(frozen, options)
-    index, store = open_answer(run)
+    loaded = load_run(options.run, allow_import=options.allow_import)
+    run = loaded.run
+    _refuse_without_objects(loaded, options)
+    index, store = open_results(run)
     identity = run_identity(run, store)
     names = Names.default(cluster_colors(index.probabilities.shape[1]))
     if options.names is not None:
         names = read_names(options.names, (identity, *former_identities(run, store)), store.foreground, names)
-    answer = NamedAnswer.of(store, index, names)
-    dataset = _find_dataset(options.path, frozen, answer, index)
-    with result_folder("export", frozen, options.output_dir, run.export) as folder:
-        print(f"{len(answer.object_rows)} objects, {len(answer.frames)} images, {len(names.categories)} categories")
-        with staged(folder) as new:
-            job = _Job(frozen, answer, index, identity, dataset, new, asked=options.format is not None)
-            for name in dict.fromkeys(options.format or _WITHOUT_EXTRAS):
-                _WRITERS[name](job)
-    return folder
+    answer = NamedObjects.of(store, index, names)
+    dataset = _find_dataset(options.path, loaded, answer, index)
+    lines = [f"{len(answer.object_rows)} objects, {len(answer.frames)} images, {len(names.categories)} categories"]
+    with (
+        result_folder("export", loaded, options.output_dir, run.export) as folder,
+        staged(folder) as new,
+    ):
+        job = _Job(loaded, answer, index, identity, dataset, new, asked=options.format is not None)
+        for name in dict.fromkeys(options.format or _WITHOUT_EXTRAS):
+            lines += _WRITERS[name](job)
+    return Exported(folder, lines)
 
 
-def _refuse_pixels(frozen: FrozenRun, options: ExportOptions) -> None:
+def _refuse_without_objects(loaded: LoadedRun, options: ExportOptions) -> None:
     """Stop where objects are asked of a run that answers for each pixel: its patches are only where it looked."""
     asked = options.format or _WITHOUT_EXTRAS
-    if frozen.method.per_pixel and set(asked) != {"onnx"}:
+    if not segmenter_for(loaded.method).lists_objects and set(asked) != {"onnx"}:
         raise UsageError(
-            f"{frozen.run.path}: answers for each pixel, so there are no objects to list; its maps are in "
-            f"{frozen.run.cluster_ids}, and --format onnx writes its network."
+            f"{loaded.run.path}: answers for each pixel, so there are no objects to list; its maps are in "
+            f"{loaded.run.cluster_ids}, and --format onnx writes its network."
         )
 
 
-def _find_dataset(path: Path | None, frozen: FrozenRun, answer: NamedAnswer, index: Index) -> ImageDataset | None:
+def _find_dataset(path: Path | None, loaded: LoadedRun, answer: NamedObjects, index: Index) -> ImageDataset | None:
     """Open the answered split; None, with the missing images on the log, where it is not where it was."""
     try:
-        dataset = open_dataset(path or index.root, index.split, frozen.options.foreground, frozen.options.reading)
+        dataset = open_dataset(path or index.root, index.split, loaded.options.foreground, loaded.options.data)
     except UsageError:
         if path is not None:
             raise
@@ -140,44 +157,45 @@ def _find_dataset(path: Path | None, frozen: FrozenRun, answer: NamedAnswer, ind
         log.warning(
             "%d of %d images are not there any more: %s; no format needs them, but masks are scored only where the "
             "data set is found (objdisc export %s NEW_FOLDER)",
-            *(len(missing), len(answer.frames), first, frozen.run.path),
+            *(len(missing), len(answer.frames), first, loaded.run.path),
         )
     return dataset
 
 
-def _write_coco(job: _Job) -> None:
-    info = {"description": f"objdisc {__version__}, {job.frozen.run.path.resolve().name}", "run": job.identity}
+def _write_coco(job: _Job) -> Iterator[str]:
+    info = {"description": f"objdisc {__version__}, {job.loaded.run.path.resolve().name}", "run": job.identity}
     folder = write_coco(job.folder / "coco", job.answer, info)
-    print(f"coco: {final_place(folder)}")
-    if (scale := job.frozen.options.reading.scale) != 1:
-        log.warning("masks and boxes are those of images scaled by %g, as the run read them (--reading.scale)", scale)
+    yield f"coco: {final_place(folder)}"
+    if (scale := job.loaded.options.data.scale) != 1:
+        log.warning("masks and boxes are those of images scaled by %g, as the run read them (--data.scale)", scale)
     if job.dataset is None or not job.dataset.has_ground_truth:
         return
     image_ids = {frame.sample: number for number, frame in enumerate(job.answer.frames, start=1)}
     score = class_agnostic_score(job.dataset, image_ids, results(job.answer))
     if score is None:
         return
-    own = _masks_are_truth(job.frozen, job.dataset)
+    own = _masks_are_truth(job.loaded, job.dataset)
     write_json(folder / "class_agnostic.json", {**score.to_json(), "masks_are_ground_truth": own})
-    print(
+    yield (
         f"masks against ground truth, whatever the class: AP {score.ap:.3f} (IoU 0.5: {score.ap_50:.3f}), "
         f"recall at IoU 0.5 {score.recall_50:.3f}, AR@100 {score.ar_100:.3f}, {score.num_objects} objects in "
         f"{score.num_images} images"
     )
     if own:
-        print("  the masks are the ground truth's own: this says what was left out (small or rejected), no more")
+        yield "  the masks are the ground truth's own: this says what was left out (small or rejected), no more"
 
 
-def _masks_are_truth(frozen: FrozenRun, dataset: ImageDataset) -> bool:
+def _masks_are_truth(loaded: LoadedRun, dataset: ImageDataset) -> bool:
     """Whether the run took its regions from the annotators' masks."""
-    named = frozen.options.objectness
+    named = loaded.options.objectness
     if named is None:
         return any(dataset.mask_paths(sample) for sample in dataset.samples)
-    return named.class_path.split(".")[-2] in {"instances", "foreground"}
+    return named.name in {"instances", "foreground"}
 
 
-def _write_cityscapes(job: _Job) -> None:
-    mapping, classes = matching_of(job.frozen.run)
+def _write_cityscapes(job: _Job) -> Iterator[str]:
+    summary = job.loaded.summary
+    mapping, classes = (None, None) if summary is None else (summary.cluster_to_label, summary.cluster_names)
     # Label ids of other data sets are other classes
     matched = {k: label for k, label in (mapping or {}).items() if LABEL_NAMES.get(label) == (classes or {}).get(k)}
     labels = choose_labels(job.answer, matched)
@@ -191,26 +209,26 @@ def _write_cityscapes(job: _Job) -> None:
         log.info("cityscapes left out: %s", reason)
         return
     folder = write_cityscapes(job.folder / "cityscapes", job.answer, labels)
-    print(f"cityscapes: {final_place(folder)}")
+    yield f"cityscapes: {final_place(folder)}"
     for category in job.answer.names.categories:
         choice = labels[category.id]
         why = "by its name" if choice.by_name else "matched by the run's evaluation, which read labels"
         as_what = f"{choice.label} {LABEL_NAMES[choice.label]}, {why}" if choice.label else "left out, no class"
-        print(f"  {category.name}: {as_what}")
+        yield f"  {category.name}: {as_what}"
 
 
-def _write_png(job: _Job) -> None:
-    print(f"png: {final_place(write_png_maps(job.folder / 'png', job.answer))}")
+def _write_png(job: _Job) -> Iterator[str]:
+    yield f"png: {final_place(write_png_maps(job.folder / 'png', job.answer))}"
 
 
-def _write_csv(job: _Job) -> None:
-    print(f"csv: {final_place(write_table(job.folder / 'objects.csv', job.answer))}")
+def _write_csv(job: _Job) -> Iterator[str]:
+    yield f"csv: {final_place(write_table(job.folder / 'objects.csv', job.answer))}"
 
 
-def _write_onnx(job: _Job) -> None:
+def _write_onnx(job: _Job) -> Iterator[str]:
     from objdisc.export.onnx import check_onnx, write_onnx  # slow to import, and an extra
 
-    options, names, store = job.frozen.options, job.answer.names, job.answer.store
+    options, names, store = job.loaded.options, job.answer.names, job.answer.store
     about = {
         "objdisc": __version__,
         "run": job.identity,
@@ -221,20 +239,22 @@ def _write_onnx(job: _Job) -> None:
         "context": options.patches.context,
         "background": options.training.background,
         "equalization": options.training.equalization,
-        "mean": job.frozen.method.encoder.mean,
-        "std": job.frozen.method.encoder.std,
-        "supervision": str(job.frozen.method.encoder.origin),
+        "mean": job.loaded.method.encoder.mean,
+        "std": job.loaded.method.encoder.std,
+        "supervision": str(job.loaded.method.encoder.origin),
     }
-    path = write_onnx(job.folder / "model.onnx", job.frozen.method, options.training, store.size, about)
+    path = write_onnx(job.folder / "model.onnx", job.loaded.method, options.training, store.size, about)
     rows = spread_evenly(len(store), _CHECKED)
-    clusters = check_onnx(path, job.frozen.method, options.training, store.images[rows])
-    print(f"onnx: {final_place(path)}")
-    print(f"  {len(rows)} patches tried: onnxruntime gives the clusters that PyTorch gives in float32")
+    clusters = check_onnx(path, job.loaded.method, options.training, store.images[rows])
+    yield f"onnx: {final_place(path)}"
+    yield f"  {len(rows)} patches tried: onnxruntime gives the clusters that PyTorch gives in float32"
     if clusters.ndim == 1 and (other := int((clusters != job.index.clusters[rows]).sum())):
-        print(f"  {other} of them were in another cluster in the run, whose precision was {options.training.precision}")
+        yield (
+            f"  {other} of them were in another cluster in the run, whose precision was {options.training.precision}"
+        )
 
 
-_WRITERS: Mapping[Format, Callable[[_Job], None]] = {
+_WRITERS: Mapping[Format, Callable[[_Job], Iterable[str]]] = {
     "coco": _write_coco,
     "cityscapes": _write_cityscapes,
     "png": _write_png,

@@ -1,7 +1,7 @@
 """Searching a run: the objects that look most like a part of any image, or that lie nearest to a cluster's centre."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from objdisc.io.run import Run
 from objdisc.io.staging import staged
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.folders import result_folder
-from objdisc.pipeline.loading import FrozenRun, matching_of, open_answer, open_frozen
-from objdisc.render.finds import Find, drawn_finds, table, write_finds, write_list, write_sheet
+from objdisc.pipeline.loading import LoadedRun, load_run, open_results
+from objdisc.render.retrieved import Find, drawn_frames, table, write_list, write_retrieved_frames, write_sheet
 from objdisc.retrieval import Centers, Hits, Index
 from objdisc.retrieval.query import query_patch, query_region
 
@@ -84,44 +84,63 @@ class _Query:
     subject: str
 
 
-def retrieve(options: RetrieveOptions) -> Path:
-    """Search a run; write table, sheet and frames, and print the table.
+@dataclass(frozen=True)
+class Retrieval:
+    """What a search found.
 
-    Returns:
-        The folder of table and pictures.
+    Attributes:
+        title: What was searched for.
+        lines: What the run says of it.
+        finds: The objects, best first.
+        table: The same as text.
+        folder: Where table and pictures are.
+    """
+
+    title: str
+    lines: Sequence[str]
+    finds: Sequence[Find]
+    table: str
+    folder: Path
+
+    def summary(self) -> str:
+        """Return the table, and where the pictures are."""
+        places = [
+            f"{what}: {self.folder / path}"
+            for what, path in (("table", "hits.csv"), ("sheet", "sheet.jpg"), ("overlays", "overlays"))
+            if (self.folder / path).exists()
+        ]
+        return "\n".join([self.title, *self.lines, "", self.table, "", *places])
+
+
+def retrieve(options: RetrieveOptions) -> Retrieval:
+    """Search a run; write table, sheet and frames.
 
     Raises:
         UsageError: The run has no index, the query cannot be read, or the box or the cluster does not exist.
     """
     device = _search_device(options.device)
-    frozen = open_frozen(options.run, allow_import=options.allow_import)
-    index, store = open_answer(frozen.run)
-    names = matching_of(frozen.run)[1] or {}
+    loaded = load_run(options.run, allow_import=options.allow_import)
+    index, store = open_results(loaded.run)
+    names = (None if loaded.summary is None else loaded.summary.cluster_names) or {}
     if options.query is not None:
-        query = _by_image(frozen, index, store, options.query, options)
+        query = _by_image(loaded, index, store, options.query, options)
     else:
         assert options.cluster is not None  # held by the options
-        query = _by_cluster(frozen.run, index, options.cluster)
+        query = _by_cluster(loaded.run, index, options.cluster)
     hits = index.query(query.embedding, options.top, cluster=options.cluster, device=device)
     finds = list(_finds(hits, index, store, options.path))
-    usual = frozen.run.retrieval / query.folder
+    usual = loaded.run.retrieval / query.folder
     with (
-        result_folder("retrieve", frozen, options.output_dir, usual, subject=query.subject) as folder,
-        staged(folder, drawn_finds(folder)) as new,
+        result_folder("retrieve", loaded, options.output_dir, usual, subject=query.subject) as folder,
+        staged(folder, drawn_frames(folder)) as new,
     ):
         write_list(new / "hits.csv", finds)
         write_sheet(new / "sheet.jpg", query.title, query.lines, query.patch, finds, store.images, names)
-        write_finds(new / "overlays", finds, options.overlays)
-    for line in (query.title, *query.lines):
-        print(line)
-    print(f"\n{table(finds, names)}\n")
-    for what, path in (("table", "hits.csv"), ("sheet", "sheet.jpg"), ("overlays", "overlays")):
-        if (folder / path).exists():
-            print(f"{what}: {folder / path}")
-    return folder
+        write_retrieved_frames(new / "overlays", finds, options.overlays)
+    return Retrieval(query.title, query.lines, finds, table(finds, names), folder)
 
 
-def _by_image(frozen: FrozenRun, index: Index, store: PatchStore, path: Path, options: RetrieveOptions) -> _Query:
+def _by_image(loaded: LoadedRun, index: Index, store: PatchStore, path: Path, options: RetrieveOptions) -> _Query:
     if store.images.shape[3] != 4:
         raise UsageError(f"--query: this run looks at {store.images.shape[3] - 1} channels, not at RGB; use --cluster.")
     try:
@@ -131,12 +150,12 @@ def _by_image(frozen: FrozenRun, index: Index, store: PatchStore, path: Path, op
     first = int(np.flatnonzero(store.foreground)[0])
     outlines = store.patch(first).region.mask is not None
     region = query_region((image.shape[0], image.shape[1]), options.box, outlines=outlines)
-    patch = query_patch(image, region, frozen.options.patches)
-    predictor = Predictor(frozen.method, replace(frozen.options.training, device=options.device))
+    patch = query_patch(image, region, loaded.options.patches)
+    predictor = Predictor(loaded.method, replace(loaded.options.training, device=options.device))
     seen = predictor(torch.from_numpy(patch[None]))
     cluster = int(seen.probabilities[0].argmax())
     lines = [f"the run puts it into cluster {cluster} (probability {seen.probabilities[0, cluster]:.2f})"]
-    if (centers := _centers(frozen.run, index)) is not None:
+    if (centers := _centers(loaded.run, index)) is not None:
         distance = float(centers.to_nearest(seen.features)[0])
         within = float(np.mean(centers.distances <= distance))
         lines.append(f"farther from the nearest centre ({distance:.2f}) than {within:.0%} of the training objects")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from objdisc.export.answer import NamedAnswer
+from objdisc.export.objects import NamedObjects
 from objdisc.imaging.masks import encode_crop
 from objdisc.inference.stitching import footprint
 from objdisc.io.files import atomic_write
@@ -17,7 +17,7 @@ from objdisc.types import Patch
 INSTANCES, RESULTS = "instances.json", "results.json"
 
 
-def write_coco(folder: Path, answer: NamedAnswer, info: Mapping[str, Any]) -> Path:
+def write_coco(folder: Path, answer: NamedObjects, info: Mapping[str, Any]) -> Path:
     """Write ``instances.json`` and ``results.json``; memory does not grow with the number of objects.
 
     Images are numbered from 1 in the order of the answer's frames, ``file_name`` is the path below the data set's
@@ -58,7 +58,7 @@ def write_coco(folder: Path, answer: NamedAnswer, info: Mapping[str, Any]) -> Pa
     return folder
 
 
-def annotations(answer: NamedAnswer) -> Iterator[dict[str, Any]]:
+def annotations(answer: NamedObjects) -> Iterator[dict[str, Any]]:
     """Yield one COCO annotation an object."""
     number = 0
     for image, (_, objects) in enumerate(answer.objects(), start=1):
@@ -75,7 +75,7 @@ def annotations(answer: NamedAnswer) -> Iterator[dict[str, Any]]:
             }
 
 
-def results(answer: NamedAnswer) -> Iterator[dict[str, Any]]:
+def results(answer: NamedObjects) -> Iterator[dict[str, Any]]:
     """Yield one COCO result an object; without its box, which ``loadRes`` would take the area from."""
     for annotation in annotations(answer):
         yield {key: annotation[key] for key in ("image_id", "category_id", "segmentation", "score")}

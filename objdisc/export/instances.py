@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.cityscapes import LABEL_IDS
-from objdisc.export.answer import Frame, NamedAnswer, Objects
 from objdisc.export.cityscapes import write_label_ids
+from objdisc.export.objects import Frame, NamedObjects, Objects
 from objdisc.inference.stitching import footprint
 from objdisc.io.files import atomic_write, write_image
 from objdisc.types import Patch
@@ -34,7 +34,7 @@ class LabelChoice:
     by_name: bool
 
 
-def choose_labels(answer: NamedAnswer, matched: Mapping[int, int]) -> dict[int, LabelChoice]:
+def choose_labels(answer: NamedObjects, matched: Mapping[int, int]) -> dict[int, LabelChoice]:
     """Say which label id each category is written as.
 
     A category that is called like a Cityscapes class, in any case of letters, is that class. Another one is the class
@@ -59,7 +59,7 @@ def choose_labels(answer: NamedAnswer, matched: Mapping[int, int]) -> dict[int, 
     return chosen
 
 
-def write_cityscapes(folder: Path, answer: NamedAnswer, labels: Mapping[int, LabelChoice]) -> Path:
+def write_cityscapes(folder: Path, answer: NamedObjects, labels: Mapping[int, LabelChoice]) -> Path:
     """Write ``labelIds/`` for the evaluator of pixels, and ``instances/`` for the evaluator of instances.
 
     Images that are one object as a whole get none. Objects whose category stands for no class are left out.
@@ -83,7 +83,7 @@ def write_cityscapes(folder: Path, answer: NamedAnswer, labels: Mapping[int, Lab
 
 
 def _write_instances(
-    folder: Path, answer: NamedAnswer, frame: Frame, objects: Objects, table: NDArray[np.uint8]
+    folder: Path, answer: NamedObjects, frame: Frame, objects: Objects, table: NDArray[np.uint8]
 ) -> None:
     """Write the masks of one frame, then the file that lists them; it is there for frames without objects too."""
     path = folder / f"{frame.sample}.txt"

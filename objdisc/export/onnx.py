@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from objdisc.augmentation.views import to_network_input
 from objdisc.errors import ObjdiscError, UsageError
 from objdisc.io.files import atomic_write
 from objdisc.methods.base import Method
@@ -40,7 +39,7 @@ class DeployedMethod(nn.Module):
     def __init__(self, method: Method, options: TrainerOptions) -> None:
         super().__init__()
         self.method = method
-        self.options = options
+        self.preprocessing = options.preprocessing(method.encoder)
 
     def forward(self, patches: Tensor) -> tuple[Tensor, ...]:
         """Answer for patches.
@@ -52,18 +51,10 @@ class DeployedMethod(nn.Module):
             Cluster probabilities ``(B, K)``, or ``(B, K, h, w)`` of a method that answers for each pixel; embeddings
             ``(B, D)``; and the probability of being an object ``(B,)``, if the method learned such a head.
         """
-        encoder, options = self.method.encoder, self.options
-        images = to_network_input(patches, options.background, encoder.mean, encoder.std, options.equalization)
-        seen_alike = options.background == "keep" and options.equalization == 0
-        context = images if seen_alike else to_network_input(patches, "keep", encoder.mean, encoder.std)
-        with encoder.remembering():
-            probabilities = self.method.predict(images)
-            embedding = self.method.embed(images)
-            foreground = self.method.foreground_probability(context)
-        if probabilities.shape[2:] == (1, 1):
-            probabilities = probabilities[:, :, 0, 0]
-        answers = (probabilities.float(), embedding.float())
-        return answers if foreground is None else (*answers, foreground.float())
+        said = self.method.infer(*self.preprocessing.both(patches))
+        probabilities = said.probabilities if self.method.per_pixel else said.probabilities[:, :, 0, 0]
+        outputs = (probabilities.float(), said.embedding.float())
+        return outputs if said.foreground is None else (*outputs, said.foreground.float())
 
 
 def write_onnx(path: Path, method: Method, options: TrainerOptions, size: int, about: Mapping[str, Any]) -> Path:
@@ -86,6 +77,8 @@ def write_onnx(path: Path, method: Method, options: TrainerOptions, size: int, a
         ObjdiscError: A part of the network has no ONNX form, or the file cannot be written.
     """
     _require_extra()
+    if not method.exportable:
+        raise UsageError("--format onnx: this method predicts by its training images and has no form as a network.")
     deployed = DeployedMethod(method.cpu(), options).eval()
     example = torch.zeros(_EXAMPLES, size, size, len(method.encoder.mean) + 1, dtype=torch.uint8)
     with torch.no_grad():

@@ -8,13 +8,13 @@ import numpy as np
 from PIL import Image
 
 from objdisc.errors import UsageError
-from objdisc.export.answer import NamedAnswer
+from objdisc.export.objects import NamedObjects
 from objdisc.io.files import atomic_write, write_json
 
 _MOST = 255  # an index has 8 bits, and 0 is nothing
 
 
-def write_png_maps(folder: Path, answer: NamedAnswer) -> Path:
+def write_png_maps(folder: Path, answer: NamedObjects) -> Path:
     """Write one map an image, and the legend as ``categories.json`` and ``categories.csv``.
 
     A map is in palette mode, 8 bits a pixel: 0 where nothing was found, else the category id. Images that are one
@@ -48,7 +48,7 @@ def write_png_maps(folder: Path, answer: NamedAnswer) -> Path:
     return folder
 
 
-def _write_legend(folder: Path, answer: NamedAnswer) -> None:
+def _write_legend(folder: Path, answer: NamedObjects) -> None:
     legend = [
         {"id": category.id, "name": category.name, "color": category.color, "clusters": category.clusters}
         for category in answer.names.categories

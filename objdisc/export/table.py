@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from objdisc.export.answer import NamedAnswer
+from objdisc.export.objects import NamedObjects
 from objdisc.io.files import atomic_write
 
 COLUMNS = (
@@ -12,7 +12,7 @@ COLUMNS = (
 )
 
 
-def write_table(path: Path, answer: NamedAnswer) -> Path:
+def write_table(path: Path, answer: NamedObjects) -> Path:
     """Write one line for every object that has a category.
 
     ``patch`` is the row of the patch store, as in ``names.json``; ``image`` the file below the data set's folder; the

@@ -127,7 +127,7 @@ def _is_text(value: object) -> bool:
 
 
 def _versions() -> dict[str, str]:
-    """Ask the installed packages, not the modules: importing torch takes seconds."""
+    """Predict the installed packages, not the modules: importing torch takes seconds."""
     found = {}
     for name in _LIBRARIES:
         try:

@@ -13,8 +13,6 @@ from objdisc.imaging.spread import spread_evenly
 from objdisc.inference.tiling import Answer
 from objdisc.types import SegmentationMap
 
-_FITTED_ON = 500  # images of the training split, spread evenly, that mappings are fitted on at most
-
 
 @dataclass(frozen=True)
 class DenseScore:
@@ -67,6 +65,8 @@ def score_dense(
     training: ImageDataset,
     answer: Answer,
     baselines: Iterable[tuple[str, Answer]] = (),
+    *,
+    fitting_images: int = 500,
 ) -> DenseScore:
     """Score the method and its baselines alike: matched on the scored split itself, and on the training split.
 
@@ -79,17 +79,18 @@ def score_dense(
         training: The split that was trained on; the same object where there is no other.
         answer: The method's.
         baselines: Name and answer of each.
+        fitting_images: Images of the training split, spread evenly, that mappings are fitted on at most.
     """
-    fitted_on = None if training is scored else _count(training, answer, counts.num_clusters, _FITTED_ON)
+    fitted_on = None if training is scored else _count(training, answer, counts.num_clusters, fitting_images)
     matching: Matching = "hungarian" if counts.num_clusters == len(counts.class_ids) else "majority"
     mapping = label_mapping(counts.counts(), matching)
     names = {cluster: counts.class_names[label] for cluster, label in mapping.items()}
-    rivals = {}
-    for name, rival in baselines:
-        found = _count(scored, rival, counts.num_clusters)
+    beside = {}
+    for name, baseline in baselines:
+        found = _count(scored, baseline, counts.num_clusters)
         if found is not None:
-            rivals[name] = pixel_metrics(found)
-    return DenseScore(pixel_metrics(counts, fitted_on), rivals, matching, mapping, names)
+            beside[name] = pixel_metrics(found)
+    return DenseScore(pixel_metrics(counts, fitted_on), beside, matching, mapping, names)
 
 
 def _count(dataset: ImageDataset, answer: Answer, num_clusters: int, most: int | None = None) -> PixelCounts | None:

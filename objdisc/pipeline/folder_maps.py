@@ -1,4 +1,4 @@
-"""Maps of a folder of any size, part by part: what is finished stays finished, and memory does not grow."""
+"""Maps of a folder of any size, shard by shard: what is finished stays finished, and memory does not grow."""
 
 import csv
 import logging
@@ -14,7 +14,7 @@ from objdisc.errors import ObjdiscError, UsageError
 from objdisc.imaging.spread import spread_evenly
 from objdisc.inference.predict import Predictions
 from objdisc.inference.stitching import paint_regions
-from objdisc.inference.streaming import Ask, CutImage, stream
+from objdisc.inference.streaming import CutImage, Predict, stream
 from objdisc.io.files import atomic_write
 from objdisc.io.hashing import digest_json
 from objdisc.io.progress import progress_bar
@@ -23,7 +23,7 @@ from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches.shards import CutJob, ShardPlan
 from objdisc.patches.windows import PatchOptions
 from objdisc.pipeline.maps import FrameStyle, write_frame
-from objdisc.pipeline.parts import FORMAT_VERSION, AnsweredImage, Part
+from objdisc.pipeline.segmented_shards import FORMAT_VERSION, SegmentedImage, SegmentedShard
 from objdisc.retrieval import Centers
 from objdisc.types import UNKNOWN
 
@@ -81,7 +81,7 @@ class FolderJob:
     dataset: ImageDataset
     source: ObjectnessSource
     patches: PatchOptions
-    ask: Ask
+    ask: Predict
     weights: str
     centers: Centers | None
     threshold: float | None
@@ -93,7 +93,7 @@ class FolderJob:
     strict: bool
 
     def run(self) -> Totals:
-        """Segment the folder; parts that an earlier call has finished are neither asked about nor drawn again.
+        """Segment the folder; shards that an earlier call has finished are neither asked about nor drawn again.
 
         Raises:
             UsageError: No image can be used.
@@ -107,10 +107,10 @@ class FolderJob:
         with progress_bar("segmenting", len(self.dataset.samples)) as advance:
             try:
                 for plan in plans:
-                    part = self._part(plan, totals)
-                    self._draw(part, plan, drawn)
-                    first_problem = first_problem or self._note_skipped(part, totals)
-                    self._count(part, totals)
+                    shard = self._shard(plan, totals)
+                    self._draw(shard, plan, drawn)
+                    first_problem = first_problem or self._note_skipped(shard, totals)
+                    self._count(shard, totals)
                     advance(len(plan.span))
             except KeyboardInterrupt:
                 done = totals.images + totals.skipped
@@ -121,13 +121,13 @@ class FolderJob:
         self._write_list(plans)
         return totals
 
-    def is_unknown(self, image: AnsweredImage) -> list[bool]:
+    def is_unknown(self, image: SegmentedImage) -> list[bool]:
         """Tell of each object of an image whether it is far from every cluster."""
         if self.threshold is None:
             return [False] * len(image.regions)
         return [bool(distance > self.threshold) for distance in image.distances]
 
-    def shown_clusters(self, image: AnsweredImage) -> list[int]:
+    def shown_clusters(self, image: SegmentedImage) -> list[int]:
         """Return the cluster of each object of an image, ``UNKNOWN`` for those that are far from all."""
         pairs = zip(image.clusters.tolist(), self.is_unknown(image), strict=True)
         return [UNKNOWN if unknown else cluster for cluster, unknown in pairs]
@@ -141,17 +141,17 @@ class FolderJob:
         return self.answer.path / "parts" / f"{plan.span.start:08d}{suffix}"
 
     def _key(self, plan: ShardPlan) -> str:
-        root = str(self.dataset.root.absolute())  # parts hold whole paths
+        root = str(self.dataset.root.absolute())  # shards hold whole paths
         known = [FORMAT_VERSION, plan.key, root, self.weights, self.centers is not None]
         return digest_json(known)
 
-    def _part(self, plan: ShardPlan, totals: Totals) -> Part:
-        """Take the part that an earlier call has written, or ask the method about its images."""
+    def _shard(self, plan: ShardPlan, totals: Totals) -> SegmentedShard:
+        """Take the shard that an earlier call has written, or ask the method about its images."""
         key = self._key(plan)
-        part = Part.read(self._path(plan, ".json"), key)
-        if part is not None and not (self.strict and part.skipped):
-            totals.reused += len(part.images)
-            return part
+        shard = SegmentedShard.read(self._path(plan, ".json"), key)
+        if shard is not None and not (self.strict and shard.skipped):
+            totals.reused += len(shard.images)
+            return shard
         samples = [self.dataset.samples[index] for index in plan.span]
         images, skipped = [], []
         answers = stream(
@@ -170,14 +170,14 @@ class FolderJob:
                 raise cut.problem
             else:
                 skipped.append((cut.problem.path, cut.problem.reason))
-        part = Part(key, tuple(images), tuple(skipped))
-        part.write(self._path(plan, ".json"))
-        return part
+        shard = SegmentedShard(key, tuple(images), tuple(skipped))
+        shard.write(self._path(plan, ".json"))
+        return shard
 
-    def _answered(self, cut: CutImage, said: Predictions | None) -> AnsweredImage:
+    def _answered(self, cut: CutImage, said: Predictions | None) -> SegmentedImage:
         if said is None:
             none = np.zeros(0, np.float32)
-            return AnsweredImage(
+            return SegmentedImage(
                 cut.sample.name, cut.sample.image_path, cut.frame, (), none.astype(np.int64), none, none
             )
         if not (np.isfinite(said.probabilities).all() and np.isfinite(said.features).all()):
@@ -187,13 +187,13 @@ class FolderJob:
             distances = self.centers.to_nearest(said.features)
         clusters, confidence = said.probabilities.argmax(axis=1), said.probabilities.max(axis=1)
         sample = cut.sample
-        return AnsweredImage(sample.name, sample.image_path, cut.frame, cut.regions, clusters, confidence, distances)
+        return SegmentedImage(sample.name, sample.image_path, cut.frame, cut.regions, clusters, confidence, distances)
 
-    def _draw(self, part: Part, plan: ShardPlan, drawn: frozenset[str]) -> None:
-        """Write the maps of a part, unless those that lie there are what would be written."""
-        images = [image for image in part.images if not image.is_one_region]
+    def _draw(self, shard: SegmentedShard, plan: ShardPlan, drawn: frozenset[str]) -> None:
+        """Write the maps of a shard, unless those that lie there are what would be written."""
+        images = [image for image in shard.images if not image.is_one_region]
         wanted = [image.sample for image in images if image.sample in drawn]
-        marker, key = self._path(plan, ".drawn"), self._drawing_key(part, wanted)
+        marker, key = self._path(plan, ".drawn"), self._drawing_key(shard, wanted)
         if marker.is_file() and marker.read_text(encoding="utf-8") == key and self._are_there(images, wanted):
             return
         samples = {self.dataset.samples[index].name: self.dataset.samples[index] for index in plan.span}
@@ -205,43 +205,43 @@ class FolderJob:
         with atomic_write(marker) as file:
             file.write(key)
 
-    def _drawing_key(self, part: Part, wanted: Sequence[str]) -> str:
+    def _drawing_key(self, shard: SegmentedShard, wanted: Sequence[str]) -> str:
         style = self.style
         shown_as = None if style.shown_as is None else style.shown_as.tolist()
         mappings = [sorted((mapping or {}).items()) for mapping in (style.cluster_to_label, style.class_colors)]
         look = [style.colors.tolist(), sorted(style.legend.items()), *mappings, shown_as]
-        return digest_json([part.key, self.threshold, look, list(wanted)])
+        return digest_json([shard.key, self.threshold, look, list(wanted)])
 
-    def _are_there(self, images: Sequence[AnsweredImage], wanted: Sequence[str]) -> bool:
+    def _are_there(self, images: Sequence[SegmentedImage], wanted: Sequence[str]) -> bool:
         maps = (self.answer.cluster_ids / f"{image.sample}_clusterIds.png" for image in images)
         overlays = (self.answer.overlays / f"{sample}.jpg" for sample in wanted)
         return all(path.is_file() for path in (*maps, *overlays))
 
-    def _note_skipped(self, part: Part, totals: Totals) -> str:
-        """Name the first skipped images of a folder on the log; return the first of the part."""
-        for path, reason in part.skipped[: max(_REPORTED - totals.skipped, 0)]:
+    def _note_skipped(self, shard: SegmentedShard, totals: Totals) -> str:
+        """Name the first skipped images of a folder on the log; return the first of the shard."""
+        for path, reason in shard.skipped[: max(_REPORTED - totals.skipped, 0)]:
             log.warning("skipped %s: %s", path, reason)
-        return f"the first: {part.skipped[0][0]}: {part.skipped[0][1]}" if part.skipped else ""
+        return f"the first: {shard.skipped[0][0]}: {shard.skipped[0][1]}" if shard.skipped else ""
 
-    def _count(self, part: Part, totals: Totals) -> None:
-        totals.images += len(part.images)
-        totals.skipped += len(part.skipped)
-        for image in part.images:
+    def _count(self, shard: SegmentedShard, totals: Totals) -> None:
+        totals.images += len(shard.images)
+        totals.skipped += len(shard.skipped)
+        for image in shard.images:
             totals.clusters.update(self.shown_clusters(image))
 
     def _write_list(self, plans: Sequence[ShardPlan]) -> None:
-        """Join the parts to ``clusters.csv``, one of them in memory at a time."""
+        """Join the shards to ``clusters.csv``, one of them in memory at a time."""
         with atomic_write(self.answer.clusters_csv) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow([*_PLACE, *_FOUND])
             for plan in plans:
-                part = Part.read(self._path(plan, ".json"), self._key(plan))
-                if part is None:
+                shard = SegmentedShard.read(self._path(plan, ".json"), self._key(plan))
+                if shard is None:
                     raise ObjdiscError(f"{self._path(plan, '.json')}: changed while it was used; segment again.")
-                for image in part.images:
+                for image in shard.images:
                     writer.writerows(self._lines(image))
 
-    def _lines(self, image: AnsweredImage) -> Iterator[list[object]]:
+    def _lines(self, image: SegmentedImage) -> Iterator[list[object]]:
         for place, shown in enumerate(self.shown_clusters(image)):
             region, best = image.regions[place], int(image.clusters[place])
             distance = image.distances[place]

@@ -11,13 +11,13 @@ from objdisc.io.marks import Mark
 from objdisc.io.paths import is_inside
 from objdisc.io.run import Run
 from objdisc.pipeline.images import fingerprint
-from objdisc.pipeline.loading import FrozenRun, weights_name
+from objdisc.pipeline.loading import LoadedRun, weights_name
 
 
 @contextmanager
 def result_folder(
     command: str,
-    frozen: FrozenRun,
+    loaded: LoadedRun,
     named: Path | None,
     usual: Path,
     *,
@@ -28,7 +28,7 @@ def result_folder(
 
     Args:
         command: Its name.
-        frozen: The run that they are of.
+        loaded: The run that they are of.
         named: The folder that was asked for; None for the usual one.
         usual: The folder where none is asked for.
         dataset: The images; None where none are read.
@@ -40,12 +40,12 @@ def result_folder(
     Raises:
         UsageError: It holds anything else, cannot be written, or another process writes to it.
     """
-    run = frozen.run.path
+    run = loaded.run.path
     inside = named is None and usual.is_relative_to(run)
     if inside and not is_inside(usual / "results", run):
         raise UsageError(f"{usual}: lies behind a link that leads out of {run}; give another --output-dir.")
     data, images = (None, "") if dataset is None else (dataset.root, fingerprint(dataset))
-    weights = weights_name(frozen.run)
+    weights = weights_name(loaded.run)
     mark = Mark.now(command, data=data, images=images, subject=subject, run=run, weights=weights)
     with claimed(named or usual, mark, other_weights=inside) as folder:
         yield folder

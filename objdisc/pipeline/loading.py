@@ -1,8 +1,9 @@
 """A finished run as a frozen bundle: its settings and its method, loaded without executing anything of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,12 +11,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from objdisc.augmentation.views import to_network_input
 from objdisc.config.components import Component
 from objdisc.config.parser import load
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
-from objdisc.io.files import read_json
+from objdisc.inference.predict import Predictor
 from objdisc.io.hashing import digest_file
 from objdisc.io.run import Run
 from objdisc.methods.base import Method
@@ -25,26 +25,39 @@ from objdisc.objectness.windows import Windows
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.options import DiscoverOptions, build_method, choose_objectness, origin_after
 from objdisc.pipeline.stages import plan
+from objdisc.pipeline.summary import RunSummary
 from objdisc.retrieval import Index
-from objdisc.training.engine import check_device, make_accelerator
+from objdisc.training.engine import check_device
 
 
 @dataclass(frozen=True)
-class FrozenRun:
+class LoadedRun:
     """What a finished run knows.
 
     Attributes:
         run: Its folder.
         options: Its settings.
         method: Its method with the weights of the last epoch, in evaluation mode.
+        summary: What it noted about itself; None where it was trained alone.
     """
 
     run: Run
     options: DiscoverOptions
     method: Method
+    summary: RunSummary | None = None
+
+    def on(self, device: str, **changes: Any) -> "LoadedRun":
+        """Return the same run with its network on another device.
+
+        Args:
+            device: auto, cpu, cuda or mps.
+            changes: To further settings of ``TrainerOptions``.
+        """
+        training = replace(self.options.training, device=device, **changes)
+        return replace(self, options=replace(self.options, training=training))
 
 
-def open_frozen(path: Path, *, allow_import: bool = False, device: str = "auto") -> FrozenRun:
+def load_run(path: Path, *, allow_import: bool = False, device: str = "auto") -> LoadedRun:
     """Load a finished run.
 
     Args:
@@ -68,14 +81,13 @@ def open_frozen(path: Path, *, allow_import: bool = False, device: str = "auto")
         raise UsageError(f"{run.weights}: cannot be loaded ({' '.join(str(error).split())}); train again.") from error
     if missing:
         raise UsageError(f"{run.weights}: lacks {missing[0]}, which the method of {run.config} has; train again.")
-    method.encoder.origin = _origin_of(run, options)
-    return FrozenRun(run, options, method.eval())
+    summary = RunSummary.read(run)
+    method.encoder.origin = _origin_of(options) if summary is None else summary.weights
+    return LoadedRun(run, options, method.eval(), summary)
 
 
-def _origin_of(run: Run, options: DiscoverOptions) -> WeightsOrigin:
-    """Say what a run's weights began with: as it noted itself, or, before it has answered, as its settings say."""
-    if run.metrics.is_file():
-        return WeightsOrigin.from_metrics(read_json(run.metrics))
+def _origin_of(options: DiscoverOptions) -> WeightsOrigin:
+    """Say what a run's weights began with, as its settings tell."""
     if options.weights in {"none", "imagenet"}:
         origin = WeightsOrigin() if options.weights == "none" else WeightsOrigin.imagenet()
     else:
@@ -83,7 +95,7 @@ def _origin_of(run: Run, options: DiscoverOptions) -> WeightsOrigin:
     return origin if options.init_from is None else origin_after(options.init_from, origin)
 
 
-def open_answer(run: Run) -> tuple[Index, PatchStore]:
+def open_results(run: Run) -> tuple[Index, PatchStore]:
     """Open what a run said about its answered split, and that split's patches; no image is needed.
 
     Raises:
@@ -105,55 +117,33 @@ def weights_name(run: Run) -> str:
     return digest_file(run.weights)
 
 
-def foreground_scorer(frozen: FrozenRun, device: str) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None:
+def foreground_scorer(loaded: LoadedRun) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None:
     """Make the run's foreground head a function of patches; None if its method learned none.
 
     Args:
-        frozen: The run.
-        device: Where the network runs: auto, cpu, cuda or mps.
+        loaded: The run; its options say on what device.
 
     Returns:
         A function from ``(n, S, S, 4)`` uint8 patches to ``(n,)`` probabilities.
     """
-    accelerator = make_accelerator(device, frozen.options.training.precision)
-    method = frozen.method.to(accelerator.device)
-    encoder, side = method.encoder, frozen.options.patches.size
-
-    @torch.no_grad()
-    def probability(patches: NDArray[np.uint8]) -> torch.Tensor | None:
-        raw = torch.from_numpy(patches).to(accelerator.device)
-        with accelerator.autocast():
-            return method.foreground_probability(to_network_input(raw, "keep", encoder.mean, encoder.std))
-
-    if probability(np.zeros((1, side, side, 4), np.uint8)) is None:
+    predictor = Predictor(loaded.method, loaded.options.training)
+    side = loaded.options.patches.size
+    if predictor.foreground(torch.zeros(1, side, side, 4, dtype=torch.uint8)) is None:
         return None
 
     def scorer(patches: NDArray[np.uint8]) -> NDArray[np.float32]:
-        likely = probability(patches)
+        likely = predictor.foreground(torch.from_numpy(patches))
         assert likely is not None  # asked above
-        return np.asarray(likely.float().cpu().numpy())
+        return likely
 
     return scorer
 
 
-def choose_source(named: Component | None, dataset: ImageDataset, frozen: FrozenRun, device: str) -> ObjectnessSource:
+def choose_source(named: Component | None, dataset: ImageDataset, loaded: LoadedRun) -> ObjectnessSource:
     """Build the source of regions; windows are kept by the run's foreground head, if it learned one."""
     source = choose_objectness(named, dataset)
     if isinstance(source, Windows):
-        source.scorer = foreground_scorer(frozen, device)
-        source.scorer_name = weights_name(frozen.run)
-        source.scorer_size = frozen.options.patches.size
+        source.scorer = foreground_scorer(loaded)
+        source.scorer_name = weights_name(loaded.run)
+        source.scorer_size = loaded.options.patches.size
     return source
-
-
-def matching_of(run: Run) -> tuple[dict[int, int] | None, dict[int, str] | None]:
-    """Read which label id and class name each cluster stands for; None where the run was never scored."""
-    numbers = read_json(run.metrics) if run.metrics.is_file() else {}
-    if "cluster_to_label" not in numbers:
-        return None, None
-    try:
-        mapping = {int(cluster): int(label) for cluster, label in numbers["cluster_to_label"].items()}
-        names = {cluster: str(name) for cluster, name in enumerate(numbers["majority"]) if name is not None}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{run.metrics}: damaged; make it again with: objdisc discover --resume {run.path}") from error
-    return mapping, names

@@ -2,33 +2,32 @@
 
 import logging
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from objdisc.config.components import Component, component, flag_only, flat, positional
 from objdisc.config.parser import dump
-from objdisc.datasets import ImageDataset, Reading, available_splits, open_dataset
+from objdisc.datasets import DataOptions, ImageDataset, available_splits, open_dataset
 from objdisc.datasets.toycity.generate import generate_toy_city
 from objdisc.errors import UsageError
-from objdisc.io.files import read_json
 from objdisc.io.paths import checked_name
 from objdisc.io.run import Run
 from objdisc.io.staging import final_place
 from objdisc.methods.base import Method
 from objdisc.models.encoder import Pooling, build_encoder
 from objdisc.models.origin import WeightsOrigin
+from objdisc.objectness.automatic import AUTOMATIC
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.objectness.foreground import Foreground
-from objdisc.objectness.instances import Instances
-from objdisc.objectness.whole import Whole
-from objdisc.objectness.windows import Windows
 from objdisc.patches.shards import CutJob
 from objdisc.patches.store import PatchStore
 from objdisc.patches.windows import PatchOptions
+from objdisc.pipeline.summary import RunSummary
 from objdisc.training.options import TrainerOptions
 
 log = logging.getLogger("objdisc")
@@ -72,11 +71,14 @@ class DiscoverOptions:
             run, the others lie in its folder under stages. {} for none; without it those of the method, where it is a
             chain and no ``init_from`` is given.
         overlays: Draw at most this many frames.
-        reading: How images are read: which classes are told apart for scoring and which pixels take part, the scale,
+        data: How images are read: which classes are told apart for scoring and which pixels take part, the scale,
             the bands, and which images are left out.
         patches: How patches are cut.
         training: How the method is trained.
     """
+
+    renamed: ClassVar[Mapping[str, str]] = {"reading": "data"}
+    """Former names of settings, in configs and flags of version 0.1, by those of today."""
 
     path: Path | None = positional(default=None)
     train_split: str | None = None
@@ -103,7 +105,7 @@ class DiscoverOptions:
     init_from: Path | None = None
     stages: dict[str, dict[str, Any]] | None = None
     overlays: int = 50
-    reading: Reading = field(default_factory=Reading)
+    data: DataOptions = field(default_factory=DataOptions)
     patches: PatchOptions = field(default_factory=PatchOptions)
     training: TrainerOptions = flat(TrainerOptions)
 
@@ -142,34 +144,26 @@ def open_splits(path: Path, options: DiscoverOptions) -> tuple[ImageDataset, Ima
     first = "train" if "train" in splits or not splits else splits[0]
     train_split = options.train_split or first
     split = options.split or ("val" if "val" in splits else train_split)
-    dataset = open_dataset(path, train_split, options.foreground, options.reading)
+    dataset = open_dataset(path, train_split, options.foreground, options.data)
     if split == train_split or not splits:
         log.warning("trained and scored on the same split, %s", dataset.split or "the whole folder")
         return dataset, dataset
-    return dataset, open_dataset(path, split, options.foreground, options.reading)
+    return dataset, open_dataset(path, split, options.foreground, options.data)
 
 
-def open_split(path: Path, split: str | None, foreground: tuple[str, ...] | None, reading: Reading) -> ImageDataset:
+def open_split(path: Path, split: str | None, foreground: tuple[str, ...] | None, data: DataOptions) -> ImageDataset:
     """Open the split that was named, else val, else the first there is."""
     splits = available_splits(path)
     default = "val" if "val" in splits else next(iter(splits), "")
-    return open_dataset(path, split or default, foreground, reading)
+    return open_dataset(path, split or default, foreground, data)
 
 
 def choose_objectness(named: Component | None, dataset: ImageDataset) -> ObjectnessSource:
     """Build the source that was named, or take the first that the data can serve, and say which."""
     if named is not None:
         return named.build(ObjectnessSource)
-    source: ObjectnessSource
-    if dataset.has_instances:
-        source = Instances()
-    elif any(dataset.mask_paths(sample) for sample in dataset.samples):
-        source = Foreground()
-    elif dataset.labels_whole_images or dataset.is_foreground(dataset.samples[0]) is not None:
-        source = Whole()
-    else:
-        source = Windows()
-    log.info("objectness: %s (choose with --objectness)", type(source).__name__.lower())
+    source = next(source for source in AUTOMATIC if source.serves(dataset))()
+    log.info("objectness: %s (choose with --objectness)", source.name)
     return source
 
 
@@ -224,11 +218,10 @@ def build_method(options: DiscoverOptions, weights: str | None = None) -> Method
 
 def origin_after(start: Path, otherwise: WeightsOrigin) -> WeightsOrigin:
     """Say where weights come from that go on from a run's; the run itself may be yet to come."""
-    try:
-        otherwise = WeightsOrigin.from_metrics(read_json(Run(start).metrics))
-    except UsageError:
-        log.debug("%s says nothing of its weights", start)
-    return replace(otherwise, init_from=str(final_place(start)))
+    summary = None
+    with suppress(UsageError):  # what is damaged says nothing of its weights
+        summary = RunSummary.read(Run(start))
+    return replace(otherwise if summary is None else summary.weights, init_from=str(final_place(start)))
 
 
 def difference(one: DiscoverOptions, other: DiscoverOptions) -> str:
@@ -246,12 +239,12 @@ def difference(one: DiscoverOptions, other: DiscoverOptions) -> str:
 
 
 def baseline_of(method: Component) -> Component:
-    """Return the paper's baseline with the same part of the encoder frozen: it differs in the objective alone."""
+    """Return the paper's baseline with the same part of the encoder loaded: it differs in the objective alone."""
     shared = {name: value for name, value in method.init_args.items() if name == "freeze"}
     return Component("objdisc.methods.kmeans_baseline.KMeansBaseline", shared)
 
 
 def default_output_dir(path: Path, options: DiscoverOptions) -> Path:
     """Return ``runs/<dataset>_<method>_k<K>_s<seed>``."""
-    method = options.method.class_path.split(".")[-2]
+    method = options.method.name
     return Path("runs") / f"{path.resolve().name}_{method}_k{options.num_clusters}_s{options.training.seed}"

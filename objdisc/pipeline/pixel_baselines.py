@@ -8,18 +8,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from objdisc.augmentation.views import to_network_input
-from objdisc.clustering.kmeans import kmeans, nearest
+from objdisc.clustering.kmeans import kmeans
+from objdisc.clustering.neighbors import nearest_centroid
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError
 from objdisc.inference.predict import Predictor
 from objdisc.inference.tiling import Answer, Tiling, segment_image
 from objdisc.losses.kmeans_memory import squared_distances
-from objdisc.methods.base import Method
+from objdisc.methods.base import Method, Ranks
 from objdisc.models.encoder import Encoder
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.options import DiscoverOptions, build_method
-from objdisc.types import Batch, Sample, SegmentationMap
+from objdisc.types import Batch, Prediction, Sample, SegmentationMap
 
 _IMAGES = 100  # that k-means sees, and of each so many pixels
 _PIXELS = 200
@@ -79,7 +79,7 @@ def _kmeans_of(
 
     def answer(dataset: ImageDataset, sample: Sample) -> SegmentationMap:
         image = dataset.read_image(sample)
-        found = nearest(torch.from_numpy(describe(image)), centroids)[0]
+        found = nearest_centroid(torch.from_numpy(describe(image)), centroids)[0]
         clusters = found.numpy().astype(np.int16).reshape(image.shape[:2])
         return SegmentationMap(sample.name, clusters, np.ones(clusters.shape, np.float32))
 
@@ -108,11 +108,11 @@ class _FeatureKMeans(Method):
         rng = np.random.default_rng(options.training.seed)
         generator = torch.Generator().manual_seed(options.training.seed)
         training, encoder = options.training, self.encoder.eval()
+        preprocess = training.preprocessing(encoder)
         drawn = []
         for row in rng.permutation(len(store))[:_IMAGES]:
             crop = torch.from_numpy(np.array(store.images[row]))[None]
-            image = to_network_input(crop, training.background, encoder.mean, encoder.std, training.equalization)
-            features = encoder.feature_map(image, self.stride)[0].float()  # (F, h, w)
+            features = encoder.feature_map(preprocess(crop), self.stride)[0].float()  # (F, h, w)
             valid = nn.functional.adaptive_avg_pool2d(crop[..., -1].float(), features.shape[1])[0] > 127
             places = valid.flatten().nonzero()[:, 0]
             chosen = places[torch.randperm(len(places), generator=generator)[:_PIXELS]]
@@ -120,19 +120,16 @@ class _FeatureKMeans(Method):
         points = torch.cat(drawn)
         self.register_buffer("centroids", kmeans(points, self.num_clusters, seed=training.seed, restarts=_RESTARTS)[0])
 
-    def predict(self, images: Tensor) -> Tensor:
-        """Return a softmax over negative distances to the centroids, ``(B, K, h, w)``."""
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        """Return a softmax over negative distances to the centroids, and the mean of each feature map ``(B, F)``."""
         features = self.encoder.feature_map(images, self.stride).float()  # (B, F, h, w)
         points = features.flatten(2).mT.flatten(0, 1)
         distances = squared_distances(points, self.centroids)
         probabilities = torch.softmax(-distances / distances.mean(), dim=1)
         batch, _, height, width = features.shape
-        return probabilities.reshape(batch, height, width, self.num_clusters).permute(0, 3, 1, 2)
+        maps = probabilities.reshape(batch, height, width, self.num_clusters).permute(0, 3, 1, 2)
+        return Prediction(maps, features.mean(dim=(2, 3)))
 
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         """Refuse: there is nothing to train."""
         raise NotImplementedError("k-means has no training step; call fit")
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Return the mean of each image's feature map, ``(B, F)`` float32."""
-        return self.encoder.feature_map(images, self.stride).float().mean(dim=(2, 3))

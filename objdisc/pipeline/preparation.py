@@ -19,7 +19,6 @@ from objdisc.io.staging import REPLACEMENT, publish, settle, sweep
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.checks import check_start, has_same_settings, is_finished, refusal, splits
-from objdisc.pipeline.dense import check_dense
 from objdisc.pipeline.images import fingerprint
 from objdisc.pipeline.job import Job
 from objdisc.pipeline.options import (
@@ -32,6 +31,7 @@ from objdisc.pipeline.options import (
     open_splits,
     store_folder,
 )
+from objdisc.pipeline.segmenters import segmenter_for
 from objdisc.pipeline.stages import plan
 from objdisc.training.engine import make_accelerator
 from objdisc.training.resuming import has_ended
@@ -64,9 +64,10 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
     run = Run(home / REPLACEMENT if options.overwrite and there is not None else home)
     stages = tuple(plan(options, run))
     for stage in stages[:-1]:
-        check_dense(build_method(stage.options), source, dataset)
+        earlier = build_method(stage.options)
+        segmenter_for(earlier).check(earlier, source, dataset)
     method = build_method(stages[-1].options)
-    check_dense(method, source, dataset)
+    segmenter_for(method).check(method, source, dataset)
     trained = run.weights.is_file() and (not method.trains or has_ended(run, stages[-1].options.training))
     job = Job(command, options, path, dataset, scored, source, home, run, stages, method, False, trained, accelerator)
     if there is not None and not options.overwrite:
@@ -205,7 +206,7 @@ def _tell_of_derived(home: Path) -> None:
 
 
 def _check_scored(source: ObjectnessSource, scored: ImageDataset) -> None:
-    """Ask now, not after hours of training, whether the split to answer for has what the source reads."""
+    """Predict now, not after hours of training, whether the split to answer for has what the source reads."""
     try:
         source.check(scored)
     except UsageError as error:

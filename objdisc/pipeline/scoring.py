@@ -51,7 +51,7 @@ def score(
     dataset: ImageDataset,
     store: PatchStore,
     predictions: Predictions,
-    rivals: Predictions | None = None,
+    baselines: Predictions | None = None,
 ) -> Score:
     """Compare clusters with classes; without ground truth, only what needs none is said.
 
@@ -59,7 +59,7 @@ def score(
         dataset: The split that the store was cut from.
         store: N patches.
         predictions: What the method says about them.
-        rivals: What the baseline says about them.
+        baselines: What the baseline says about them.
     """
     num_clusters = predictions.probabilities.shape[1]
     clusters = predictions.probabilities.argmax(axis=1).astype(np.int64)
@@ -72,10 +72,10 @@ def score(
     if predictions.subheads is not None:
         numbers["subheads"] = _subhead_numbers(predictions.subheads, labels, dataset)
     baseline = None
-    if rivals is not None:
-        rival_clusters = rivals.probabilities.argmax(axis=1).astype(np.int64)
+    if baselines is not None:
+        rival_clusters = baselines.probabilities.argmax(axis=1).astype(np.int64)
         baseline = cluster_metrics(labels, rival_clusters, num_clusters, dataset.class_names)
-        numbers["baseline"] = baseline.to_json() | _foreground_numbers(rivals, store)
+        numbers["baseline"] = baseline.to_json() | _foreground_numbers(baselines, store)
     mapping = label_mapping(count_classes(labels, clusters, num_clusters))
     numbers["cluster_to_label"] = {str(cluster): label for cluster, label in mapping.items()}
     names = {cluster: dataset.class_names.get(label, f"class {label}") for cluster, label in mapping.items()}
@@ -141,7 +141,7 @@ def score_maps(run: Run, dataset: ImageDataset, mapped: Sequence[Sample]) -> dic
         return {}
     names = {sample.name for sample in mapped}
     # Read another way, its maps are no longer what the benchmark's evaluator compares with
-    is_benchmark = isinstance(dataset, Cityscapes) and dataset.reading.classes is None and dataset.reading.scale == 1
+    is_benchmark = isinstance(dataset, Cityscapes) and dataset.options.classes is None and dataset.options.scale == 1
     classes = dataset.foreground if isinstance(dataset, Cityscapes) and is_benchmark else ()
     numbers: dict[str, Any] = {
         "segmentation": segmentation_score(run.label_ids, dataset, classes, names=names).to_json()

@@ -10,13 +10,14 @@ from objdisc.config.parser import dump, override
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
 from objdisc.inference.predict import predict
-from objdisc.io.files import atomic_write, read_json, write_json
+from objdisc.io.files import atomic_write
 from objdisc.io.run import Run
 from objdisc.io.staging import final_place
 from objdisc.methods.base import Method
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.options import DiscoverOptions, build_method
 from objdisc.pipeline.scoring import score
+from objdisc.pipeline.summary import RunSummary
 from objdisc.training.options import TrainerOptions
 from objdisc.training.trainer import fit
 
@@ -111,8 +112,8 @@ def run_stage(
     """
     run, options = stage.run, stage.options
     if is_finished(stage):
-        return float(read_json(run.metrics)["training_seconds"])
-    log.info("stage %s: %s, %d epochs", stage.name, method_name(options), options.training.epochs)
+        return reached(stage).training_seconds
+    log.info("stage %s: %s, %d epochs", stage.name, options.method.name, options.training.epochs)
     run = Run.create(run.path)
     if scored is not None:
         with atomic_write(run.config) as file:
@@ -123,40 +124,58 @@ def run_stage(
     if scored is not None:
         answered, patches = scored
         numbers = score(answered, patches, predict(method, patches, options.training)).numbers
-        said = {"split": answered.split, "train_split": dataset.split, "seed": options.training.seed}
-        said |= {**method.encoder.origin.to_metrics(), "method": method_name(options)}
-        write_json(run.metrics, {**said, **numbers, "training_seconds": round(seconds, 1)})
+        summary = RunSummary(
+            split=answered.split,
+            train_split=dataset.split,
+            seed=options.training.seed,
+            weights=method.encoder.origin,
+            training_seconds=seconds,
+            encoder=method.encoder.name,
+            method=options.method.name,
+            figures=numbers,
+        )
+        summary.write(run)
     return seconds
+
+
+def reached(stage: Stage) -> RunSummary:
+    """Read what a finished stage noted about itself.
+
+    Raises:
+        UsageError: It has not noted anything.
+    """
+    summary = RunSummary.read(stage.run)
+    if summary is None:
+        raise UsageError(f"{stage.run.metrics}: missing, though the stage is finished; train it again.")
+    return summary
 
 
 def _final(path: Path | None) -> Path | None:
     return None if path is None else final_place(path)
 
 
-def method_name(options: DiscoverOptions) -> str:
-    """Return the short name of a run's method."""
-    return options.method.class_path.split(".")[-2]
-
-
-def summarise(stages: Sequence[Stage], last: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def summarise(stages: Sequence[Stage], figures: Mapping[str, Any], seconds: float) -> dict[str, dict[str, Any]]:
     """Gather what each stage of a chain reached, in order.
 
     Args:
         stages: All of them.
-        last: Numbers of the last one, which are not on disk yet.
+        figures: Of the last one, which are not on disk yet.
+        seconds: What all trainings took.
 
     Returns:
         For each name: method, epochs, and those of accuracy_hungarian, nmi, ari and training_seconds that are known.
     """
-    table = {}
-    for stage in stages:
-        numbers = last if stage is stages[-1] else read_json(stage.run.metrics)
-        table[stage.name] = {
-            "method": method_name(stage.options),
+    before = [reached(stage) for stage in stages[:-1]]
+    own = seconds - sum(summary.training_seconds for summary in before)
+    numbers = [summary.to_json() for summary in before] + [{**figures, "training_seconds": round(own, 1)}]
+    return {
+        stage.name: {
+            "method": stage.options.method.name,
             "epochs": stage.options.training.epochs,
-            **{key: numbers[key] for key in _SHOWN if key in numbers},
+            **{key: known[key] for key in _SHOWN if key in known},
         }
-    return table
+        for stage, known in zip(stages, numbers, strict=True)
+    }
 
 
 def format_stages(table: Mapping[str, Mapping[str, Any]]) -> str:

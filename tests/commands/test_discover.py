@@ -9,32 +9,15 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from safetensors.numpy import load_file
 
-from objdisc.cli import main
 from objdisc.datasets import open_dataset
 from objdisc.datasets.cityscapes import MOVING_CLASSES
 from objdisc.io.run import Run
 from objdisc.patches.store import PatchStore
 from objdisc.retrieval import Centers, Index
 
-SMALL = [
-    "--encoder",
-    "nin",
-    "--weights",
-    "none",
-    "--patches.size",
-    "32",
-    "--epochs",
-    "1",
-    "--batch-size",
-    "32",
-    "--workers",
-    "0",
-    "--device",
-    "cpu",
-]
-SETTINGS = [*SMALL, "--num-clusters", "4"]
+from ..support.discoveries import SETTINGS, SMALL, numbers_of, objdisc, pictures_of, weights_of
+
 REQUIRED = [
     "split",
     "num_patches",
@@ -53,31 +36,6 @@ REQUIRED = [
     "training_seconds",
     "seed",
 ]
-
-
-def objdisc(*argv: str | Path) -> int:
-    return main([str(word) for word in argv])
-
-
-@pytest.fixture(scope="module")
-def finished(toy_city: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("runs") / "größe 1"
-    assert objdisc("discover", toy_city, *SETTINGS, "--baseline", "--output-dir", folder) == 0
-    return Run.open(folder)
-
-
-def numbers_of(run: Run) -> dict[str, object]:
-    found = json.loads(run.metrics.read_text(encoding="utf-8"))
-    assert isinstance(found, dict)
-    return found
-
-
-def weights_of(folder: Path) -> dict[str, bytes]:
-    return {name: tensor.tobytes() for name, tensor in load_file(folder / "weights.safetensors").items()}
-
-
-def pictures_of(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.png"))}
 
 
 def test_metrics_hold_what_others_read(finished: Run) -> None:
@@ -203,124 +161,6 @@ def test_the_table_goes_to_stdout_and_the_rest_to_stderr(
     assert f"numbers: {tmp_path / 'metrics.json'}" in out
     assert "objectness: instances" in err
     assert "trained and scored on the same split, train" in err
-
-
-@pytest.fixture
-def holiday(tmp_path: Path, toy_city: Path) -> Path:
-    """Unlabelled images of two sizes: grey, alpha, spaces and non-ASCII letters, and a broken one."""
-    folder = tmp_path / "hölidays 2024"
-    (folder / "day one").mkdir(parents=True)
-    images = sorted(toy_city.rglob("*_leftImg8bit.png"))[:4]
-    Image.open(images[0]).save(folder / "straße 1.png")
-    Image.open(images[1]).convert("L").save(folder / "day one" / "grey.jpg")
-    Image.open(images[2]).convert("RGBA").resize((200, 150)).save(folder / "day one" / "alpha.png")
-    (folder / "broken.png").write_bytes(images[3].read_bytes()[:500])
-    return folder
-
-
-def test_folder_without_labels_gets_everything_but_the_evaluation(
-    holiday: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    run = Run(tmp_path / "run")
-    assert objdisc("discover", holiday, *SMALL, "--num-clusters", "2", "--output-dir", run.path) == 0
-    out, err = capsys.readouterr()
-    numbers = numbers_of(run)
-    assert "objectness: windows" in err
-    assert "broken.png" in err
-    assert (numbers["num_images"], numbers["num_skipped"]) == (3, 1)
-    assert "accuracy_majority" not in numbers
-    assert not run.cluster_counts_csv.exists()
-    assert not run.label_ids.exists()
-    assert len(list(run.overlays.rglob("*.jpg"))) == len(pictures_of(run.cluster_ids)) == 3
-    assert "numbers: " in out
-
-
-def test_a_split_that_the_source_cannot_serve_is_found_before_the_training(
-    toy_city: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shutil.copytree(toy_city, tmp_path / "city")
-    shutil.rmtree(tmp_path / "city/gtFine/val")
-    assert objdisc("discover", tmp_path / "city", *SETTINGS, "--output-dir", tmp_path / "run") == 2
-    assert "error: split 'val': " in capsys.readouterr().err
-    assert not (tmp_path / "run").exists()
-
-
-def test_strict_stops_at_the_unreadable_image(
-    holiday: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert objdisc("discover", holiday, *SMALL, "--strict", "--output-dir", tmp_path / "run") in {1, 2}
-    assert "broken.png" in capsys.readouterr().err.splitlines()[-1]
-
-
-def test_whole_images_of_class_folders_are_scored_without_maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
-    for split in ("train", "test"):
-        for name in ("cat", "dog", "ship"):
-            (tmp_path / f"pets/{split}/{name}").mkdir(parents=True)
-            for number in range(6):
-                pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(tmp_path / f"pets/{split}/{name}/{number}.png")
-    monkeypatch.chdir(tmp_path)
-    arguments = [*SMALL, "--foreground", "cat,dog", "--num-clusters", "2", "--split", "test"]
-    assert objdisc("discover", "pets", *arguments) == 0
-    run = Run(tmp_path / "runs/pets_kmeans_memory_k2_s0")
-    numbers = numbers_of(run)
-    assert numbers["num_patches"] == 12
-    counts = numbers["counts"]
-    assert isinstance(counts, dict)
-    assert {name: sum(row) for name, row in counts.items()} == {"cat": 6, "dog": 6}
-    assert not run.cluster_ids.exists()
-
-
-def test_segment_writes_the_maps_that_discover_wrote(finished: Run, toy_city: Path, tmp_path: Path) -> None:
-    answer = Run(tmp_path / "answer")
-    hardware: list[str | Path] = ["--workers", "0", "--device", "cpu", "--output-dir", answer.path]
-    assert objdisc("segment", finished.path, toy_city, "--split", "val", "--no-unknown", *hardware) == 0
-    assert pictures_of(answer.cluster_ids) == pictures_of(finished.cluster_ids)
-    assert pictures_of(answer.label_ids) == pictures_of(finished.label_ids)
-
-
-def test_segment_takes_a_folder_without_masks(finished: Run, holiday: Path, tmp_path: Path) -> None:
-    answer = Run(tmp_path / "answer")
-    shutil.copytree(finished.path, tmp_path / "moved", ignore=shutil.ignore_patterns("patches", "checkpoints"))
-    arguments = ["--objectness", "windows", "--objectness.threshold", "0", "--objectness.keep", "5"]
-    hardware: list[str | Path] = ["--workers", "0", "--device", "cpu", "--output-dir", answer.path]
-    assert objdisc("segment", tmp_path / "moved", holiday, *arguments, *hardware) == 0
-    with answer.clusters_csv.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert {row["sample"] for row in rows} == {"straße 1", "day one/grey", "day one/alpha"}
-    ids = np.unique(np.array(Image.open(answer.cluster_ids / "straße 1_clusterIds.png")))
-    assert set(ids.tolist()) <= {0, 1, 2, 3, 254, 255}
-
-
-def test_evaluate_repeats_the_numbers_of_discover(
-    finished: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    hardware: list[str | Path] = ["--workers", "0", "--device", "cpu", "--output-dir", tmp_path]
-    assert objdisc("evaluate", finished.path, *hardware) == 0
-    again, before = numbers_of(Run(tmp_path)), numbers_of(finished)
-    same = ("split", "num_patches", "accuracy_majority", "nmi", "ari", "counts", "foreground_accuracy", "segmentation")
-    assert {key: again[key] for key in same} == {key: before[key] for key in same}
-    assert "accuracy, majority" in capsys.readouterr().out
-
-
-def test_evaluate_needs_labels(
-    finished: Run, holiday: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ["--objectness", "windows", "--objectness.threshold", "0", "--workers", "0", "--device", "cpu"]
-    assert objdisc("evaluate", finished.path, holiday, *arguments, "--output-dir", tmp_path / "a") == 2
-    assert "no class labels" in capsys.readouterr().err
-
-
-def test_an_unfinished_run_is_refused(finished: Run, toy_city: Path, tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_bytes(finished.config.read_bytes())
-    assert objdisc("segment", tmp_path, toy_city) == 2
-
-
-def test_damaged_weights_are_refused(finished: Run, toy_city: Path, tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_bytes(finished.config.read_bytes())
-    (tmp_path / "weights.safetensors").write_bytes(b"\x80\x04 a pickle is code")
-    assert objdisc("segment", tmp_path, toy_city) == 2
 
 
 def test_patches_of_both_splits_stay_in_the_run(finished: Run, toy_city: Path) -> None:

@@ -148,7 +148,7 @@ def test_a_run_that_was_never_scored_has_no_classes(copied: Run, capsys: pytest.
 
 def test_classes_of_another_data_set_are_no_cityscapes_classes(copied: Run, capsys: pytest.CaptureFixture[str]) -> None:
     numbers = json.loads(copied.metrics.read_text(encoding="utf-8"))
-    numbers["majority"] = ["tree"] * 4
+    numbers["cluster_names"] = dict.fromkeys(numbers["cluster_names"], "tree")
     copied.metrics.write_text(json.dumps(numbers), encoding="utf-8")
     assert objdisc("export", copied.path, "--format", "cityscapes") == 2
     assert "not evaluated on Cityscapes classes" in error_line(capsys)

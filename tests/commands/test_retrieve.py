@@ -10,7 +10,7 @@ import pytest
 
 from objdisc.cli import main
 from objdisc.io.run import Run
-from objdisc.pipeline.loading import open_answer
+from objdisc.pipeline.loading import open_results
 from objdisc.retrieval import Centers
 
 
@@ -20,7 +20,7 @@ def retrieve(*argv: str | Path) -> int:
 
 def largest(run: Run) -> str:
     """Return the cluster that holds the most objects."""
-    index, _ = open_answer(run)
+    index, _ = open_results(run)
     return str(np.bincount(index.clusters[index.foreground]).argmax())
 
 
@@ -39,7 +39,7 @@ def moved(small_run: Run, tmp_path: Path) -> Run:
 def test_a_box_around_an_object_finds_its_like(
     small_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    index, store = open_answer(small_run)
+    index, store = open_results(small_run)
     row = max(np.flatnonzero(store.foreground).tolist(), key=lambda row: store.patch(row).region.area)
     patch = store.patch(row)
     query = index.image_paths[patch.sample]
@@ -67,7 +67,7 @@ def test_a_box_around_an_object_finds_its_like(
 
 
 def test_a_cluster_comes_nearest_to_its_center_first(small_run: Run, tmp_path: Path) -> None:
-    index, _ = open_answer(small_run)
+    index, _ = open_results(small_run)
     centers = Centers.read(small_run.centers)
     assert centers is not None
     cluster = int(largest(small_run))

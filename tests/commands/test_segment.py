@@ -12,7 +12,7 @@ from PIL import Image
 from objdisc.cli import main
 from objdisc.io.run import Run
 from objdisc.naming.categories import run_identity
-from objdisc.pipeline.loading import open_answer
+from objdisc.pipeline.loading import open_results
 from objdisc.retrieval import Centers
 
 
@@ -36,7 +36,7 @@ def write_names(path: Path, run: Run, identity: str | None = None) -> Path:
     values = {
         "format": "objdisc-names",
         "version": 1,
-        "run": identity or run_identity(run, open_answer(run)[1]),
+        "run": identity or run_identity(run, open_results(run)[1]),
         "num_clusters": 4,
         "clusters": clusters,
         "moved": [],

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from objdisc.datasets import open_dataset
 from objdisc.datasets.base import ImageDataset
-from objdisc.export.answer import NamedAnswer
+from objdisc.export.objects import NamedObjects
 from objdisc.imaging.colors import cluster_colors
 from objdisc.naming.categories import Names
 from objdisc.objectness.instances import Instances
@@ -17,7 +17,7 @@ from objdisc.patches.store import PatchStore
 from objdisc.patches.windows import PatchOptions
 from objdisc.retrieval import Index
 
-MakeAnswer = Callable[..., NamedAnswer]
+MakeAnswer = Callable[..., NamedObjects]
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +42,7 @@ def make_answer(val: ImageDataset, val_store: PatchStore) -> MakeAnswer:
         *,
         store: PatchStore = val_store,
         dataset: ImageDataset = val,
-    ) -> NamedAnswer:
+    ) -> NamedObjects:
         if probabilities is None:
             probabilities = np.random.default_rng(0).dirichlet([0.5] * 4, len(store)).astype(np.float32)
         index = Index(
@@ -58,6 +58,6 @@ def make_answer(val: ImageDataset, val_store: PatchStore) -> MakeAnswer:
             root=dataset.root,
             image_paths={s.name: s.image_path for s in dataset.samples if s.name in store.frames},
         )
-        return NamedAnswer.of(store, index, names or Names.default(cluster_colors(probabilities.shape[1])))
+        return NamedObjects.of(store, index, names or Names.default(cluster_colors(probabilities.shape[1])))
 
     return make

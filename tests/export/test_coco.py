@@ -12,14 +12,14 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from objdisc.datasets import open_dataset
-from objdisc.export.answer import NamedAnswer
 from objdisc.export.coco import INSTANCES, RESULTS, write_coco
+from objdisc.export.objects import NamedObjects
 from objdisc.naming.categories import Names
 from objdisc.objectness.windows import Windows
 from objdisc.patches.store import PatchStore
 from objdisc.patches.windows import PatchOptions
 
-MakeAnswer = Callable[..., NamedAnswer]
+MakeAnswer = Callable[..., NamedObjects]
 NAMES = Names.of([('a "quoted" <script>', (1, 2, 3)), ("Straße 東京", (4, 5, 6)), None, ("Straße 東京", (7, 8, 9))])
 
 
@@ -29,12 +29,12 @@ def instance_ids(root: Path, image: str) -> NDArray[np.int32]:
 
 
 @pytest.fixture(scope="module")
-def written(make_answer: MakeAnswer, tmp_path_factory: pytest.TempPathFactory) -> tuple[NamedAnswer, Path]:
+def written(make_answer: MakeAnswer, tmp_path_factory: pytest.TempPathFactory) -> tuple[NamedObjects, Path]:
     answer = make_answer(names=NAMES)
     return answer, write_coco(tmp_path_factory.mktemp("ex port") / "coco", answer, {"description": "test"})
 
 
-def test_masks_are_the_objects_of_the_images(written: tuple[NamedAnswer, Path], toy_city: Path) -> None:
+def test_masks_are_the_objects_of_the_images(written: tuple[NamedObjects, Path], toy_city: Path) -> None:
     answer, folder = written
     coco = COCO(str(folder / INSTANCES))
     assert len(coco.anns) == len(answer.object_rows) > 0
@@ -53,7 +53,7 @@ def test_masks_are_the_objects_of_the_images(written: tuple[NamedAnswer, Path], 
             assert annotation["area"] == mask.sum()
 
 
-def test_categories_hold_names_colors_and_clusters(written: tuple[NamedAnswer, Path]) -> None:
+def test_categories_hold_names_colors_and_clusters(written: tuple[NamedObjects, Path]) -> None:
     answer, folder = written
     coco = COCO(str(folder / INSTANCES))
     first, second = coco.loadCats(coco.getCatIds())
@@ -63,7 +63,7 @@ def test_categories_hold_names_colors_and_clusters(written: tuple[NamedAnswer, P
         assert annotation["category_id"] == answer.categories[annotation["patch"]]
 
 
-def test_results_fit_the_instances_in_the_official_evaluation(written: tuple[NamedAnswer, Path]) -> None:
+def test_results_fit_the_instances_in_the_official_evaluation(written: tuple[NamedObjects, Path]) -> None:
     _, folder = written
     coco = COCO(str(folder / INSTANCES))
     results = coco.loadRes(str(folder / RESULTS))
@@ -75,7 +75,7 @@ def test_results_fit_the_instances_in_the_official_evaluation(written: tuple[Nam
     assert evaluation.stats[0] == pytest.approx(1)
 
 
-def test_scores_are_between_0_and_1(written: tuple[NamedAnswer, Path]) -> None:
+def test_scores_are_between_0_and_1(written: tuple[NamedObjects, Path]) -> None:
     for result in json.loads((written[1] / RESULTS).read_text(encoding="utf-8")):
         assert 0 < result["score"] <= 1
         assert set(result) == {"image_id", "category_id", "segmentation", "score"}

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from objdisc.datasets import open_dataset
-from objdisc.export.answer import NamedAnswer
 from objdisc.export.instances import LabelChoice, choose_labels, write_cityscapes
+from objdisc.export.objects import NamedObjects
 from objdisc.imaging.masks import decode_mask
 from objdisc.io.files import write_image
 from objdisc.naming.categories import Names
@@ -20,7 +20,7 @@ from objdisc.objectness.folder import Folder
 from objdisc.patches.store import PatchStore
 from objdisc.patches.windows import PatchOptions
 
-MakeAnswer = Callable[..., NamedAnswer]
+MakeAnswer = Callable[..., NamedObjects]
 CLASSES = {24: "person", 25: "rider", 26: "car", 27: "truck", 28: "bus", 31: "train", 32: "motorcycle", 33: "bicycle"}
 BLACK = (0, 0, 0)
 

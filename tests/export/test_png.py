@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from objdisc.errors import UsageError
-from objdisc.export.answer import NamedAnswer
+from objdisc.export.objects import NamedObjects
 from objdisc.export.png import write_png_maps
 from objdisc.imaging.decode import read_index_map
 from objdisc.naming.categories import Names
 
-MakeAnswer = Callable[..., NamedAnswer]
+MakeAnswer = Callable[..., NamedObjects]
 NAMES = Names.of([("car, red", (255, 0, 0)), None, ("Straße", (0, 128, 255)), ("car, red", (9, 9, 9))])
 
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from objdisc.export.answer import NamedAnswer
+from objdisc.export.objects import NamedObjects
 from objdisc.export.table import COLUMNS, write_table
 from objdisc.naming.categories import Names
 
-MakeAnswer = Callable[..., NamedAnswer]
+MakeAnswer = Callable[..., NamedObjects]
 
 
 def instance_ids(root: Path, image: str) -> NDArray[np.int32]:

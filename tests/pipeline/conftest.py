@@ -11,7 +11,7 @@ from objdisc.cli import main
 from ..support.runs import QUICK
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def made(toy_city: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project folder with data and a finished run, made from within; tests take copies."""
     project = tmp_path_factory.mktemp("project")

@@ -44,7 +44,7 @@ def objdisc(*argv: str | Path) -> int:
 
 
 def write_config(path: Path, groups: dict[str, list[int]], **changes: Any) -> Path:
-    path.write_text(yaml.safe_dump(CONFIG | {"reading": {"classes": groups}} | changes), encoding="utf-8")
+    path.write_text(yaml.safe_dump(CONFIG | {"data": {"classes": groups}} | changes), encoding="utf-8")
     return path
 
 

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from objdisc.datasets import ImageDataset, open_dataset
 from objdisc.evaluation.pixelcounts import count_pixels
-from objdisc.pipeline import dense_score as densescore
+from objdisc.pipeline.dense_score import score_dense
 from objdisc.types import Sample, SegmentationMap
 
 CLUSTERS = 3
@@ -28,18 +27,15 @@ class Rows:
         return SegmentationMap(sample.name, clusters.astype(np.int16), np.ones((height, width), np.float32))
 
 
-def test_baselines_are_scored_on_every_image_and_a_mapping_is_fitted_on_some(
-    toy_city: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(densescore, "_FITTED_ON", 2)
+def test_baselines_are_scored_on_every_image_and_a_mapping_is_fitted_on_some(toy_city: Path) -> None:
     val, train = (open_dataset(toy_city, split) for split in ("val", "train"))
-    method, rival = Rows(), Rows()
+    method, baseline = Rows(), Rows()
     samples: Sequence[Sample] = val.samples
     assert min(len(samples), len(train.samples)) > 2
     counts = count_pixels(val, (method(val, sample) for sample in samples), CLUSTERS)
-    score = densescore.score_dense(counts, val, train, method, [("thirds", rival)])
+    score = score_dense(counts, val, train, method, [("thirds", baseline)], fitting_images=2)
     assert method.asked == {"val": len(samples), "train": 2}
-    assert rival.asked == {"val": len(samples)}
+    assert baseline.asked == {"val": len(samples)}
     assert score.metrics is not None
     assert score.baselines is not None
     assert score.baselines["thirds"].hungarian == score.metrics.hungarian

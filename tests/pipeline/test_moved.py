@@ -11,13 +11,13 @@ from objdisc.io.marks import Mark
 from objdisc.io.run import Run
 from objdisc.naming.categories import run_identity
 from objdisc.patches.building import MANIFEST
-from objdisc.pipeline.loading import open_answer
+from objdisc.pipeline.loading import open_results
 
 from ..support.runs import as_version_0_1, discover, error, state, write_names
 
 
 def test_names_survive_a_move_of_everything_and_every_reading_of_the_run(project: Path, made: Path) -> None:
-    write_names(project / "names.json", run_identity(Run(made / "run"), open_answer(Run(made / "run"))[1]))
+    write_names(project / "names.json", run_identity(Run(made / "run"), open_results(Run(made / "run"))[1]))
     before = state(project / "run")
     readings: list[list[str]] = [["probe", "run", "--no-random"], ["overclustering", "run"]]
     readings += [["finetune", "run", "--no-random", "--shares", "1", "--epochs", "1"]]

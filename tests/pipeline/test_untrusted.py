@@ -11,7 +11,7 @@ import pytest
 from objdisc.cli import main
 from objdisc.io.run import Run
 from objdisc.io.staging import STAGING
-from objdisc.pipeline.loading import open_answer
+from objdisc.pipeline.loading import open_results
 
 from ..support.runs import error, state
 
@@ -25,7 +25,7 @@ def test_a_run_of_somebody_else_writes_nowhere_else(
     project: Path, capsys: pytest.CaptureFixture[str], name: str, file: str, command: str
 ) -> None:
     path = project / "run" / file
-    sample = next(iter(open_answer(Run(project / "run"))[1].frames))
+    sample = next(iter(open_results(Run(project / "run"))[1].frames))
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace(json.dumps(sample), json.dumps(name)), encoding="utf-8")
     before = state(project.parent)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from objdisc.datasets import ImageDataset
+from objdisc.io.processes import main_module_left_out
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches.store import PatchStore
 from objdisc.patches.windows import PatchOptions
@@ -85,4 +86,6 @@ def _peaks_of_builds(datasets: Sequence[ImageDataset], source: ObjectnessSource,
 def in_fresh_process(job: Callable[..., list[float]], *arguments: Any) -> list[float]:
     """Run a job where nothing else has raised the peak yet."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(job, *arguments).result()
+        with main_module_left_out():
+            found = pool.submit(job, *arguments)
+        return found.result()

@@ -1,6 +1,7 @@
 """Speed and memory of this machine's runs, as ratios within one run: absolute rates differ from machine to machine."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,8 +65,23 @@ class BenchmarkOptions:
     patches: PatchOptions = field(default_factory=PatchOptions)
 
 
-def benchmark(options: BenchmarkOptions) -> dict[str, float]:
-    """Measure, print and return the numbers.
+@dataclass(frozen=True)
+class Measurements:
+    """What was measured.
+
+    Attributes:
+        numbers: By name; seconds, bytes or ratios as the name says.
+    """
+
+    numbers: Mapping[str, float]
+
+    def summary(self) -> str:
+        """Return one line a number."""
+        return "\n".join(f"{name:36} {value:10.3f}" for name, value in self.numbers.items())
+
+
+def benchmark(options: BenchmarkOptions) -> Measurements:
+    """Measure.
 
     Raises:
         UsageError: The data is missing or too small to measure on.
@@ -79,11 +95,9 @@ def benchmark(options: BenchmarkOptions) -> dict[str, float]:
         numbers = search_times(device="cpu" if options.device == "auto" else options.device)
     else:
         numbers = whole_run(options)
-    for name, value in numbers.items():
-        print(f"{name:36} {value:10.3f}")
     if options.output is not None:
         write_json(options.output, numbers)
-    return numbers
+    return Measurements(numbers)
 
 
 def _check_output(path: Path | None) -> None:

@@ -19,7 +19,7 @@ from objdisc.pipeline.options import DiscoverOptions, find_data, open_splits
 
 log = logging.getLogger("objdisc")
 
-_TASK = ("num_clusters", "train_split", "split", "foreground", "objectness", "reading", "patches")
+_TASK = ("num_clusters", "train_split", "split", "foreground", "objectness", "data", "patches")
 """What has to be the same for scores to compare methods, not tasks."""
 
 
@@ -47,11 +47,25 @@ class CompareOptions:
     flags: tuple[str, ...] = passed_on(DiscoverOptions)
 
 
-def compare(options: CompareOptions) -> Comparison:
-    """Run what was not run yet, one after the other, and write the table after each.
+@dataclass(frozen=True)
+class Compared:
+    """Runs that were compared.
 
-    Returns:
-        The table's content.
+    Attributes:
+        comparison: The table's content.
+        folder: Where table and picture are.
+    """
+
+    comparison: Comparison
+    folder: Path
+
+    def summary(self) -> str:
+        """Return the table, and where it is."""
+        return f"{to_markdown(self.comparison)}\ntable and picture: {self.folder}"
+
+
+def compare(options: CompareOptions) -> Compared:
+    """Run what was not run yet, one after the other, and write the table after each.
 
     Raises:
         UsageError: A config or flag is wrong, or a run's folder holds one with other settings.
@@ -74,9 +88,7 @@ def compare(options: CompareOptions) -> Comparison:
                 comparison = _table(planned, names, data)
                 write_comparison(comparison, folder)
         write_comparison(comparison, folder)
-    print(to_markdown(comparison))
-    print(f"table and picture: {folder}")
-    return comparison
+    return Compared(comparison, folder)
 
 
 def _is_old_comparison(folder: Path) -> bool:

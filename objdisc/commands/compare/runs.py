@@ -136,7 +136,7 @@ def _take_patches(planned: PlannedRun, earlier: Sequence[PlannedRun]) -> None:
     """Share the patches of an earlier run that cuts the same; opening them checks them against the data."""
 
     def cuts(run: PlannedRun) -> list[str]:
-        same = ("train_split", "split", "foreground", "objectness", "reading", "patches", "strict")
+        same = ("train_split", "split", "foreground", "objectness", "data", "patches", "strict")
         return [str(run.seed), *(str(getattr(run.options, key)) for key in same)]
 
     for other in earlier:

@@ -1,5 +1,6 @@
 """What a run's network is worth as a start where some labels are there: fine-tuning with shares of the labels."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,24 +13,27 @@ from torch.nn import functional as F
 
 from objdisc.commands.supervised.labelled import (
     LabelledPatches,
-    ReadingOptions,
+    SupervisedEvaluation,
+    SupervisedOptions,
     class_numbers,
     open_labelled,
-    reading_training,
-    write_readings,
+    training_options,
+    write_points,
 )
 from objdisc.config.components import flag_only, flat, positional
 from objdisc.errors import UsageError
 from objdisc.inference.predict import predict
 from objdisc.io.run import Run
 from objdisc.io.staging import staged
-from objdisc.methods.base import Method
+from objdisc.methods.base import EpochPlan, Method, Ranks
 from objdisc.models.encoder import Encoder
 from objdisc.pipeline.folders import beside, result_folder
-from objdisc.pipeline.loading import FrozenRun, open_frozen
+from objdisc.pipeline.loading import LoadedRun, load_run
 from objdisc.pipeline.options import build_method
 from objdisc.training.trainer import fit
-from objdisc.types import Batch
+from objdisc.types import Batch, Prediction
+
+log = logging.getLogger("objdisc")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class FinetuneOptions:
         random: Train the same from the network's random weights too.
         allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
             their modules.
-        reading: Seed, splits, files and hardware; of ``batch_size`` a training batch has as many.
+        evaluation: Seed, splits, files and hardware; of ``batch_size`` a training batch has as many.
     """
 
     run: Path = positional()
@@ -63,7 +67,7 @@ class FinetuneOptions:
     hidden: int = 256
     random: bool = True
     allow_import: bool = flag_only()
-    reading: ReadingOptions = flat(ReadingOptions)
+    evaluation: SupervisedOptions = flat(SupervisedOptions)
 
 
 @dataclass(frozen=True)
@@ -118,34 +122,34 @@ class LabelledClassifier(Method):
         self.register_buffer("targets", torch.full((int(rows.max()) + 1,), -1), persistent=False)
         self.get_buffer("targets")[torch.from_numpy(rows)] = torch.from_numpy(labels)
 
-    def epoch_rows(self, generator: np.random.Generator) -> Tensor:
+    def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
         """Draw labelled rows, each as often as the others to within one."""
         rounds = -(-self.num_drawn // len(self.rows))
-        order = np.concatenate([generator.permutation(self.rows) for _ in range(rounds)])
-        return torch.from_numpy(order[: self.num_drawn])
+        order = np.concatenate([ranks.generator.permutation(self.rows) for _ in range(rounds)])
+        return EpochPlan(rows=torch.from_numpy(order[: self.num_drawn]))
 
-    def training_step(self, batch: Batch) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         """Cross-entropy with the classes."""
         images, rows = batch.views[0][batch.foreground], batch.index[batch.foreground]
-        return {"loss": F.cross_entropy(self._logits(images), self.get_buffer("targets")[rows])}
+        logits = self._logits(self._features(images))
+        return {"loss": F.cross_entropy(logits, self.get_buffer("targets")[rows])}
 
-    def predict(self, images: Tensor) -> Tensor:
-        """Return the probabilities ``(B, C, 1, 1)`` of the classes."""
-        return torch.softmax(self._logits(images), dim=1)[:, :, None, None]
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        """Return the probabilities ``(B, C, 1, 1)`` of the classes, and the network's features ``(B, F)``."""
+        features = self._features(images)
+        return Prediction(torch.softmax(self._logits(features), dim=1)[:, :, None, None], features)
 
-    def embed(self, images: Tensor) -> Tensor:
-        """Return the network's features ``(B, F)`` float32."""
+    def _features(self, images: Tensor) -> Tensor:
         features: Tensor = self.encoder(self.prepare(images, self.training)).float()
         return features
 
-    def _logits(self, images: Tensor) -> Tensor:
-        features = self.embed(images)
+    def _logits(self, features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):
             logits: Tensor = self.head(features)
         return logits
 
 
-def finetune(options: FinetuneOptions) -> list[FinetunedShare]:
+def finetune(options: FinetuneOptions) -> SupervisedEvaluation[FinetunedShare]:
     """Write accuracy over shares of labels, as a table and a picture.
 
     Raises:
@@ -154,36 +158,41 @@ def finetune(options: FinetuneOptions) -> list[FinetunedShare]:
     """
     if options.hidden < 0 or options.encoder_lr_scale < 0 or not options.shares:
         raise UsageError("finetune: --hidden and --encoder-lr-scale start at 0, and at least one of --shares is needed")
-    frozen = open_frozen(options.run, allow_import=options.allow_import, device=options.reading.device)
-    usual = beside(frozen.run, "finetune")
-    with result_folder("finetune", frozen, options.reading.output_dir, usual) as folder, staged(folder) as new:
-        return _finetune(frozen, options, folder, new)
+    loaded = load_run(options.run, allow_import=options.allow_import, device=options.evaluation.device)
+    usual = beside(loaded.run, "finetune")
+    with result_folder("finetune", loaded, options.evaluation.output_dir, usual) as folder, staged(folder) as new:
+        found = _finetune(loaded, options, folder, new)
+    return SupervisedEvaluation(found, list(map(_line, found)), folder)
 
 
-def _finetune(frozen: FrozenRun, options: FinetuneOptions, folder: Path, new: Path) -> list[FinetunedShare]:
+def _finetune(loaded: LoadedRun, options: FinetuneOptions, folder: Path, new: Path) -> list[FinetunedShare]:
     """Train with the patches that are kept in one folder, and write to another."""
-    fitted, scored = open_labelled(frozen, options.reading, folder)
+    fitted, scored = open_labelled(loaded, options.evaluation, folder)
     found = []
     for share in options.shares:
-        few = fitted.share(share, options.reading.seed)
-        start = open_frozen(options.run, allow_import=options.allow_import).method
-        accuracy = _trained(frozen, start, few, scored, options, new / f"share_{share:g}")
+        few = fitted.share(share, options.evaluation.seed)
+        start = load_run(options.run, allow_import=options.allow_import).method
+        accuracy = _trained(loaded, start, few, scored, options, new / f"share_{share:g}")
         random = None
         if options.random:
-            start = build_method(frozen.options, weights="none")
-            random = _trained(frozen, start, few, scored, options, new / f"share_{share:g}_random")
+            start = build_method(loaded.options, weights="none")
+            random = _trained(loaded, start, few, scored, options, new / f"share_{share:g}_random")
         found.append(FinetunedShare(share, len(few.rows), accuracy, random))
-        beside = "" if random is None else f"  from random weights {random:.4f}"
-        print(f"{len(few.rows):7} labels ({share:g})  {accuracy:.4f}{beside}")
+        log.info("accuracy with%s", _line(found[-1]))
     series = {"this run": [(float(one.labelled), one.accuracy) for one in found]}
     if options.random:
         series["random weights"] = [(float(one.labelled), one.accuracy_random or 0.0) for one in found]
-    write_readings(new, "finetune", found, series, "labels (logarithmic)")
+    write_points(new, "finetune", found, series, "labels (logarithmic)")
     return found
 
 
+def _line(one: FinetunedShare) -> str:
+    beside = "" if one.accuracy_random is None else f"  from random weights {one.accuracy_random:.4f}"
+    return f"{one.labelled:7} labels ({one.share:g})  {one.accuracy:.4f}{beside}"
+
+
 def _trained(
-    frozen: FrozenRun,
+    loaded: LoadedRun,
     start: Method,
     few: LabelledPatches,
     scored: LabelledPatches,
@@ -194,28 +203,32 @@ def _trained(
     labels, truth, num_classes = class_numbers(few.labels, scored.labels)
     if num_classes < 2:
         raise UsageError(f"{len(few.rows)} labelled patches hold a single class; give a larger share of the labels")
-    torch.manual_seed(options.reading.seed)
+    torch.manual_seed(options.evaluation.seed)
+
+    def prepare(images: Tensor, training: bool) -> Tensor:
+        start.training = training  # of the method alone: its encoder's mode is the classifier's to set
+        return start.encoder_input(images)
+
     classifier = LabelledClassifier(
         start.encoder,
         num_classes,
         rows=few.rows,
         labels=labels,
         num_drawn=int(few.store.foreground.sum()),
-        prepare=lambda images, training: start.encoder_input(images, training=training),
+        prepare=prepare,
         hidden=options.hidden,
     )
     # whatever the run's own method held fast
     classifier.encoder.requires_grad_(options.encoder_lr_scale > 0)
     training = replace(
-        reading_training(frozen, options.reading),
-        seed=options.reading.seed,
+        training_options(loaded, options.evaluation),
+        seed=options.evaluation.seed,
         epochs=options.epochs,
         lr=options.lr,
         encoder_lr_scale=options.encoder_lr_scale or 1.0,
         weight_decay=options.weight_decay,
         optimizer="adamw",
         schedule="cosine",
-        background_share=0.0,
         budget_minutes=0.0,
     )
     fit(classifier, few.store, Run.create(folder), training)

@@ -1,4 +1,4 @@
-"""Readings with labels: the splits, labels and tables of ``overclustering``, ``probe`` and ``finetune``.
+"""Supervised evaluation: the splits, labels and tables of ``overclustering``, ``probe`` and ``finetune``.
 
 These three commands are the only places where class labels train anything. They start from a finished run, which never
 saw one, and write beside it: what they learn goes into no run, no map and no other command.
@@ -8,7 +8,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +19,18 @@ from objdisc.evaluation.counts import patch_labels
 from objdisc.evaluation.matching import labelled_share
 from objdisc.io.files import atomic_write
 from objdisc.io.run import Run
-from objdisc.io.staging import final_place
 from objdisc.patches.store import PatchStore
-from objdisc.pipeline.loading import FrozenRun, choose_source
+from objdisc.pipeline.loading import LoadedRun, choose_source
 from objdisc.pipeline.options import build_store, cut_job, find_data, open_splits, store_folder
 from objdisc.render.line_chart import line_chart
 from objdisc.training.options import TrainerOptions
 
+Point = TypeVar("Point")
+
 
 @dataclass(frozen=True)
-class ReadingOptions:
-    """What all readings with labels are told.
+class SupervisedOptions:
+    """What all evaluations with labels are told.
 
     Attributes:
         seed: Of every choice among labelled images, and of what is trained on them.
@@ -83,56 +84,77 @@ class LabelledPatches:
         return self.some(labelled_share(len(self.rows), share, seed))
 
 
-def open_labelled(frozen: FrozenRun, options: ReadingOptions, folder: Path) -> tuple[LabelledPatches, LabelledPatches]:
-    """Open what a reading is fitted on, of the run's training split, and what it is scored on.
+@dataclass(frozen=True)
+class SupervisedEvaluation(Generic[Point]):
+    """What came of an evaluation that trains with labels.
+
+    Attributes:
+        points: Its figures, one line of the table each.
+        lines: The figures as text.
+        folder: Where table and picture are.
+    """
+
+    points: Sequence[Point]
+    lines: Sequence[str]
+    folder: Path
+
+    def summary(self) -> str:
+        """Return the figures, and where table and picture are."""
+        return "\n".join([*self.lines, "", f"table and picture: {self.folder}"])
+
+
+def open_labelled(
+    loaded: LoadedRun, options: SupervisedOptions, folder: Path
+) -> tuple[LabelledPatches, LabelledPatches]:
+    """Open what is learned from, of the run's training split, and what it is scored on.
 
     Args:
-        frozen: The run; nothing in it is changed.
-        options: Of the reading.
+        loaded: The run; nothing in it is changed.
+        options: Of the evaluation.
         folder: Where patches are kept that the run does not hold.
 
     Raises:
         UsageError: A split has no labels, or there is one split alone and none of it is held out.
     """
-    trained, scored = open_splits(find_data(frozen.options.path), frozen.options)
+    trained, scored = open_splits(find_data(loaded.options.path), loaded.options)
     if trained is not scored:
-        return _labelled(frozen, trained, options, folder), _labelled(frozen, scored, options, folder)
+        return _labelled(loaded, trained, options, folder), _labelled(loaded, scored, options, folder)
     if not options.held_out:
         raise UsageError(
-            f"{frozen.run.path}: trained and scored on one split; the reading needs labels of another, or --held-out "
-            "0.2 to score on a fifth of the images, whose labels then train nothing."
+            f"{loaded.run.path}: trained and scored on one split; the evaluation needs labels of another, or "
+            "--held-out 0.2 to score on a fifth of the images, whose labels then train nothing."
         )
-    patches = _labelled(frozen, trained, options, folder)
+    patches = _labelled(loaded, trained, options, folder)
     held = labelled_share(len(patches.rows), options.held_out, options.seed)
     return patches.some(~held), patches.some(held)
 
 
-def _labelled(frozen: FrozenRun, dataset: ImageDataset, options: ReadingOptions, folder: Path) -> LabelledPatches:
+def _labelled(loaded: LoadedRun, dataset: ImageDataset, options: SupervisedOptions, folder: Path) -> LabelledPatches:
     """Take a split's patches from the run, or cut them as the run's were cut, and read their labels."""
     if not dataset.has_ground_truth:
         raise UsageError(f"{dataset.root}: no class labels in split {dataset.split!r} to read with.")
-    source = choose_source(frozen.options.objectness, dataset, frozen, options.device)
-    training = reading_training(frozen, options)
-    store = PatchStore.find(cut_job(dataset, source, frozen.options), store_folder(frozen.run, dataset))
+    source = choose_source(loaded.options.objectness, dataset, loaded.on(options.device))
+    training = training_options(loaded, options)
+    store = PatchStore.find(cut_job(dataset, source, loaded.options), store_folder(loaded.run, dataset))
     if store is None:
-        store = build_store(Run(folder), dataset, source, replace(frozen.options, training=training))
+        store = build_store(Run(folder), dataset, source, replace(loaded.options, training=training))
     try:
         labels = patch_labels(dataset, store.patches)
     except UnreadableImageError as error:
-        raise UsageError(f"{error}; a reading needs every label of the split.") from error
+        raise UsageError(f"{error}; the evaluation needs every label of the split.") from error
     rows = np.flatnonzero(labels >= 0)
     if not len(rows):
         raise UsageError(f"{dataset.root}: no patch of split {dataset.split!r} has a class label.")
     return LabelledPatches(store, rows, labels[rows], dataset.class_names)
 
 
-def reading_training(frozen: FrozenRun, options: ReadingOptions) -> TrainerOptions:
-    """Return how the run saw its patches, on the reading's hardware.
+def training_options(loaded: LoadedRun, options: SupervisedOptions) -> TrainerOptions:
+    """Return how the run saw its patches, on the evaluation's hardware.
 
     The seed stays the run's: it decides which background windows were cut.
     """
     return replace(
-        frozen.options.training, device=options.device, workers=options.workers, batch_size=options.batch_size
+        loaded.options.training, device=options.device, workers=options.workers, batch_size=options.batch_size
     )
 
 
@@ -153,7 +175,7 @@ def class_numbers(
     return numbers.astype(np.int64), np.where(known[at] == scored, at, -1).astype(np.int64), len(known)
 
 
-def write_readings(
+def write_points(
     folder: Path,
     name: str,
     found: Sequence[Any],
@@ -162,12 +184,12 @@ def write_readings(
     *,
     logarithmic: bool = True,
 ) -> None:
-    """Write ``NAME.csv`` with a line a reading, and ``NAME.svg`` with accuracy over something.
+    """Write ``NAME.csv`` with a line a point, and ``NAME.svg`` with accuracy over something.
 
     Args:
         folder: Where they go.
         name: Of both files.
-        found: Readings, at least one, all of one dataclass.
+        found: Points, at least one, all of one dataclass.
         series: Name to points ``(x, accuracy)``.
         x_title: Of the picture.
         logarithmic: Whether x is drawn by its logarithm.
@@ -178,4 +200,3 @@ def write_readings(
         writer.writerows(map(asdict, found))
     with atomic_write(folder / f"{name}.svg") as file:
         file.write(line_chart(series, x_title, "accuracy", logarithmic=logarithmic))
-    print(f"\ntable and picture: {final_place(folder)}")

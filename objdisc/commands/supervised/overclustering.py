@@ -9,17 +9,18 @@ from numpy.typing import NDArray
 
 from objdisc.commands.supervised.labelled import (
     LabelledPatches,
-    ReadingOptions,
+    SupervisedEvaluation,
+    SupervisedOptions,
     open_labelled,
-    reading_training,
-    write_readings,
+    training_options,
+    write_points,
 )
 from objdisc.config.components import flag_only, flat, positional
 from objdisc.evaluation.overclustering import ReadAccuracy, read_accuracies
 from objdisc.inference.predict import predict
 from objdisc.io.staging import staged
 from objdisc.pipeline.folders import beside, result_folder
-from objdisc.pipeline.loading import FrozenRun, open_frozen, weights_name
+from objdisc.pipeline.loading import LoadedRun, load_run, weights_name
 
 
 @dataclass(frozen=True)
@@ -32,43 +33,49 @@ class OverclusteringOptions:
     Attributes:
         run: Folder of a finished run.
         also: Further runs on the same data with other numbers of clusters, with commas between.
-        shares: Shares of the training split's labels that the reading is fitted on, with commas between.
+        shares: Shares of the training split's labels that this is fitted on, with commas between.
         allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
             their modules.
-        reading: Seed, splits, files and hardware.
+        evaluation: Seed, splits, files and hardware.
     """
 
     run: Path = positional()
     also: tuple[str, ...] = ()
     shares: tuple[float, ...] = (1.0, 0.5, 0.25, 0.1, 0.05, 0.01)
     allow_import: bool = flag_only()
-    reading: ReadingOptions = flat(ReadingOptions)
+    evaluation: SupervisedOptions = flat(SupervisedOptions)
 
 
-def overclustering(options: OverclusteringOptions) -> list[ReadAccuracy]:
+def overclustering(options: OverclusteringOptions) -> SupervisedEvaluation[ReadAccuracy]:
     """Write the curve of accuracy over numbers of clusters and shares of labels, as a table and a picture.
 
     Raises:
         UsageError: A run is not finished, its data has no labels, or trained and scored splits are the same.
     """
-    paths, device = (options.run, *map(Path, options.also)), options.reading.device
-    runs = [open_frozen(path, allow_import=options.allow_import, device=device) for path in paths]
+    paths, device = (options.run, *map(Path, options.also)), options.evaluation.device
+    runs = [load_run(path, allow_import=options.allow_import, device=device) for path in paths]
     usual = beside(runs[0].run, "overclustering")
-    with result_folder("overclustering", runs[0], options.reading.output_dir, usual) as folder, staged(folder) as new:
-        return _overclustering(runs, options, folder, new)
+    with (
+        result_folder("overclustering", runs[0], options.evaluation.output_dir, usual) as folder,
+        staged(folder) as new,
+    ):
+        found = _overclustering(runs, options, folder, new)
+    lines = [
+        f"{point.num_clusters:5} clusters  {point.labelled:7} labels ({point.share:g})  {point.accuracy:.4f}"
+        for point in found
+    ]
+    return SupervisedEvaluation(found, lines, folder)
 
 
 def _overclustering(
-    runs: Sequence[FrozenRun], options: OverclusteringOptions, folder: Path, new: Path
+    runs: Sequence[LoadedRun], options: OverclusteringOptions, folder: Path, new: Path
 ) -> list[ReadAccuracy]:
     """Read runs with the patches that are kept in one folder, and write to another."""
     found: list[ReadAccuracy] = []
-    for frozen in runs:
-        found += _of_run(frozen, options, folder / weights_name(frozen.run)[:8])
-    for point in found:
-        print(f"{point.num_clusters:5} clusters  {point.labelled:7} labels ({point.share:g})  {point.accuracy:.4f}")
+    for loaded in runs:
+        found += _of_run(loaded, options, folder / weights_name(loaded.run)[:8])
     by_clusters = {f"{100 * share:g} % of labels": _line(found, share) for share in options.shares}
-    write_readings(new, "overclustering", found, by_clusters, "clusters (logarithmic)")
+    write_points(new, "overclustering", found, by_clusters, "clusters (logarithmic)")
     return found
 
 
@@ -76,17 +83,17 @@ def _line(found: list[ReadAccuracy], share: float) -> list[tuple[float, float]]:
     return [(point.num_clusters, point.accuracy) for point in found if point.share == share]
 
 
-def _of_run(frozen: FrozenRun, options: OverclusteringOptions, folder: Path) -> list[ReadAccuracy]:
-    labelled = open_labelled(frozen, options.reading, folder)
-    fitted, scored = (_clusters_of(frozen, patches, options) for patches in labelled)
-    return read_accuracies(fitted, scored, frozen.method.num_clusters, options.shares, options.reading.seed)
+def _of_run(loaded: LoadedRun, options: OverclusteringOptions, folder: Path) -> list[ReadAccuracy]:
+    labelled = open_labelled(loaded, options.evaluation, folder)
+    fitted, scored = (_clusters_of(loaded, patches, options) for patches in labelled)
+    return read_accuracies(fitted, scored, loaded.method.num_clusters, options.shares, options.evaluation.seed)
 
 
 def _clusters_of(
-    frozen: FrozenRun, patches: LabelledPatches, options: OverclusteringOptions
+    loaded: LoadedRun, patches: LabelledPatches, options: OverclusteringOptions
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the labels and the clusters of labelled patches."""
     predictions = predict(
-        frozen.method, patches.store, reading_training(frozen, options.reading), patches.rows.tolist()
+        loaded.method, patches.store, training_options(loaded, options.evaluation), patches.rows.tolist()
     )
     return patches.labels, predictions.probabilities.argmax(axis=1).astype(np.int64)

@@ -1,6 +1,6 @@
 """What each block of a network knows of the classes: a linear probe, beside the same network at random weights."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +10,12 @@ from torch import Tensor
 
 from objdisc.commands.supervised.labelled import (
     LabelledPatches,
-    ReadingOptions,
+    SupervisedEvaluation,
+    SupervisedOptions,
     class_numbers,
     open_labelled,
-    reading_training,
-    write_readings,
+    training_options,
+    write_points,
 )
 from objdisc.config.components import flag_only, flat, positional
 from objdisc.errors import UsageError
@@ -22,7 +23,7 @@ from objdisc.evaluation.linear import fit_linear
 from objdisc.io.staging import staged
 from objdisc.methods.base import Method
 from objdisc.pipeline.folders import beside, result_folder
-from objdisc.pipeline.loading import FrozenRun, open_frozen
+from objdisc.pipeline.loading import LoadedRun, load_run
 from objdisc.pipeline.options import build_method
 from objdisc.training.blocks import BlockFeatures
 from objdisc.training.encoding import StoreEncoder
@@ -44,7 +45,7 @@ class ProbeOptions:
         random: Probe the same network at random weights too.
         allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
             their modules.
-        reading: Seed, splits, files and hardware.
+        evaluation: Seed, splits, files and hardware.
     """
 
     run: Path = positional()
@@ -53,7 +54,7 @@ class ProbeOptions:
     decay: float = 1e-3
     random: bool = True
     allow_import: bool = flag_only()
-    reading: ReadingOptions = flat(ReadingOptions)
+    evaluation: SupervisedOptions = flat(SupervisedOptions)
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class ProbedBlock:
     accuracy_random: float | None = None
 
 
-def probe(options: ProbeOptions) -> list[ProbedBlock]:
+def probe(options: ProbeOptions) -> SupervisedEvaluation[ProbedBlock]:
     """Write accuracy over blocks, as a table and a picture.
 
     Raises:
@@ -86,37 +87,37 @@ def probe(options: ProbeOptions) -> list[ProbedBlock]:
     """
     if options.features < 1 or options.decay < 0:
         raise UsageError(f"--features {options.features} --decay {options.decay}: at least 1, and not below 0")
-    frozen = open_frozen(options.run, allow_import=options.allow_import, device=options.reading.device)
-    usual = beside(frozen.run, "probe")
-    with result_folder("probe", frozen, options.reading.output_dir, usual) as folder, staged(folder) as new:
-        return _probe(frozen, options, folder, new)
+    loaded = load_run(options.run, allow_import=options.allow_import, device=options.evaluation.device)
+    usual = beside(loaded.run, "probe")
+    with result_folder("probe", loaded, options.evaluation.output_dir, usual) as folder, staged(folder) as new:
+        found = _probe(loaded, options, folder, new)
+    return SupervisedEvaluation(found, list(_lines(found)), folder)
 
 
-def _probe(frozen: FrozenRun, options: ProbeOptions, folder: Path, new: Path) -> list[ProbedBlock]:
+def _probe(loaded: LoadedRun, options: ProbeOptions, folder: Path, new: Path) -> list[ProbedBlock]:
     """Probe with the patches that are kept in one folder, and write to another."""
-    fitted, scored = open_labelled(frozen, options.reading, folder)
-    fitted = fitted.share(options.share, options.reading.seed)
-    found = _probed(frozen, frozen.method, fitted, scored, options)
+    fitted, scored = open_labelled(loaded, options.evaluation, folder)
+    fitted = fitted.share(options.share, options.evaluation.seed)
+    found = _probed(loaded, loaded.method, fitted, scored, options)
     if options.random:
-        random = _probed(frozen, build_method(frozen.options, weights="none"), fitted, scored, options)
+        random = _probed(loaded, build_method(loaded.options, weights="none"), fitted, scored, options)
         found = [
             ProbedBlock(one.block, one.channels, one.grid, one.labelled, one.accuracy, other.accuracy)
             for one, other in zip(found, random, strict=True)
         ]
-    _print(found)
     series = {"this run": [(float(one.block), one.accuracy) for one in found]}
     if options.random:
         series["random weights"] = [(float(one.block), one.accuracy_random or 0.0) for one in found]
-    write_readings(new, "probe", found, series, "block", logarithmic=False)
+    write_points(new, "probe", found, series, "block", logarithmic=False)
     return found
 
 
 def _probed(
-    frozen: FrozenRun, method: Method, fitted: LabelledPatches, scored: LabelledPatches, options: ProbeOptions
+    loaded: LoadedRun, method: Method, fitted: LabelledPatches, scored: LabelledPatches, options: ProbeOptions
 ) -> list[ProbedBlock]:
     labels, truth, num_classes = class_numbers(fitted.labels, scored.labels)
     module = BlockFeatures(method, options.features)
-    given, asked = (_features(frozen, module, method, patches, options) for patches in (fitted, scored))
+    given, asked = (_features(loaded, module, method, patches, options) for patches in (fitted, scored))
     side, channels = fitted.store.size, fitted.store.images.shape[3] - 1
     found = []
     for number, block in enumerate(module.blocks(channels, side), start=1):
@@ -130,18 +131,18 @@ def _probed(
 
 
 def _features(
-    frozen: FrozenRun, module: BlockFeatures, method: Method, patches: LabelledPatches, options: ProbeOptions
+    loaded: LoadedRun, module: BlockFeatures, method: Method, patches: LabelledPatches, options: ProbeOptions
 ) -> Tensor:
     """Encode patches as the run's method sees them, ``(n, D)`` float32 on the device."""
-    training = reading_training(frozen, options.reading)
+    training = training_options(loaded, options.evaluation)
     accelerator = make_accelerator(training.device, training.precision)
     method.to(accelerator.device)
-    encode = StoreEncoder(patches.store, method, accelerator, training)
+    encode = StoreEncoder(patches.store, method.encoder, accelerator, training)
     return encode(module, torch.from_numpy(patches.rows))
 
 
-def _print(found: Sequence[ProbedBlock]) -> None:
+def _lines(found: Sequence[ProbedBlock]) -> Iterator[str]:
     for one in found:
         beside = "" if one.accuracy_random is None else f"  random weights {one.accuracy_random:.4f}"
         features = f"{one.channels} channels on {one.grid}x{one.grid}"
-        print(f"block {one.block}  {features:24} {one.accuracy:.4f}{beside}")
+        yield f"block {one.block}  {features:24} {one.accuracy:.4f}{beside}"

@@ -20,7 +20,6 @@ def test_command_needs_no_data_and_prints_how_many_times_faster(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(benchmark_iid, "CASES", ((2, 3),))
-    monkeypatch.setattr(benchmark_iid, "_CROP", 24)
     monkeypatch.chdir(tmp_path)
     assert main(["benchmark", "iid"]) == 0
     printed = dict(line.split() for line in capsys.readouterr().out.splitlines())

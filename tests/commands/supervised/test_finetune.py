@@ -13,9 +13,10 @@ from torch.nn import functional as F
 from objdisc.cli import main
 from objdisc.commands.supervised.finetune import LabelledClassifier
 from objdisc.models.encoder import Encoder
-from objdisc.pipeline.loading import open_frozen
+from objdisc.pipeline.loading import load_run
 from objdisc.types import Batch
 
+from ...support.ranks import OneProcess
 from ...support.shades import QUICK, train_on_shades
 
 HARDWARE = ["--device", "cpu", "--workers", "0", "--batch-size", "12"]
@@ -55,7 +56,7 @@ def test_a_scale_of_0_leaves_the_network_as_it_is(run: Path, tmp_path: Path) -> 
 def test_one_split_alone_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = train_on_shades(tmp_path, {"train": 4})
     assert main(["finetune", str(run), *HARDWARE]) == 2
-    assert "the reading needs labels of another" in capsys.readouterr().err
+    assert "the evaluation needs labels of another" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", [["--hidden", "-1"], ["--encoder-lr-scale", "-1"], ["--shares", "0"]])
@@ -83,7 +84,8 @@ def classifier() -> LabelledClassifier:
 
 
 def test_only_labelled_rows_are_drawn_and_all_equally_often(classifier: LabelledClassifier) -> None:
-    drawn = classifier.epoch_rows(np.random.default_rng(0))
+    drawn = classifier.begin_epoch(0, OneProcess()).rows
+    assert drawn is not None
     counts = np.bincount(drawn.numpy(), minlength=7)
     assert len(drawn) == 8
     assert set(drawn.tolist()) == {2, 5, 6}
@@ -96,10 +98,10 @@ def test_loss_is_the_cross_entropy_with_the_classes_of_what_the_network_is_given
     images = torch.randn(3, 3, 2, 2)
     batch = Batch((images,), torch.tensor([5, 6, 2]), torch.ones(3, dtype=torch.bool), images)
     expected = F.cross_entropy(classifier.head(images.flatten(1) * 2), torch.tensor([0, 1, 1]))
-    torch.testing.assert_close(classifier.training_step(batch)["loss"], expected)
+    torch.testing.assert_close(classifier.training_step(batch, OneProcess())["loss"], expected)
     classifier.eval()
     answer = torch.softmax(classifier.head(images.flatten(1)), 1)
-    torch.testing.assert_close(classifier.predict(images)[:, :, 0, 0], answer)
+    torch.testing.assert_close(classifier.infer(images, images).probabilities[:, :, 0, 0], answer)
 
 
 @pytest.mark.parametrize("source", ["random", "file"])
@@ -119,7 +121,7 @@ def test_the_network_learns_whatever_its_run_held_fast(tmp_path: Path, source: s
     run = tmp_path / "run"
     words = [str(tmp_path / "first/shades"), *words, "--split", "test", *more]
     assert main(["train", *words, "--output-dir", str(run)]) == 0
-    origin = open_frozen(run).method.encoder.origin
+    origin = load_run(run).method.encoder.origin
     assert (origin.source, origin.init_from) == (source, str(first) if started else None)
     arguments = ["--shares", "1", "--epochs", "1", "--encoder-lr-scale", "1", "--random", "false", *HARDWARE]
     assert main(["finetune", str(run), *arguments]) == 0

@@ -41,7 +41,7 @@ class Frame:
 
 
 @dataclass(frozen=True, eq=False)
-class NamedAnswer:
+class NamedObjects:
     """N patches of a run with their categories.
 
     Attributes:
@@ -61,7 +61,7 @@ class NamedAnswer:
     frames: tuple[Frame, ...]
 
     @classmethod
-    def of(cls, store: PatchStore, index: Index, names: Names) -> "NamedAnswer":
+    def of(cls, store: PatchStore, index: Index, names: Names) -> "NamedObjects":
         """Join a run's patches and their clusters with the categories.
 
         Args:

@@ -133,7 +133,7 @@ def write_sheet(
     write_image(path, picture)
 
 
-def write_finds(folder: Path, finds: Sequence[Find], most: int) -> None:
+def write_retrieved_frames(folder: Path, finds: Sequence[Find], most: int) -> None:
     """Draw the best finds into their frames; frames that cannot be read are named on the log.
 
     Args:
@@ -166,7 +166,7 @@ def write_finds(folder: Path, finds: Sequence[Find], most: int) -> None:
         )
 
 
-def drawn_finds(folder: Path) -> list[str]:
+def drawn_frames(folder: Path) -> list[str]:
     """Name the frames that an earlier search has drawn, below its folder."""
     return [f"overlays/{path.name}" for path in (folder / "overlays").glob("[0-9][0-9][0-9]_*.jpg")]
 

@@ -1,4 +1,4 @@
-"""What a run says about a few images, kept on disk: the unit that an interrupted segmentation need not repeat."""
+"""What a run says about a few images, kept on disk: a shard, which an interrupted segmentation need not repeat."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
-class AnsweredImage:
+class SegmentedImage:
     """The objects of one image and their clusters.
 
     Attributes:
@@ -46,7 +46,7 @@ class AnsweredImage:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class SegmentedShard:
     """A few consecutive images.
 
     Attributes:
@@ -56,7 +56,7 @@ class Part:
     """
 
     key: str
-    images: tuple[AnsweredImage, ...]
+    images: tuple[SegmentedImage, ...]
     skipped: tuple[tuple[Path, str], ...]
 
     def write(self, path: Path) -> None:
@@ -75,8 +75,8 @@ class Part:
             json.dump(values, file, ensure_ascii=False, allow_nan=False)
 
     @classmethod
-    def read(cls, path: Path, key: str) -> "Part | None":
-        """Read a part; None where there is none with this key, or it is damaged.
+    def read(cls, path: Path, key: str) -> "SegmentedShard | None":
+        """Read a shard; None where there is none with this key, or it is damaged.
 
         Raises:
             UsageError: It names an image under which something would be written outside of its folder.
@@ -93,7 +93,7 @@ class Part:
             return None
 
 
-def _image_to_json(image: AnsweredImage) -> dict[str, Any]:
+def _image_to_json(image: SegmentedImage) -> dict[str, Any]:
     objects = zip(image.regions, image.clusters.tolist(), image.confidence, image.distances, strict=True)
     return {
         "sample": image.sample,
@@ -114,7 +114,7 @@ def _image_to_json(image: AnsweredImage) -> dict[str, Any]:
     }
 
 
-def _image_from_json(values: Mapping[str, Any]) -> AnsweredImage:
+def _image_from_json(values: Mapping[str, Any]) -> SegmentedImage:
     height, width = values["frame"]
     objects = values["objects"]
     regions = tuple(
@@ -127,7 +127,7 @@ def _image_from_json(values: Mapping[str, Any]) -> AnsweredImage:
         for item in objects
     )
     distances = [np.nan if item["distance"] is None else item["distance"] for item in objects]
-    return AnsweredImage(
+    return SegmentedImage(
         values["sample"],
         Path(values["path"]),
         (height, width),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from objdisc.datasets import open_dataset
-from objdisc.export.answer import NamedAnswer
+from objdisc.export.objects import NamedObjects
 from objdisc.imaging.masks import decode_mask
 from objdisc.io.files import write_image
 from objdisc.naming.categories import Names
@@ -15,7 +15,7 @@ from objdisc.objectness.whole import Whole
 from objdisc.patches.store import PatchStore
 from objdisc.patches.windows import PatchOptions
 
-MakeAnswer = Callable[..., NamedAnswer]
+MakeAnswer = Callable[..., NamedObjects]
 NAMES = Names.of([("car", (255, 0, 0)), None, ("person", (0, 255, 0)), ("car", (0, 0, 255))])
 
 

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from objdisc.imaging.masks import region_from_mask
-from objdisc.pipeline.parts import AnsweredImage, Part
+from objdisc.pipeline.segmented_shards import SegmentedImage, SegmentedShard
 from objdisc.types import Region
 
 
 @pytest.fixture
-def part() -> Part:
+def part() -> SegmentedShard:
     mask = np.random.default_rng(0).random((20, 30)) < 0.3
     mask[:5] = False
     regions = (region_from_mask(mask), Region((-2, 3, 40, 7), 280, score=0.25))
-    full = AnsweredImage(
+    full = SegmentedImage(
         "stadt/straße 1",
         Path('bilder/straße "1".png'),
         (20, 30),
@@ -26,13 +26,13 @@ def part() -> Part:
         np.array([0.1, np.nan], np.float32),
     )
     none = np.zeros(0, np.float32)
-    empty = AnsweredImage("leer", Path("leer.png"), (4, 4), (), np.zeros(0, np.int64), none, none)
-    return Part("key", (full, empty), ((Path("kaputt.png"), "the file is empty"),))
+    empty = SegmentedImage("leer", Path("leer.png"), (4, 4), (), np.zeros(0, np.int64), none, none)
+    return SegmentedShard("key", (full, empty), ((Path("kaputt.png"), "the file is empty"),))
 
 
-def test_it_comes_back_as_it_was_written(part: Part, tmp_path: Path) -> None:
+def test_it_comes_back_as_it_was_written(part: SegmentedShard, tmp_path: Path) -> None:
     part.write(tmp_path / "parts/0.json")
-    again = Part.read(tmp_path / "parts/0.json", "key")
+    again = SegmentedShard.read(tmp_path / "parts/0.json", "key")
     assert again is not None
     assert again.skipped == part.skipped
     for image, before in zip(again.images, part.images, strict=True):
@@ -43,18 +43,18 @@ def test_it_comes_back_as_it_was_written(part: Part, tmp_path: Path) -> None:
             assert getattr(image, name).dtype == getattr(before, name).dtype
 
 
-def test_another_key_no_file_and_damage_are_no_part(part: Part, tmp_path: Path) -> None:
+def test_another_key_no_file_and_damage_are_no_part(part: SegmentedShard, tmp_path: Path) -> None:
     path = tmp_path / "0.json"
-    assert Part.read(path, "key") is None
+    assert SegmentedShard.read(path, "key") is None
     part.write(path)
-    assert Part.read(path, "other") is None
+    assert SegmentedShard.read(path, "other") is None
     path.write_bytes(path.read_bytes()[:-40])
-    assert Part.read(path, "key") is None
+    assert SegmentedShard.read(path, "key") is None
     path.write_text("[1, 2]", encoding="utf-8")
-    assert Part.read(path, "key") is None
+    assert SegmentedShard.read(path, "key") is None
 
 
-def test_an_image_that_is_one_region_has_no_map(part: Part) -> None:
+def test_an_image_that_is_one_region_has_no_map(part: SegmentedShard) -> None:
     assert not part.images[0].is_one_region
     whole = replace(part.images[0], regions=(Region((0, 0, 30, 20), 600),))
     assert whole.is_one_region

@@ -1,0 +1,156 @@
+"""Images segmented region by region: each patch has one cluster, and its region is painted with it."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+
+from objdisc.config.components import Component
+from objdisc.datasets import ImageDataset
+from objdisc.evaluation.counts import format_table
+from objdisc.imaging.colors import cluster_colors
+from objdisc.inference.predict import predict
+from objdisc.inference.stitching import paint_regions
+from objdisc.inference.streaming import cut_image
+from objdisc.io.run import Run
+from objdisc.methods.base import Method
+from objdisc.naming.categories import Names, former_identities, run_identity
+from objdisc.naming.names_file import read_names
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.pipeline.folder_maps import FolderJob
+from objdisc.pipeline.loading import LoadedRun, choose_source, open_results, weights_name
+from objdisc.pipeline.maps import FrameStyle, frame_painter, write_maps
+from objdisc.pipeline.options import DiscoverOptions, baseline_of, build_method, build_store
+from objdisc.pipeline.scoring import score, score_maps
+from objdisc.pipeline.segmenters.base import FolderOptions, SegmentedFolder, SegmentedSplit, Segmenter, Split
+from objdisc.pipeline.segmenters.legend import write_legend, write_totals
+from objdisc.retrieval import Centers
+from objdisc.training.encoding import patches_at_once
+from objdisc.types import Sample, SegmentationMap
+
+log = logging.getLogger("objdisc")
+
+
+class PatchSegmenter(Segmenter):
+    """Finds the regions of an image, and paints each with the cluster of its patch."""
+
+    lists_objects: ClassVar[bool] = True
+
+    @classmethod
+    def choose_source(cls, named: Component | None, dataset: ImageDataset, run: LoadedRun) -> ObjectnessSource:
+        """Build the source; windows are kept by the run's foreground head, if it learned one."""
+        return choose_source(named, dataset, run)
+
+    @classmethod
+    def baseline(cls, options: DiscoverOptions) -> Method | None:
+        """Build the paper's baseline with the same part of the encoder loaded."""
+        return build_method(replace(options, method=baseline_of(options.method)))
+
+    def segment(self, dataset: ImageDataset, sample: Sample) -> SegmentationMap:
+        """Find, cut and cluster the regions of one image, and paint them."""
+        found = cut_image(dataset, self.source, self.options.patches, sample)
+        if found.problem is not None:
+            raise found.problem
+        if not found.regions:
+            return paint_regions(found.frame, [], [], [], sample.name)
+        at_once = patches_at_once(self.options.patches.size)
+        said = [self.predictor(batch).probabilities for batch in torch.split(torch.from_numpy(found.patches), at_once)]
+        clusters = [int(row.argmax()) for batch in said for row in batch]
+        confidence = [float(row.max()) for batch in said for row in batch]
+        return paint_regions(found.frame, found.regions, clusters, confidence, sample.name)
+
+    def prepare(self, dataset: ImageDataset, folder: Run) -> Split:
+        """Cut the split's patches, or take those that the folder holds, and predict for them."""
+        store = build_store(folder, dataset, self.source, self.options)
+        return Split(dataset, store, predict(self.predictor.method, store, self.options.training))
+
+    def segment_split(
+        self, folder: Run, split: Split, *, trained_on: Split | None, baseline: Method | None, overlays: int
+    ) -> SegmentedSplit:
+        """Stitch the clusters of patches, and score patches and maps."""
+        dataset, store, predictions = split.dataset, split.store, split.predictions
+        assert store is not None  # a patchwise split has both
+        assert predictions is not None
+        baselines = None if baseline is None else predict(baseline, store, self.options.training)
+        result = score(dataset, store, predictions, baselines)
+        names, mapping = result.cluster_names, result.cluster_to_label
+        mapped = write_maps(folder, dataset, store, predictions, mapping, names, max_overlays=overlays)
+        painter = frame_painter(dataset, store, predictions)
+        if result.clusters is None:
+            return SegmentedSplit(result, mapped, "", painter)
+        numbers = {**result.numbers, **score_maps(folder, dataset, mapped)}
+        table = format_table(result.clusters, result.baseline)
+        return SegmentedSplit(replace(result, numbers=numbers), mapped, table, painter)
+
+    def folder_job(
+        self, run: LoadedRun, dataset: ImageDataset, options: FolderOptions
+    ) -> Callable[[Run], SegmentedFolder]:
+        """Check the folder's regions, the run's centres and the names that clusters are called by."""
+        self.source.check(dataset)
+        num_clusters = self.options.num_clusters
+        labels = None if run.summary is None else run.summary.cluster_to_label
+        classes = None if run.summary is None else run.summary.cluster_names
+        names = None if options.names is None else _categories(run.run, options, num_clusters)
+        plain = FrameStyle.plain(num_clusters, dataset, labels, classes)
+        centers = _centers_of(run.run)
+        threshold = centers.threshold(options.unknown_quantile) if centers and options.unknown else None
+        called = _called(names, classes, num_clusters)
+
+        def do(folder: Run) -> SegmentedFolder:
+            job = FolderJob(
+                answer=folder,
+                dataset=dataset,
+                source=self.source,
+                patches=self.options.patches,
+                ask=self.predictor,
+                weights=weights_name(run.run),
+                centers=centers,
+                threshold=threshold,
+                style=plain if names is None else FrameStyle.named(names, labels),
+                names=called,
+                overlays=options.overlays,
+                workers=options.workers,
+                batch_size=min(options.batch_size, patches_at_once(self.options.patches.size)),
+                strict=options.strict,
+            )
+            totals = job.run()
+            write_legend(job, totals)
+            write_totals(job, totals, options.unknown_quantile)
+            return SegmentedFolder(
+                folder, totals.images, totals.skipped, totals.reused, totals.clusters, called, threshold
+            )
+
+        return do
+
+
+def _centers_of(run: Run) -> Centers | None:
+    """Read the run's cluster centres; None, with the reason on the log, where it has none that fit its weights."""
+    centers = Centers.read(run.centers)
+    if centers is None:
+        log.info("this run notes no training distances: no object is called unknown (discover --resume adds them)")
+    elif centers.weights != weights_name(run):
+        log.warning("%s is of other weights: no object is called unknown", run.centers)
+        centers = None
+    return centers
+
+
+def _categories(run: Run, options: FolderOptions, num_clusters: int) -> Names:
+    """Read a names.json of this run.
+
+    Raises:
+        UsageError: It is damaged or another run's, or the run's patches, which tell whose it is, are gone.
+    """
+    assert options.names is not None  # asked before
+    _, store = open_results(run)
+    identities = (run_identity(run, store), *former_identities(run, store))
+    return read_names(options.names, identities, store.foreground, Names.default(cluster_colors(num_clusters)))
+
+
+def _called(names: Names | None, classes: Mapping[int, str] | None, num_clusters: int) -> Sequence[str]:
+    """Return what each cluster is called: its category, else the class that it matches, else nothing."""
+    if names is None:
+        return [(classes or {}).get(cluster, "") for cluster in range(num_clusters)]
+    of_cluster = {cluster: category.name for category in names.categories for cluster in category.clusters}
+    return [of_cluster.get(cluster, "") for cluster in range(num_clusters)]

@@ -1,0 +1,207 @@
+"""Images segmented pixel by pixel: overlapping tiles through the network, blended."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objdisc.config.components import Component
+from objdisc.datasets import ImageDataset
+from objdisc.datasets.grouping import IGNORED
+from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.evaluation.pixelcounts import PixelCounts, count_pixels
+from objdisc.evaluation.seams import seam_figure, tile_borders
+from objdisc.export.cityscapes import write_cluster_ids
+from objdisc.export.geotiff import write_geotiff
+from objdisc.imaging.colors import cluster_colors
+from objdisc.imaging.decode import read_index_map
+from objdisc.imaging.rasters import has_rasterio
+from objdisc.imaging.spread import spread_evenly
+from objdisc.inference.tiling import Answer, Tiling, segment_image
+from objdisc.io.run import Run
+from objdisc.methods.base import Method
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.objectness.grid import Grid
+from objdisc.pipeline.dense_score import DenseScore, format_dense, score_dense
+from objdisc.pipeline.loading import LoadedRun
+from objdisc.pipeline.maps import FrameStyle, write_frame
+from objdisc.pipeline.options import DiscoverOptions, choose_objectness
+from objdisc.pipeline.pixel_baselines import pixel_baselines
+from objdisc.pipeline.scoring import Score, patch_numbers
+from objdisc.pipeline.segmenters.base import FolderOptions, SegmentedFolder, SegmentedSplit, Segmenter, Split
+from objdisc.render.overlay import paint
+from objdisc.types import Sample, SegmentationMap
+
+_TIFF = frozenset({".tif", ".tiff"})
+
+log = logging.getLogger("objdisc")
+
+
+class PixelSegmenter(Segmenter):
+    """Cuts an image as the training's crops were cut, and blends what the network says of overlapping tiles."""
+
+    lists_objects: ClassVar[bool] = False
+
+    def __init__(self, method: Method, source: ObjectnessSource, options: DiscoverOptions) -> None:
+        super().__init__(method, source, options)
+        assert isinstance(source, Grid)  # held by check
+        self.tiling = Tiling(source.side, options.patches.size)
+
+    @classmethod
+    def check(cls, method: Method, source: ObjectnessSource, dataset: ImageDataset) -> None:
+        """Hold the network to the channels of the images, and the regions to crops."""
+        super().check(method, source, dataset)
+        if not isinstance(source, Grid):
+            raise UsageError("this method answers for each pixel: it needs crops, --objectness grid.")
+
+    @classmethod
+    def choose_source(cls, named: Component | None, dataset: ImageDataset, run: LoadedRun) -> ObjectnessSource:
+        """Build the crops of the training: tiles are as large as these, whatever was asked for."""
+        return choose_objectness(run.options.objectness, dataset)
+
+    @classmethod
+    def baseline(cls, options: DiscoverOptions) -> Method | None:
+        """Return None: k-means on pixels and a network that never learned are made where they are compared."""
+        return None
+
+    def segment(self, dataset: ImageDataset, sample: Sample) -> SegmentationMap:
+        """Predict every pixel of one image, strip by strip."""
+        return segment_image(self.predictor, dataset, sample, self.tiling)
+
+    def prepare(self, dataset: ImageDataset, folder: Run) -> Split:
+        """Return the split as it is: its images are read one by one."""
+        return Split(dataset)
+
+    def segment_split(
+        self, folder: Run, split: Split, *, trained_on: Split | None, baseline: Method | None, overlays: int
+    ) -> SegmentedSplit:
+        """Predict every pixel, and score the pixels, beside those of the baselines if they are asked for."""
+        dataset, num_clusters = split.dataset, self.options.num_clusters
+        counts, seams = self._write_maps(folder, split)
+        dense, table = DenseScore(), ""
+        if counts is not None:
+            training, baselines = dataset, iter(tuple[tuple[str, Answer], ...]())
+            if trained_on is not None and trained_on.store is not None:
+                training = trained_on.dataset
+                if self.options.baseline:
+                    baselines = pixel_baselines(self.options, training, trained_on.store, self.tiling)
+            dense = score_dense(counts, dataset, training, self.segment, baselines)
+            table = format_dense(dense, dataset.split, training.split)
+        mapped = self._write_pictures(folder, split, dense, overlays)
+        of_patches = {}
+        if split.store is not None and split.predictions is not None:
+            of_patches = patch_numbers(split.store, split.predictions)
+        numbers = of_patches | dense.to_json() | {"seams": seams}
+        result = Score(numbers, cluster_to_label=dense.cluster_to_label, cluster_names=dense.cluster_names)
+        return SegmentedSplit(result, mapped, table, _painter(folder, dataset, num_clusters))
+
+    def _write_maps(self, folder: Run, split: Split) -> tuple[PixelCounts | None, dict[str, float]]:
+        """Write ``clusterIds`` of every image, with a georeference where the image is a TIFF that has one.
+
+        Returns:
+            Pixels by class and cluster, None without ground truth; and how often clusters change where tiles meet
+            (``across``) against elsewhere (``inside``).
+        """
+        seams, dataset, num_clusters = np.zeros((2, 2)), split.dataset, self.options.num_clusters
+        readable = split.readable
+
+        def maps() -> Iterator[SegmentationMap]:
+            for sample in dataset.samples:
+                if sample.name in readable:
+                    found = self.segment(dataset, sample)
+                    write_cluster_ids(folder.cluster_ids, found, num_clusters)
+                    _write_georeferenced(folder, sample, found)
+                    np.add(seams, _seams(found.clusters, self.tiling), out=seams)
+                    yield found
+
+        counts = None
+        if dataset.has_ground_truth:
+            counts = count_pixels(dataset, maps(), num_clusters)
+        else:
+            log.info("%s has no class labels: everything but the evaluation is done", dataset.root)
+            for _ in maps():
+                pass
+        across, inside = (float(differ / pairs) if pairs else float("nan") for differ, pairs in seams)
+        return counts, {"across": across, "inside": inside, "ratio": across / inside if inside else float("nan")}
+
+    def _write_pictures(self, folder: Run, split: Split, score: DenseScore, overlays: int) -> tuple[Sample, ...]:
+        """Write labelIds, colours and overlays from ``clusterIds``, and return the images that have maps."""
+        dataset, num_clusters, mapping = split.dataset, self.options.num_clusters, score.cluster_to_label
+        if mapping is not None:
+            # with groups, 0 is a class: a cluster that matches nothing must be none
+            spare = 0 if dataset.options.classes is None else IGNORED
+            mapping = {cluster: mapping.get(cluster, spare) for cluster in range(num_clusters)}
+        style = FrameStyle.plain(num_clusters, dataset, mapping, score.cluster_names)
+        readable = split.readable
+        mapped = [sample for sample in dataset.samples if sample.name in readable]
+        drawn = set(spread_evenly(len(mapped), overlays).tolist())
+        for number, sample in enumerate(mapped):
+            image = np.ascontiguousarray(dataset.read_image(sample)[..., :3]) if number in drawn else None
+            write_frame(folder, _read_map(folder, sample), style, image)
+        return tuple(mapped)
+
+    def folder_job(
+        self, run: LoadedRun, dataset: ImageDataset, options: FolderOptions
+    ) -> Callable[[Run], SegmentedFolder]:
+        """Choose the colours of the maps."""
+        labels = None if run.summary is None else run.summary.cluster_to_label
+        classes = None if run.summary is None else run.summary.cluster_names
+        style = FrameStyle.plain(self.options.num_clusters, dataset, labels, classes)
+        if self.options.data.classes is not None:
+            # the run's label ids are of its groups, not of this folder's classes
+            style = replace(style, class_colors=None)
+
+        def do(folder: Run) -> SegmentedFolder:
+            count = len(dataset.samples)
+            drawn = set(spread_evenly(count, options.overlays).tolist())
+            skipped = 0
+            for number, sample in enumerate(dataset.samples):
+                try:
+                    found = self.segment(dataset, sample)
+                    image = np.ascontiguousarray(dataset.read_image(sample)[..., :3]) if number in drawn else None
+                except UnreadableImageError as error:
+                    if options.strict:
+                        raise
+                    skipped += 1
+                    log.warning("skipped %s: %s", error.path, error.reason)
+                    continue
+                write_frame(folder, found, style, image)
+                _write_georeferenced(folder, sample, found)
+            return SegmentedFolder(folder, count - skipped, skipped)
+
+        return do
+
+
+def _write_georeferenced(folder: Run, sample: Sample, found: SegmentationMap) -> None:
+    """Write the map beside the PNG as GeoTIFF, where the image is a TIFF and may have a position on the ground."""
+    if sample.image_path.suffix.lower() in _TIFF and has_rasterio():
+        write_geotiff(folder.cluster_ids / f"{sample.name}_clusterIds.tif", sample.image_path, found.clusters)
+
+
+def _seams(clusters: NDArray[np.int16], tiling: Tiling) -> NDArray[np.float64]:
+    """Count pairs of neighbours across and inside tiles: those that differ, and all."""
+    height, width = clusters.shape
+    windows = tiling.windows((height, width))
+    figure = seam_figure(clusters, *tile_borders([(x, y, side, side) for x, y, side in windows]))
+    sizes = np.array([figure.pairs_across, figure.pairs_inside])
+    return np.column_stack([np.nan_to_num([figure.across, figure.inside]) * sizes, sizes])
+
+
+def _read_map(folder: Run, sample: Sample) -> SegmentationMap:
+    """Read a map of ``clusterIds`` back; the file holds no confidence, so that it is 1 everywhere."""
+    clusters = read_index_map(folder.cluster_ids / f"{sample.name}_clusterIds.png").astype(np.int16)
+    return SegmentationMap(sample.name, clusters, np.ones(clusters.shape, np.float32))
+
+
+def _painter(folder: Run, dataset: ImageDataset, num_clusters: int) -> Callable[[str], NDArray[np.uint8]]:
+    """Make a function that draws one image with its clusters when it is asked for, as ``maps.frame_painter``."""
+    samples = {sample.name: sample for sample in dataset.samples}
+
+    def painted(name: str) -> NDArray[np.uint8]:
+        image = np.ascontiguousarray(dataset.read_image(samples[name])[..., :3])
+        return paint(image, _read_map(folder, samples[name]).clusters, cluster_colors(num_clusters))
+
+    return painted

@@ -1,0 +1,40 @@
+"""A folder of images segmented with a finished run."""
+
+from pathlib import Path
+
+from objdisc.config.components import Component
+from objdisc.io.run import Run
+from objdisc.pipeline.folders import result_folder
+from objdisc.pipeline.loading import LoadedRun
+from objdisc.pipeline.options import open_split
+from objdisc.pipeline.segmenters import FolderOptions, SegmentedFolder, segmenter_for
+
+
+def segment_folder(
+    run: LoadedRun,
+    path: Path,
+    options: FolderOptions,
+    *,
+    split: str | None = None,
+    objectness: Component | None = None,
+    output_dir: Path | None = None,
+) -> SegmentedFolder:
+    """Segment a folder of images, of any number; a cluster keeps the id that it has in the run.
+
+    Args:
+        run: The run; its options say on what device.
+        path: The folder.
+        options: How.
+        split: Split of the folder, where it has splits; None for val, else the first there is.
+        objectness: Source of regions; None for whatever suits the images.
+        output_dir: Where the maps go; None for RUN/segment/FOLDER.
+
+    Raises:
+        UsageError: names.json is another run's, the folder has nothing to segment, or the output folder is another's.
+    """
+    dataset = open_split(path, split, None, run.options.data.of_any_images())
+    segmenter = segmenter_for(run.method).of_run(run, dataset, objectness)
+    job = segmenter.folder_job(run, dataset, options)
+    usual = run.run.path / "segment" / path.resolve().name
+    with result_folder("segment", run, output_dir, usual, dataset=dataset, subject=dataset.split) as folder:
+        return job(Run(folder))

@@ -1,0 +1,104 @@
+"""What a run knows about itself: typed facts, written to and read from ``metrics.json`` here alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from objdisc.errors import UsageError
+from objdisc.io.files import read_json, write_json
+from objdisc.io.run import Run
+from objdisc.models.origin import WeightsOrigin
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run knows about itself.
+
+    Attributes:
+        split: Split that it was evaluated on; ``""`` where there are no splits.
+        train_split: Split that it was trained on.
+        seed: Of everything random.
+        weights: What its encoder's weights were before the training.
+        training_seconds: What the training took, all stages and what was done before an interruption included.
+        seconds: What the whole took; None for a stage of a chain.
+        encoder: Name of the encoder; ``""`` where an earlier version did not note it.
+        method: Short name of the method; likewise.
+        cluster_to_label: Label id that each cluster is read as; None without ground truth.
+        cluster_names: Name of the class that each cluster is read as, by the same matching.
+        stages: What each stage of a chain reached; empty for a single training.
+        figures: The evaluation's figures, by their keys in ``metrics.json``.
+    """
+
+    split: str
+    train_split: str
+    seed: int
+    weights: WeightsOrigin
+    training_seconds: float
+    seconds: float | None = None
+    encoder: str = ""
+    method: str = ""
+    cluster_to_label: Mapping[int, int] | None = None
+    cluster_names: Mapping[int, str] | None = None
+    stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of ``metrics.json``."""
+        facts: dict[str, Any] = {"split": self.split, "train_split": self.train_split, "seed": self.seed}
+        facts |= {"encoder": self.encoder, "method": self.method, **self.weights.to_metrics(), **self.figures}
+        for key, mapping in (("cluster_to_label", self.cluster_to_label), ("cluster_names", self.cluster_names)):
+            if mapping is not None:
+                facts[key] = {str(cluster): value for cluster, value in mapping.items()}
+        facts["training_seconds"] = round(self.training_seconds, 1)
+        facts |= {} if self.seconds is None else {"seconds": round(self.seconds, 1)}
+        return facts | ({"stages": dict(self.stages)} if self.stages else {})
+
+    def write(self, run: Run) -> None:
+        """Write ``metrics.json`` into a run's folder."""
+        write_json(run.metrics, self.to_json())
+
+    @classmethod
+    def read(cls, run: Run) -> Self | None:
+        """Read what a run noted; None where it was not evaluated yet.
+
+        Raises:
+            UsageError: ``metrics.json`` is damaged.
+        """
+        if not run.metrics.is_file():
+            return None
+        facts = read_json(run.metrics)
+        try:
+            seconds = facts.get("seconds")
+            return cls(
+                split=str(facts["split"]),
+                train_split=str(facts["train_split"]),
+                seed=int(facts["seed"]),
+                weights=WeightsOrigin.from_metrics(facts),
+                training_seconds=float(facts["training_seconds"]),
+                seconds=None if seconds is None else float(seconds),
+                encoder=str(facts.get("encoder", "")),
+                method=str(facts.get("method", "")),
+                cluster_to_label=_labels_of(facts),
+                cluster_names=_names_of(facts),
+                stages=facts.get("stages") or {},
+                figures=facts,
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise UsageError(
+                f"{run.metrics}: damaged; make it again with: objdisc discover --resume {run.path}"
+            ) from error
+
+
+def _labels_of(facts: Mapping[str, Any]) -> dict[int, int] | None:
+    labels = facts.get("cluster_to_label")
+    return None if labels is None else {int(cluster): int(label) for cluster, label in labels.items()}
+
+
+def _names_of(facts: Mapping[str, Any]) -> dict[int, str] | None:
+    """Read the classes' names; version 0.1 noted them with each matching, and which one it took."""
+    if "cluster_to_label" not in facts:
+        return None
+    if "cluster_names" in facts:
+        return {int(cluster): str(name) for cluster, name in facts["cluster_names"].items()}
+    names = facts["pixels"]["hungarian"]["classes"] if facts.get("matching") == "hungarian" else facts["majority"]
+    return {cluster: str(name) for cluster, name in enumerate(names) if name is not None}
