@@ -1,8 +1,225 @@
-"""Object discovery: unsupervised clustering of images, segments and patches into object categories."""
+"""Object discovery: unsupervised clustering of images, segments and patches into object categories.
 
+Everything the command line does is a function that takes and returns objects and prints nothing:
+
+    import objdisc
+    run = objdisc.discover("photos", num_clusters=10)
+    run.clusters, run.metrics, run.report, run.maps
+
+Whatever needs PyTorch is imported when it is asked for: that takes seconds.
+"""
+
+import importlib
 import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 # albumentations asks PyPI for a newer version while it is imported: a delay, and an error line on a closed network.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+    from torch.utils.data import Dataset
+
+    from objdisc import clustering, losses, methods, testing
+    from objdisc.datasets import ImageDataset
+    from objdisc.evaluation import metrics
+    from objdisc.inference.predict import Predictions
+    from objdisc.methods.base import Method
+    from objdisc.models.encoder import Encoder
+    from objdisc.patches.memory import Patches
+    from objdisc.pipeline.finished import FinishedRun
+
 __version__ = "0.2.0.dev0"
+
+__all__ = [
+    "clustering",
+    "discover",
+    "encoder",
+    "fit",
+    "load_run",
+    "losses",
+    "methods",
+    "metrics",
+    "open_dataset",
+    "predict",
+    "testing",
+]
+
+_MODULES = {
+    "clustering": "objdisc.clustering",
+    "losses": "objdisc.losses",
+    "methods": "objdisc.methods",
+    "metrics": "objdisc.evaluation.metrics",
+    "testing": "objdisc.testing",
+}
+
+
+def discover(
+    path: Path | str | None = None, *, config: Path | str | None = None, allow_import: bool = False, **settings: Any
+) -> "FinishedRun":
+    """Find object categories in a folder of images: train, predict, score where there are labels, and report.
+
+    Args:
+        path: The folder; None for $CITYSCAPES_DATASET, and without that a generated toy city.
+        config: YAML file of settings, such as ``configs/camvid_kmeans_memory.yaml``.
+        allow_import: Whether settings may name classes outside of the package, whose modules are then imported.
+        settings: Those of ``objdisc discover --help`` as in YAML: ``num_clusters=10``, ``method="scan"``,
+            ``encoder="resnet18"``, ``epochs=20``, ``patches={"size": 64}``. They win over the file's.
+
+    Returns:
+        The run; one that was finished before with the same settings is given as it is.
+
+    Raises:
+        UsageError: The settings do not fit the data, the data is missing, or the run's folder holds something else.
+        ObjdiscError: Something failed on the way.
+    """
+    from objdisc.commands.discover import DiscoverOptions
+    from objdisc.commands.discover import discover as run_discover
+    from objdisc.config.parser import load, override
+    from objdisc.pipeline.finished import FinishedRun
+
+    switches: dict[str, Any] = {"overwrite": settings.pop("overwrite", False), "allow_import": allow_import}
+    options = DiscoverOptions() if config is None else load(DiscoverOptions, Path(config), allow_import=allow_import)
+    options = override(_changed(options, switches), settings, "discover")
+    if path is not None:
+        options = _changed(options, {"path": Path(path)})
+    run = run_discover(options).run
+    return FinishedRun(run.path, options.training.device)
+
+
+def _changed(options: Any, changes: dict[str, Any]) -> Any:
+    from dataclasses import replace
+
+    return replace(options, **changes)
+
+
+def load_run(path: Path | str, *, device: str = "auto") -> "FinishedRun":
+    """Open a finished run.
+
+    Args:
+        path: Its folder.
+        device: Where its network runs: auto, cpu, cuda or mps.
+
+    Raises:
+        UsageError: The folder is no run.
+    """
+    from objdisc.io.run import Run
+    from objdisc.pipeline.finished import FinishedRun
+
+    return FinishedRun(Run.open(Path(path)).path, device)
+
+
+def fit(
+    method: "Method",
+    images: "Tensor | NDArray[Any] | Dataset[Any] | Patches",
+    *,
+    run: Path | str | None = None,
+    **settings: Any,
+) -> "Method":
+    """Train a method on images of one object each.
+
+    Args:
+        method: Such as ``objdisc.methods.SCAN(objdisc.encoder("resnet18", weights="none"), num_clusters=10)``.
+        images: A tensor ``(N, C, S, S)`` or an array ``(N, S, S, C)``, uint8 or in [0, 1]; a PyTorch data set of such
+            images, whose labels are not looked at; or a ``PatchStore``.
+        run: Folder for weights, checkpoints and log; an interrupted training there goes on. None writes nothing.
+        settings: Of the training, such as ``epochs=20``, ``batch_size=256``, ``lr=0.01``, ``device="cpu"``,
+            ``augmentation=Augmentation(...)``; see ``objdisc.training.options.TrainerOptions``.
+
+    Returns:
+        The method itself, trained, in evaluation mode.
+
+    Raises:
+        UsageError: The images have no common size, there are fewer than clusters, or a setting is unknown.
+        ObjdiscError: The loss is not finite.
+    """
+    from objdisc.io.run import Run
+    from objdisc.patches.memory import as_patches
+    from objdisc.training.trainer import fit as train
+
+    folder = None if run is None else Run.create(Path(run))
+    train(method, as_patches(images), folder, _training(settings), resume=folder is not None)
+    return method.eval()
+
+
+def predict(
+    method: "Method", images: "Tensor | NDArray[Any] | Dataset[Any] | Patches", **settings: Any
+) -> "Predictions":
+    """Predict cluster probabilities and embeddings of images with a trained method.
+
+    Args:
+        method: Trained with these settings.
+        images: As ``fit`` takes them.
+        settings: As ``fit`` takes them; device, precision, background and equalization matter.
+
+    Returns:
+        ``probabilities`` ``(N, K)``, ``features`` ``(N, D)`` and, where the method has such heads, ``foreground``
+        ``(N,)`` and ``subheads`` ``(S, N, K)``, as NumPy arrays.
+
+    Raises:
+        UsageError: The images have no common size, the method was not trained, or a setting is unknown.
+    """
+    from objdisc.inference.predict import predict as predict_patches
+    from objdisc.patches.memory import as_patches
+
+    return predict_patches(method, as_patches(images), _training({"workers": 0, **settings}))
+
+
+def _training(settings: dict[str, Any]) -> Any:
+    from objdisc.errors import UsageError
+    from objdisc.training.options import TrainerOptions
+
+    try:
+        return TrainerOptions(**settings)
+    except TypeError as error:
+        raise UsageError(str(error).replace("TrainerOptions.__init__()", "training:")) from error
+
+
+def open_dataset(
+    path: Path | str, split: str | None = None, *, foreground: tuple[str, ...] | None = None
+) -> "ImageDataset":
+    """Open a split of a folder of images as what its layout says it is.
+
+    Args:
+        path: The folder.
+        split: Name of the split; None for val, else the first there is.
+        foreground: Classes that are objects, by name; None for those that the layout takes for such.
+
+    Raises:
+        UsageError: The folder or the split is missing, or a class name is unknown.
+    """
+    from objdisc.datasets import DataOptions
+    from objdisc.pipeline.options import open_split
+
+    return open_split(Path(path), split, foreground, DataOptions())
+
+
+def encoder(name: str = "tf_efficientnet_lite0", *, weights: str = "imagenet", **settings: Any) -> "Encoder":
+    """Build an encoder.
+
+    Args:
+        name: One of this package, or any model of timm or segmentation-models-pytorch.
+        weights: ``none`` (random), ``imagenet``, or a file (.safetensors, .pth).
+        settings: ``channels`` of the images, 3; ``pooling``, ``avg`` or ``max``.
+
+    Raises:
+        UsageError: The name is unknown, or the weights are not to be had or do not fit.
+    """
+    from objdisc.models.encoder import build_encoder
+
+    return build_encoder(name, weights, **settings)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'objdisc' has no attribute {name!r}")
+    module = importlib.import_module(_MODULES[name])
+    sys.modules.setdefault(f"{__name__}.{name}", module)
+    return module
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})

@@ -169,7 +169,7 @@ def test_dense_config_runs(path: Path, request: pytest.FixtureRequest, tmp_path:
     fixture = next((layouts[name] for name in layouts if path.stem.startswith(name)), "toy_city")
     arguments = [str(request.getfixturevalue(fixture)), "--config", str(path), *QUICK, *DENSE]
     arguments += ["--encoder", SMALL_NET[options.channels], "--output-dir", str(tmp_path)]
-    arguments += ["--reading.min-side", "0", "--reading.min-share", "0.2"]
+    arguments += ["--data.min-side", "0", "--data.min-share", "0.2"]
     assert main(["discover", *arguments]) == 0
     numbers = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     assert numbers["num_clusters"] == options.num_clusters

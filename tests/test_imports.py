@@ -27,7 +27,7 @@ LAYERS = [
     {"export"},
     {"pipeline"},
     {"commands"},
-    {"cli"},
+    {"cli", "testing"},
     {"__main__"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(LAYERS) for room in rooms}
@@ -55,8 +55,7 @@ def name_of(path: Path) -> str:
 def test_imports_run_one_way(path: Path) -> None:
     room = room_of(path)
     if room == "__init__":
-        assert not [name for name in imports_of(path) if name.startswith("objdisc.")]
-        return
+        return  # it imports what it is asked for; test_python_api holds that it waits for nothing
     assert room in RANK, f"{path}: a new room needs its place in the order above"
     for name in imports_of(path):
         if name.startswith("objdisc."):
@@ -119,7 +118,7 @@ def test_commands_import_no_command() -> None:
 
 
 def test_the_root_holds_what_every_room_knows_and_the_way_in() -> None:
-    assert {path.stem for path in PACKAGE.glob("*.py")} == {"__init__", "__main__", "cli", "errors", "types"}
+    assert {path.stem for path in PACKAGE.glob("*.py")} == {"__init__", "__main__", "cli", "errors", "testing", "types"}
 
 
 def test_contributing_lists_the_same_layers() -> None:
@@ -137,7 +136,7 @@ def test_training_and_what_it_stands_on_import_no_evaluation() -> None:
 
 def test_only_config_knows_jsonargparse() -> None:
     users = {name_of(path) for path in MODULES if any(n.split(".")[0] == "jsonargparse" for n in imports_of(path))}
-    assert users == {"config/parser.py", "config/help.py"}
+    assert users == {"config/settings.py"}
 
 
 def test_help_does_not_wait_for_torch() -> None:
