@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import MISSING, Field, fields, is_dataclass
 from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -49,15 +48,9 @@ def current_name(options: type[Any], name: str, place: str = "") -> str:
     """Translate a setting's former name, as the options' ``renamed`` maps it, with one line of notice."""
     for old, new in getattr(options, "renamed", {}).items():
         if f"{name}.".startswith(f"{old}."):
-            _notice(f"{place}--{old.replace('_', '-')} is now called --{new.replace('_', '-')}")
+            log.warning("%s--%s is now called --%s", place, old.replace("_", "-"), new.replace("_", "-"))
             return f"{new}{name.removeprefix(old)}"
     return name
-
-
-@cache
-def _notice(text: str) -> None:
-    """Say something once, however often a file is read."""
-    log.warning("%s", text)
 
 
 def _read_text(value: Any) -> Any:
