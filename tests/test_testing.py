@@ -44,7 +44,7 @@ class Linear(Method):
 
     def infer(self, images: Tensor, context: Tensor) -> Prediction:
         features = self.encoder(images).float()
-        return Prediction(torch.softmax(self.head(features), dim=1)[:, :, None, None], features)
+        return Prediction(torch.softmax(self.head(features).float(), dim=1)[:, :, None, None], features)
 
 
 class Forgetful(Linear):
