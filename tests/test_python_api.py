@@ -141,10 +141,9 @@ def test_every_method_is_found_by_its_class_name() -> None:
 
 
 def test_import_waits_for_no_torch() -> None:
-    program = "import objdisc, sys; print(sorted({'torch', 'sklearn', 'cv2'} & set(sys.modules)), dir(objdisc)[:0])"
-    assert (
-        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[] []\n"
-    )
+    program = "import objdisc, sys; dir(objdisc); print(sorted({'torch', 'sklearn', 'cv2'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_a_predictor_leaves_the_process_as_it_was(images: torch.Tensor) -> None:
@@ -154,10 +153,11 @@ from accelerate.state import AcceleratorState, PartialState
 method = objdisc.methods.SimCLR(objdisc.encoder("resnet18_3x3:8,2", weights="none"), num_clusters=2)
 before = torch.get_rng_state(), torch.get_num_threads()
 objdisc.predict(method, torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0)), device="cpu")
-assert torch.equal(before[0], torch.get_rng_state()) and before[1] == torch.get_num_threads()
-assert not AcceleratorState._shared_state and not PartialState._shared_state
+print(torch.equal(before[0], torch.get_rng_state()), before[1] == torch.get_num_threads())
+print(AcceleratorState._shared_state, PartialState._shared_state)
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True True\n{} {}\n"
 
 
 def test_a_script_without_main_guard_works(toy_city: Path, tmp_path: Path) -> None:

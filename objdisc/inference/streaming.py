@@ -18,7 +18,7 @@ from objdisc.patches.windows import PatchOptions, cut, object_window
 from objdisc.types import Region, Sample
 
 Predict = Callable[[torch.Tensor], Predictions]
-"""A run's method as a function of ``(B, S, S, 4)`` uint8 patches, such as ``training.inference.Predictor``."""
+"""A run's method as a function of ``(B, S, S, 4)`` uint8 patches, such as ``inference.predict.Predictor``."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""How well an answer for every pixel agrees with the classes, beside its baselines; as numbers and as text."""
+"""How well predictions for every pixel agree with the classes, beside its baselines; as numbers and as text."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

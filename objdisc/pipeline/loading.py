@@ -1,4 +1,4 @@
-"""A finished run as a frozen bundle: its settings and its method, loaded without executing anything of it."""
+"""A finished run loaded: its settings, its method and its summary, without executing anything of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

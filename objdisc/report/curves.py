@@ -70,7 +70,7 @@ def occupancy_bands(shares: NDArray[np.float64]) -> list[str]:
     """Stack the clusters' shares epoch by epoch, cluster 0 at the bottom.
 
     Args:
-        shares: ``(E, K)``, as ``alarms.logged_occupancy`` gives them.
+        shares: ``(E, K)``, as ``warnings.logged_occupancy`` gives them.
 
     Returns:
         K areas, each ``x,y x,y ...`` for ``<polygon>`` inside ``WIDTH`` x ``HEIGHT``; none where there is nothing to

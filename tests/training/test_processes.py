@@ -45,7 +45,7 @@ parameters = b"".join(value.detach().numpy().tobytes() for value in method.param
 """
 
 GATHER_AND_SUM = """
-import sys
+import json, sys
 from pathlib import Path
 import torch
 from torch import nn
@@ -60,21 +60,21 @@ accelerator = make_accelerator("cpu", "fp32")
 encoder = StoreEncoder(PatchStore.open(Path(sys.argv[1])), Encoder(nn.Flatten(), 1), accelerator, TrainerOptions())
 ranks = TrainingRanks(accelerator, encoder, 0)
 rank = accelerator.process_index
-assert ranks.world == 2
-
 mine = torch.full((2, 3), float(rank), requires_grad=True)
 everything = ranks.gather(mine)
-assert everything.tolist() == [[0.0] * 3] * 2 + [[1.0] * 3] * 2
-weights = torch.arange(12.0).view(4, 3)
-((rank + 1) * weights * everything).sum().backward()
-assert torch.equal(mine.grad, 3 * weights[2 * rank : 2 * rank + 2])  # what both processes made of these rows
-
+((rank + 1) * torch.arange(12.0).view(4, 3) * everything).sum().backward()
 counted = torch.tensor([rank, 5])
-assert ranks.sum(counted).tolist() == [1, 10]
-assert counted.tolist() == [rank, 5]
-assert not ranks.sum(mine).requires_grad
-drawn = ranks.gather(torch.tensor([ranks.generator.random()]))
-assert drawn[0] == drawn[1]
+total = ranks.sum(counted)
+told = {
+    "world": ranks.world,
+    "gathered": everything.tolist(),
+    "gradient": mine.grad.tolist(),
+    "total": total.tolist(),
+    "counted": counted.tolist(),
+    "total has a gradient": ranks.sum(mine).requires_grad,
+    "drawn": ranks.generator.random(),
+}
+(Path(sys.argv[2]) / f"rank{rank}.json").write_text(json.dumps(told))
 """
 
 
@@ -140,4 +140,15 @@ def test_ranks_end_with_the_same_weights_where_memories_were_reseeded(toy_store:
 @pytest.mark.ddp
 @pytest.mark.slow
 def test_ranks_gather_with_gradients_add_up_and_draw_alike(toy_store: PatchStore, tmp_path: Path) -> None:
-    torchrun(tmp_path, GATHER_AND_SUM, str(toy_store.folder))
+    torchrun(tmp_path, GATHER_AND_SUM, str(toy_store.folder), str(tmp_path))
+    first, second = (json.loads((tmp_path / f"rank{rank}.json").read_text(encoding="utf-8")) for rank in range(2))
+    for rank, told in enumerate((first, second)):
+        assert told["world"] == 2
+        assert told["gathered"] == [[0.0] * 3] * 2 + [[1.0] * 3] * 2
+        # what both processes made of this one's rows, which weigh 1 and 2 times their places
+        assert told["gradient"] == [
+            [3.0 * (3 * row + column) for column in range(3)] for row in (2 * rank, 2 * rank + 1)
+        ]
+        assert (told["total"], told["counted"]) == ([1, 10], [rank, 5])
+        assert not told["total has a gradient"]
+    assert first["drawn"] == second["drawn"]
