@@ -60,7 +60,7 @@ COMMANDS = {
     "export": (
         "objdisc.commands.export",
         "ExportOptions",
-        "write a run's answer as COCO, Cityscapes, PNG, CSV or ONNX",
+        "write a run's predictions as COCO, Cityscapes, PNG, CSV or ONNX",
     ),
     "benchmark": ("objdisc.commands.benchmark.command", "BenchmarkOptions", "measure speed and memory on this machine"),
 }

@@ -217,7 +217,7 @@ def _check_predictions(method: type[Method], arguments: Mapping[str, Any], train
     assert torch.allclose(probabilities.sum(1), torch.ones(()), atol=_SUMS), "probabilities do not sum to 1"
     assert said.embedding.ndim == 2, "the embedding is B×D"
     assert bool(torch.isfinite(said.embedding).all()), "the embedding is not finite"
-    assert torch.equal(probabilities, again.probabilities), "inferring twice gives two answers"
+    assert torch.equal(probabilities, again.probabilities), "inferring twice gives two predictions"
     with torch.autocast("cpu", torch.bfloat16):
         halved = trained.infer(images, images)
     for name, tensor in (("probabilities", halved.probabilities), ("embedding", halved.embedding)):

@@ -124,7 +124,7 @@ UNKNOWN = -2
 
 @dataclass(frozen=True, slots=True)
 class SegmentationMap:
-    """A full-size answer for one image.
+    """The full-size segmentation of one image.
 
     Attributes:
         sample: ``Sample.name`` of the image.

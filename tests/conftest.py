@@ -67,7 +67,7 @@ def _write(path: Path, pixels: Pixels) -> None:
 
 @pytest.fixture(scope="session")
 def small_run(toy_city: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Give a finished run on the toy city, 4 clusters, answered for val; tests only read it."""
+    """Give a finished run on the toy city, 4 clusters, evaluated on val; tests only read it."""
     folder = tmp_path_factory.mktemp("runs") / "kleine größe"
     settings = ["--patches.size", "32", "--epochs", "1", "--lr", "1e-6", "--batch-size", "32"]
     settings += ["--workers", "0", "--device", "cpu", "--num-clusters", "4", "--overlays", "2"]

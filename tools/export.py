@@ -1,4 +1,4 @@
-"""Write a finished run's answer in other programs' formats; the same as `objdisc export`."""
+"""Write a finished run's predictions in other programs' formats; the same as `objdisc export`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Invertible geometry for pairs of views: maps drawn per sample, images warped by them, answers warped back."""
+"""Invertible geometry for pairs of views: maps drawn per sample, images warped by them, predictions warped back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

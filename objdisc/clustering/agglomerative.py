@@ -134,7 +134,7 @@ def merge_clusters(
         suspect: Share of the mean cluster size, n / ``num_clusters``, below which a cluster that is left at the end is
             suspected to be strays as well: a few odd points, linked by weights that are as good as none, cost a real
             cluster otherwise. What it started from joins the nearest means, and merging starts over, until none is as
-            small. Of all these answers that one is given in which the cluster of a point tells most about where a
+            small. Of all these partitions that one is returned in which the cluster of a point tells most about where a
             walk from it along links ends (``walk_information``). 0 suspects none.
 
     Returns:
@@ -148,18 +148,18 @@ def merge_clusters(
         links = cluster_links(graph, labels, count)
         alone = np.asarray(links.sum(axis=0) + links.sum(axis=1)).ravel() == 0
         labels = _join_by_means(points, labels, np.flatnonzero(alone), num_clusters)
-    answers = [_merged(graph, labels, num_clusters, points, local_neighbors, local_weight)]
+    partitions = [_merged(graph, labels, num_clusters, points, local_neighbors, local_weight)]
     while points is not None:
-        merged = answers[-1]
+        merged = partitions[-1]
         odd = np.bincount(merged)[merged] < suspect * len(merged) / num_clusters
         joined = _join_by_means(points, labels, np.unique(labels[odd]), num_clusters)
         if joined.max() == labels.max():
             break
         labels = joined
-        answers.append(_merged(graph, labels, num_clusters, points, local_neighbors, local_weight))
-    if len(answers) == 1:  # walks of many clusters take much memory
-        return answers[0]
-    return max(answers, key=lambda answer: walk_information(graph, answer))
+        partitions.append(_merged(graph, labels, num_clusters, points, local_neighbors, local_weight))
+    if len(partitions) == 1:  # walks of many clusters take much memory
+        return partitions[0]
+    return max(partitions, key=lambda partition: walk_information(graph, partition))
 
 
 def _merged(

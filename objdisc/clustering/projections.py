@@ -234,7 +234,7 @@ def ridge_classifier(
         features: ``(N, F)`` float32.
         clusters: ``(N,)`` int64 in [0, K).
         num_clusters: K.
-        scale: Logit of a sure answer above that of a cluster that is ruled out.
+        scale: Logit of a sure assignment above that of a cluster that is ruled out.
 
     Returns:
         ``(K, F)`` weights and ``(K,)`` biases of a softmax classifier, float32.

@@ -19,7 +19,7 @@ from objdisc.pipeline.job import Job
 from objdisc.pipeline.loading import weights_name
 from objdisc.pipeline.options import DiscoverOptions, build_store
 from objdisc.pipeline.preparation import begun, prepare, tidy
-from objdisc.pipeline.results import Answer, Trained, report_data, scored_store, write_results
+from objdisc.pipeline.results import EvaluatedSplit, Trained, report_data, scored_store, write_results
 from objdisc.pipeline.segmenters import segmenter_for
 from objdisc.pipeline.stages import Stage, format_stages, run_stage
 from objdisc.report.gallery import write_report
@@ -52,9 +52,9 @@ class DiscoveredRun:
 
 
 def discover(options: DiscoverOptions) -> DiscoveredRun:
-    """Train, and answer for the scored split: maps, pictures, numbers, and a report.
+    """Train, and predict the evaluation split: maps, pictures, numbers, and a report.
 
-    The answers of an earlier call stay until the new ones are whole.
+    The results of an earlier call stay until the new ones are whole.
 
     Raises:
         UsageError: The settings do not fit the data, the data is missing, or the run's folder holds something else.
@@ -65,15 +65,15 @@ def discover(options: DiscoverOptions) -> DiscoveredRun:
     run = Run(job.home)
     if job.finished:
         return _finished(job, f"the run is finished: {run.path}\nreport: {run.report}")
-    answer = None
+    evaluated = None
     with begun(job):
         trained = _train(job)
         if is_main_process():
-            with staged(trained.run.path, trained.run.answers()) as folder:
-                answer = write_results(trained, Run(folder), options, started)
-                data = report_data(options, trained, answer)
+            with staged(trained.run.path, trained.run.results()) as folder:
+                evaluated = write_results(trained, Run(folder), options, started)
+                data = report_data(options, trained, evaluated)
                 write_report(Run(folder), data, read_metrics_log(trained.run.metrics_log))
-    return DiscoveredRun(run, "" if answer is None else _text(run, answer))
+    return DiscoveredRun(run, "" if evaluated is None else _text(run, evaluated))
 
 
 def train(options: DiscoverOptions) -> DiscoveredRun:
@@ -103,15 +103,15 @@ def _finished(job: Job, what: str) -> DiscoveredRun:
     return DiscoveredRun(Run(job.home), f"nothing to do, {what}")
 
 
-def _text(run: Run, answer: Answer) -> str:
+def _text(run: Run, evaluated: EvaluatedSplit) -> str:
     """Lay out the tables, and where to look."""
-    summary, score = answer.summary, answer.segmented.score
+    summary, score = evaluated.summary, evaluated.segmented.score
     figures, parts = summary.figures, []
     if score.clusters is not None:
         same = " (the split it was trained on)" if summary.split == summary.train_split else ""
         parts.append(f"Split {summary.split or 'all'}{same}. Encoder weights carry: {summary.weights}.")
-    if answer.segmented.table:
-        parts.append(answer.segmented.table)
+    if evaluated.segmented.table:
+        parts.append(evaluated.segmented.table)
     if summary.stages:
         parts.append(format_stages(summary.stages))
     if "foreground_accuracy" in figures:
@@ -155,8 +155,8 @@ def _run_stages(stages: Sequence[Stage], options: DiscoverOptions, untrained: Tr
                 own = replace(untrained, run=run, store=store)
             cut[patches] = own.store, scored_store(own, stage.options) if main else None
         store, scored = cut[patches]
-        answered = None if scored is None else (untrained.scored, scored)
-        seconds += run_stage(stage, untrained.dataset, store, answered)
+        evaluated = None if scored is None else (untrained.scored, scored)
+        seconds += run_stage(stage, untrained.dataset, store, evaluated)
     return seconds
 
 

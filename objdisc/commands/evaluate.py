@@ -84,7 +84,7 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     usual = run.run.path / "evaluate" / "_".join(filter(None, [path.resolve().name, dataset.split]))
     with (
         result_folder("evaluate", run, options.output_dir, usual, dataset=dataset, subject=dataset.split) as folder,
-        staged(folder, Run(folder).answers()) as new,
+        staged(folder, Run(folder).results()) as new,
     ):
         split = segmenter.prepare(dataset, Run(folder))
         found = segmenter.segment_split(Run(new), split, trained_on=None, baseline=None, overlays=options.overlays)

@@ -1,4 +1,4 @@
-"""A run's answer in other programs' formats, under the names that a person gave the clusters."""
+"""A run's predictions in other programs' formats, under the names that a person gave the clusters."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,7 +39,7 @@ _CHECKED = 200  # patches that the ONNX file is compared on
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Write a run's answer in other programs' formats.
+    """Write a run's predictions in other programs' formats.
 
     coco: instances JSON, and results for loadRes. cityscapes: labelIds and instance results as the official evaluators
     read them. png: indexed maps with a palette. csv: one line an object. onnx: the network, for onnxruntime.
@@ -70,16 +70,16 @@ class _Job:
 
     Attributes:
         loaded: The run.
-        answer: Its objects with their categories.
+        named: Its objects with their categories.
         index: What the run says about its patches.
         identity: ``run_identity`` of run and patches.
-        dataset: The answered split, where it can be found.
+        dataset: The evaluation split, where it can be found.
         folder: Where the files go.
         asked: Whether formats were named, so that none is passed over.
     """
 
     loaded: LoadedRun
-    answer: NamedObjects
+    named: NamedObjects
     index: Index
     identity: str
     dataset: ImageDataset | None
@@ -89,7 +89,7 @@ class _Job:
 
 @dataclass(frozen=True)
 class Exported:
-    """A run's answer in other programs' formats.
+    """A run's predictions in other programs' formats.
 
     Attributes:
         folder: Where the files are.
@@ -105,10 +105,10 @@ class Exported:
 
 
 def export(options: ExportOptions) -> Exported:
-    """Write a run's answer in other programs' formats.
+    """Write a run's predictions in other programs' formats.
 
     Raises:
-        UsageError: The run is not finished, names.json does not fit it, or a format cannot hold the answer.
+        UsageError: The run is not finished, names.json does not fit it, or a format cannot hold the categories.
         ObjdiscError: A file cannot be written.
     """
     loaded = load_run(options.run, allow_import=options.allow_import)
@@ -119,31 +119,31 @@ def export(options: ExportOptions) -> Exported:
     names = Names.default(cluster_colors(index.probabilities.shape[1]))
     if options.names is not None:
         names = read_names(options.names, (identity, *former_identities(run, store)), store.foreground, names)
-    answer = NamedObjects.of(store, index, names)
-    dataset = _find_dataset(options.path, loaded, answer, index)
-    lines = [f"{len(answer.object_rows)} objects, {len(answer.frames)} images, {len(names.categories)} categories"]
+    named = NamedObjects.of(store, index, names)
+    dataset = _find_dataset(options.path, loaded, named, index)
+    lines = [f"{len(named.object_rows)} objects, {len(named.frames)} images, {len(names.categories)} categories"]
     with (
         result_folder("export", loaded, options.output_dir, run.export) as folder,
         staged(folder) as new,
     ):
-        job = _Job(loaded, answer, index, identity, dataset, new, asked=options.format is not None)
+        job = _Job(loaded, named, index, identity, dataset, new, asked=options.format is not None)
         for name in dict.fromkeys(options.format or _WITHOUT_EXTRAS):
             lines += _WRITERS[name](job)
     return Exported(folder, lines)
 
 
 def _refuse_without_objects(loaded: LoadedRun, options: ExportOptions) -> None:
-    """Stop where objects are asked of a run that answers for each pixel: its patches are only where it looked."""
+    """Stop where objects are asked of a run that predicts each pixel: its patches are only where it looked."""
     asked = options.format or _WITHOUT_EXTRAS
     if not segmenter_for(loaded.method).lists_objects and set(asked) != {"onnx"}:
         raise UsageError(
-            f"{loaded.run.path}: answers for each pixel, so there are no objects to list; its maps are in "
+            f"{loaded.run.path}: predicts each pixel, so there are no objects to list; its maps are in "
             f"{loaded.run.cluster_ids}, and --format onnx writes its network."
         )
 
 
-def _find_dataset(path: Path | None, loaded: LoadedRun, answer: NamedObjects, index: Index) -> ImageDataset | None:
-    """Open the answered split; None, with the missing images on the log, where it is not where it was."""
+def _find_dataset(path: Path | None, loaded: LoadedRun, named: NamedObjects, index: Index) -> ImageDataset | None:
+    """Open the evaluation split; None, with the missing images on the log, where it is not where it was."""
     try:
         dataset = open_dataset(path or index.root, index.split, loaded.options.foreground, loaded.options.data)
     except UsageError:
@@ -151,27 +151,27 @@ def _find_dataset(path: Path | None, loaded: LoadedRun, answer: NamedObjects, in
             raise
         dataset = None
     root = index.root if dataset is None else dataset.root
-    missing = [root / frame.file_name for frame in answer.frames if not (root / frame.file_name).is_file()]
+    missing = [root / frame.file_name for frame in named.frames if not (root / frame.file_name).is_file()]
     if missing:
         first = ", ".join(map(str, missing[:_SHOWN])) + (", ..." if len(missing) > _SHOWN else "")
         log.warning(
             "%d of %d images are not there any more: %s; no format needs them, but masks are scored only where the "
             "data set is found (objdisc export %s NEW_FOLDER)",
-            *(len(missing), len(answer.frames), first, loaded.run.path),
+            *(len(missing), len(named.frames), first, loaded.run.path),
         )
     return dataset
 
 
 def _write_coco(job: _Job) -> Iterator[str]:
     info = {"description": f"objdisc {__version__}, {job.loaded.run.path.resolve().name}", "run": job.identity}
-    folder = write_coco(job.folder / "coco", job.answer, info)
+    folder = write_coco(job.folder / "coco", job.named, info)
     yield f"coco: {final_place(folder)}"
     if (scale := job.loaded.options.data.scale) != 1:
         log.warning("masks and boxes are those of images scaled by %g, as the run read them (--data.scale)", scale)
     if job.dataset is None or not job.dataset.has_ground_truth:
         return
-    image_ids = {frame.sample: number for number, frame in enumerate(job.answer.frames, start=1)}
-    score = class_agnostic_score(job.dataset, image_ids, results(job.answer))
+    image_ids = {frame.sample: number for number, frame in enumerate(job.named.frames, start=1)}
+    score = class_agnostic_score(job.dataset, image_ids, results(job.named))
     if score is None:
         return
     own = _masks_are_truth(job.loaded, job.dataset)
@@ -198,7 +198,7 @@ def _write_cityscapes(job: _Job) -> Iterator[str]:
     mapping, classes = (None, None) if summary is None else (summary.cluster_to_label, summary.cluster_names)
     # Label ids of other data sets are other classes
     matched = {k: label for k, label in (mapping or {}).items() if LABEL_NAMES.get(label) == (classes or {}).get(k)}
-    labels = choose_labels(job.answer, matched)
+    labels = choose_labels(job.named, matched)
     if not any(choice.label for choice in labels.values()):
         reason = (
             "no category is called like a Cityscapes class, and the run was not evaluated on Cityscapes classes; "
@@ -208,9 +208,9 @@ def _write_cityscapes(job: _Job) -> Iterator[str]:
             raise UsageError(f"--format cityscapes: {reason}")
         log.info("cityscapes left out: %s", reason)
         return
-    folder = write_cityscapes(job.folder / "cityscapes", job.answer, labels)
+    folder = write_cityscapes(job.folder / "cityscapes", job.named, labels)
     yield f"cityscapes: {final_place(folder)}"
-    for category in job.answer.names.categories:
+    for category in job.named.names.categories:
         choice = labels[category.id]
         why = "by its name" if choice.by_name else "matched by the run's evaluation, which read labels"
         as_what = f"{choice.label} {LABEL_NAMES[choice.label]}, {why}" if choice.label else "left out, no class"
@@ -218,17 +218,17 @@ def _write_cityscapes(job: _Job) -> Iterator[str]:
 
 
 def _write_png(job: _Job) -> Iterator[str]:
-    yield f"png: {final_place(write_png_maps(job.folder / 'png', job.answer))}"
+    yield f"png: {final_place(write_png_maps(job.folder / 'png', job.named))}"
 
 
 def _write_csv(job: _Job) -> Iterator[str]:
-    yield f"csv: {final_place(write_table(job.folder / 'objects.csv', job.answer))}"
+    yield f"csv: {final_place(write_table(job.folder / 'objects.csv', job.named))}"
 
 
 def _write_onnx(job: _Job) -> Iterator[str]:
     from objdisc.export.onnx import check_onnx, write_onnx  # slow to import, and an extra
 
-    options, names, store = job.loaded.options, job.answer.names, job.answer.store
+    options, names, store = job.loaded.options, job.named.names, job.named.store
     about = {
         "objdisc": __version__,
         "run": job.identity,

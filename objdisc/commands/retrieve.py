@@ -169,7 +169,7 @@ def _by_image(loaded: LoadedRun, index: Index, store: PatchStore, path: Path, op
 def _by_cluster(run: Run, index: Index, cluster: int) -> _Query:
     members = np.flatnonzero(index.members(cluster))
     if len(members) == 0:
-        raise UsageError(f"--cluster {cluster}: no object of the answered split is in it; choose another.")
+        raise UsageError(f"--cluster {cluster}: no object of the evaluation split is in it; choose another.")
     centers = _centers(run, index)
     center = index.embeddings[members].mean(axis=0) if centers is None else centers.centers[cluster]
     if np.isnan(center).any():  # no training object was in it

@@ -261,7 +261,7 @@ class ImageDataset(ABC):
         return read_bands(sample.image_path, self.num_channels, "--data.channels")
 
     def _full_size(self, sample: Sample) -> tuple[int, int]:
-        """Return ``(height, width)`` of ``_decode``'s answer in pixels, without decoding where possible."""
+        """Return ``(height, width)`` of what ``_decode`` returns, in pixels, without decoding where possible."""
         return image_size(sample.image_path) if self.num_channels == _RGB else raster_size(sample.image_path)
 
     def _valid_at_full_size(self, sample: Sample) -> NDArray[np.bool_] | None:

@@ -42,7 +42,7 @@ def select_samples(
 ) -> tuple[Sample, ...]:
     """Keep the images that are listed, large enough, and of which enough takes part.
 
-    Where a share is asked of many images, the answer is remembered below ``runs/cache``, by the label maps' paths,
+    Where a share is asked of many images, the selection is remembered below ``runs/cache``, by the label maps' paths,
     sizes and times.
 
     Args:

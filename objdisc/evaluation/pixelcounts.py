@@ -1,4 +1,4 @@
-"""Pixels counted by class and cluster, image by image: what mappings are fitted on and dense answers scored by."""
+"""Pixels by class and cluster, image by image: what mappings are fitted on and per-pixel predictions scored by."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -24,7 +24,7 @@ class PixelCounts:
 
     Attributes:
         class_ids: The C scored label ids, ascending.
-        table: ``(C, K + 1)`` int64 pixels; the last column are pixels without an answer.
+        table: ``(C, K + 1)`` int64 pixels; the last column are pixels without a cluster.
         num_images: Images counted.
     """
 
@@ -52,9 +52,10 @@ class PixelCounts:
             ValueError: The shapes differ, a cluster is out of range, or a label id is neither a class nor ignored.
         """
         if clusters.shape != labels.shape:
-            raise ValueError(f"the answer is {clusters.shape} pixels, the ground truth {labels.shape}")
+            raise ValueError(f"the prediction is {clusters.shape} pixels, the ground truth {labels.shape}")
         if clusters.size and int(clusters.max()) >= self.num_clusters:
-            raise ValueError(f"the answer holds cluster {int(clusters.max())}; the largest is {self.num_clusters - 1}")
+            largest = self.num_clusters - 1
+            raise ValueError(f"the prediction holds cluster {int(clusters.max())}; the largest is {largest}")
         columns = self.num_clusters + 1
         total = np.zeros((len(self.class_ids) + 1) * columns, np.int64)
         seen = np.zeros(256, np.int64)
@@ -75,7 +76,7 @@ class PixelCounts:
         self.num_images += other.num_images
 
     def counts(self) -> ClassCounts:
-        """Return the classes that occur, with the pixels that have an answer: what mappings are fitted on.
+        """Return the classes that occur, with the pixels that have a cluster: what mappings are fitted on.
 
         Raises:
             UsageError: No pixel is of any class.
@@ -92,7 +93,7 @@ class PixelCounts:
         """Read clusters as classes.
 
         Args:
-            mapping: Cluster id to label id. Pixels of other clusters, or without an answer, are misses.
+            mapping: Cluster id to label id. Pixels of other clusters, or without one, are misses.
 
         Returns:
             A matrix over label ids, and one more that stands for "no class".
@@ -107,35 +108,36 @@ class PixelCounts:
 
 def count_pixels(
     dataset: ImageDataset,
-    answers: Iterable[SegmentationMap],
+    predictions: Iterable[SegmentationMap],
     num_clusters: int,
 ) -> PixelCounts:
     """Count pixels by class and cluster, one image in memory at a time.
 
     Args:
-        dataset: The split that the answers belong to.
-        answers: Maps of cluster ids, of the size of ``read_labels``; images without ground truth are passed by.
+        dataset: The split that the predictions belong to.
+        predictions: Maps of cluster ids, of the size of ``read_labels``; images without ground truth are passed by.
         num_clusters: K.
 
     Raises:
-        UsageError: An answer belongs to no image, or no image has ground truth.
-        UnreadableImageError: A label map cannot be read, or does not fit the answer.
+        UsageError: A prediction belongs to no image, or no image has ground truth.
+        UnreadableImageError: A label map cannot be read, or does not fit the prediction.
     """
     samples = {sample.name: sample for sample in dataset.samples}
     whole = PixelCounts(dataset.class_names, dataset.ignore_ids, num_clusters)
-    for answer in answers:
-        sample = samples.get(answer.sample)
+    for prediction in predictions:
+        sample = samples.get(prediction.sample)
         if sample is None:
-            raise UsageError(f"{dataset.root}: no image {answer.sample!r} in split {dataset.split!r}")
+            raise UsageError(f"{dataset.root}: no image {prediction.sample!r} in split {dataset.split!r}")
         labels = dataset.read_labels(sample)
         if labels is None:
             continue
         image = PixelCounts(dataset.class_names, dataset.ignore_ids, num_clusters)
         try:
-            image.update(answer.clusters, labels)
+            image.update(prediction.clusters, labels)
         except ValueError as error:
             path = next(iter(dataset.label_paths(sample)), sample.image_path)
-            raise UnreadableImageError(path, f"{error}; answers must be of this data set, read the same way") from error
+            reason = f"{error}; predictions must be of this data set, read the same way"
+            raise UnreadableImageError(path, reason) from error
         whole.add(image)
     if not whole.num_images:
         raise UsageError(

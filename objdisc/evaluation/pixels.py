@@ -1,4 +1,4 @@
-"""Scores of a dense clustering: clusters read as classes by mappings fitted on this split or on another."""
+"""Scores of a per-pixel clustering: clusters read as classes by mappings fitted on this split or on another."""
 
 import math
 from collections.abc import Mapping
@@ -9,6 +9,8 @@ from objdisc.evaluation.matching import Matching, label_mapping
 from objdisc.evaluation.metrics import effective_clusters
 from objdisc.evaluation.pixelcounts import PixelCounts
 
+_SAVED_AS = {"unclustered": "unanswered"}  # what programs that read metrics.json know it by
+
 
 @dataclass(frozen=True)
 class MappedScore:
@@ -16,7 +18,7 @@ class MappedScore:
 
     Attributes:
         pixel_accuracy: Share of scored pixels whose cluster is read as their class.
-        mean_iou: Over classes that occur in truth or answer.
+        mean_iou: Over classes that occur in truth or prediction.
         iou: Class name to intersection over union.
         classes: Class that each cluster is read as; None where it is none.
     """
@@ -29,7 +31,7 @@ class MappedScore:
 
 @dataclass(frozen=True)
 class PixelMetrics:
-    """Agreement of a dense clustering with the classes of one split.
+    """Agreement of a per-pixel clustering with the classes of one split.
 
     Attributes:
         num_images: Images with ground truth.
@@ -41,7 +43,7 @@ class PixelMetrics:
         majority: Each cluster read as its most frequent class on these very labels.
         transferred: As ``hungarian`` and ``majority``, but fitted on the labels of another split; None without one.
         counts: Class name to pixels per cluster.
-        unanswered: Class name to pixels without an answer; empty where every pixel has one.
+        unclustered: Class name to pixels without a cluster; empty where every pixel has one.
     """
 
     num_images: int
@@ -53,15 +55,16 @@ class PixelMetrics:
     majority: MappedScore
     transferred: dict[Matching, MappedScore] | None
     counts: dict[str, list[int]]
-    unanswered: dict[str, int]
+    unclustered: dict[str, int]
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as a dictionary that ``json`` takes."""
-        return asdict(self)
+        found = asdict(self)
+        return {_SAVED_AS.get(name, name): value for name, value in found.items()}
 
 
 def pixel_metrics(counts: PixelCounts, fitted_on: PixelCounts | None = None) -> PixelMetrics:
-    """Score a dense clustering.
+    """Score a per-pixel clustering.
 
     Args:
         counts: Of the split to score.
@@ -90,7 +93,7 @@ def pixel_metrics(counts: PixelCounts, fitted_on: PixelCounts | None = None) -> 
         majority=own["majority"],
         transferred=transferred,
         counts={names[label]: row.tolist() for label, row in zip(found.class_ids, found.table, strict=True)},
-        unanswered={names[label]: count for label, count in missing.items() if count},
+        unclustered={names[label]: count for label, count in missing.items() if count},
     )
 
 

@@ -1,4 +1,4 @@
-"""Seams of tiled inference: do answers change more often where tiles meet than elsewhere?"""
+"""Seams of tiled inference: do clusters change more often where tiles meet than elsewhere?"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -40,7 +40,7 @@ def seam_figure(clusters: NDArray[np.integer], rows: Iterable[int], columns: Ite
     """Compare label disagreement across tile borders with that inside tiles.
 
     Both directions count: vertical neighbours across a border row, horizontal neighbours across a border column.
-    Pairs of which a pixel has no answer (below 0) are left out.
+    Pairs of which a pixel has no cluster (below 0) are left out.
 
     Args:
         clusters: ``(H, W)`` cluster or label ids.
@@ -64,7 +64,7 @@ def seam_figure(clusters: NDArray[np.integer], rows: Iterable[int], columns: Ite
 
 
 def tile_borders(tiles: Sequence[tuple[int, int, int, int]]) -> tuple[list[int], list[int]]:
-    """Find the lines where answers of one tile give way to another's.
+    """Find the lines where predictions of one tile give way to another's.
 
     Where tiles overlap, that is every line on which a tile begins or ends, since the blend changes there.
 
@@ -80,7 +80,7 @@ def tile_borders(tiles: Sequence[tuple[int, int, int, int]]) -> tuple[list[int],
 
 
 def _changes(ids: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count, for each line between two rows, the neighbours that differ, and all that have two answers."""
+    """Count, for each line between two rows, the neighbours that differ, and all that have two clusters."""
     differ, pairs = np.zeros(max(len(ids) - 1, 0), np.int64), np.zeros(max(len(ids) - 1, 0), np.int64)
     for line in range(len(differ)):  # row by row: a whole tile's comparison would take as much memory as the tile
         known = (ids[line] >= 0) & (ids[line + 1] >= 0)

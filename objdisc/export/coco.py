@@ -17,16 +17,16 @@ from objdisc.types import Patch
 INSTANCES, RESULTS = "instances.json", "results.json"
 
 
-def write_coco(folder: Path, answer: NamedObjects, info: Mapping[str, Any]) -> Path:
+def write_coco(folder: Path, named: NamedObjects, info: Mapping[str, Any]) -> Path:
     """Write ``instances.json`` and ``results.json``; memory does not grow with the number of objects.
 
-    Images are numbered from 1 in the order of the answer's frames, ``file_name`` is the path below the data set's
+    Images are numbered from 1 in the order of ``named.frames``, ``file_name`` is the path below the data set's
     folder. ``score`` is the source's score of the region times the probability of its category. Beyond the format,
     each annotation has ``patch``, the row of the patch store, and each category its ``color`` and ``clusters``.
 
     Args:
         folder: Where they go.
-        answer: The objects.
+        named: The objects.
         info: What the file's ``info`` holds.
 
     Raises:
@@ -40,44 +40,44 @@ def write_coco(folder: Path, answer: NamedObjects, info: Mapping[str, Any]) -> P
             "color": category.color,
             "clusters": category.clusters,
         }
-        for category in answer.names.categories
+        for category in named.names.categories
     ]
     images = (
         {"id": number, "file_name": frame.file_name, "width": frame.width, "height": frame.height}
-        for number, frame in enumerate(answer.frames, start=1)
+        for number, frame in enumerate(named.frames, start=1)
     )
     with atomic_write(folder / INSTANCES) as file:
         file.write(f'{{"info": {_json(info)}, "licenses": [], "categories": {_json(categories)},\n"images": ')
         _write_list(file, images)
         file.write(',\n"annotations": ')
-        _write_list(file, annotations(answer))
+        _write_list(file, annotations(named))
         file.write("}\n")
     with atomic_write(folder / RESULTS) as file:
-        _write_list(file, results(answer))
+        _write_list(file, results(named))
         file.write("\n")
     return folder
 
 
-def annotations(answer: NamedObjects) -> Iterator[dict[str, Any]]:
+def annotations(named: NamedObjects) -> Iterator[dict[str, Any]]:
     """Yield one COCO annotation an object."""
     number = 0
-    for image, (_, objects) in enumerate(answer.objects(), start=1):
+    for image, (_, objects) in enumerate(named.objects(), start=1):
         for row, patch in objects:
             number += 1
             yield {
                 "id": number,
                 "image_id": image,
-                "category_id": int(answer.categories[row]),
+                "category_id": int(named.categories[row]),
                 "iscrowd": 0,
-                "score": round(answer.score(row, patch), 6),
+                "score": round(named.score(row, patch), 6),
                 "patch": row,
                 **_place(patch),
             }
 
 
-def results(answer: NamedObjects) -> Iterator[dict[str, Any]]:
+def results(named: NamedObjects) -> Iterator[dict[str, Any]]:
     """Yield one COCO result an object; without its box, which ``loadRes`` would take the area from."""
-    for annotation in annotations(answer):
+    for annotation in annotations(named):
         yield {key: annotation[key] for key in ("image_id", "category_id", "segmentation", "score")}
 
 

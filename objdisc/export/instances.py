@@ -34,24 +34,24 @@ class LabelChoice:
     by_name: bool
 
 
-def choose_labels(answer: NamedObjects, matched: Mapping[int, int]) -> dict[int, LabelChoice]:
+def choose_labels(named: NamedObjects, matched: Mapping[int, int]) -> dict[int, LabelChoice]:
     """Say which label id each category is written as.
 
     A category that is called like a Cityscapes class, in any case of letters, is that class. Another one is the class
     that the evaluation matched most of its objects' clusters to.
 
     Args:
-        answer: The objects.
+        named: The objects.
         matched: Cluster to label id, as the run's evaluation fitted it; empty without one.
     """
     by_name = {name.casefold(): label for name, label in LABEL_IDS.items()}
     chosen = {}
-    for category in answer.names.categories:
+    for category in named.names.categories:
         label = by_name.get(category.name.casefold())
         if label is not None:
             chosen[category.id] = LabelChoice(label, by_name=True)
             continue
-        sizes = Counter(answer.clusters[answer.categories == category.id].tolist())
+        sizes = Counter(named.clusters[named.categories == category.id].tolist())
         votes: Counter[int] = Counter()
         for cluster in category.clusters:
             votes[matched.get(cluster, 0)] += sizes[cluster]
@@ -59,31 +59,31 @@ def choose_labels(answer: NamedObjects, matched: Mapping[int, int]) -> dict[int,
     return chosen
 
 
-def write_cityscapes(folder: Path, answer: NamedObjects, labels: Mapping[int, LabelChoice]) -> Path:
+def write_cityscapes(folder: Path, named: NamedObjects, labels: Mapping[int, LabelChoice]) -> Path:
     """Write ``labelIds/`` for the evaluator of pixels, and ``instances/`` for the evaluator of instances.
 
     Images that are one object as a whole get none. Objects whose category stands for no class are left out.
 
     Args:
         folder: Where they go; either subfolder is what its evaluator takes as the folder of results.
-        answer: The objects.
+        named: The objects.
         labels: Category id to label id.
 
     Raises:
         ObjdiscError: A file cannot be written.
     """
-    table = np.zeros(len(answer.names.categories) + 1, np.uint8)
+    table = np.zeros(len(named.names.categories) + 1, np.uint8)
     for category, choice in labels.items():
         table[category] = choice.label
-    for frame, objects in answer.outlined():
-        known = [(row, patch) for row, patch in objects if table[answer.categories[row]]]
-        write_label_ids(folder / "labelIds", frame.sample, table[answer.category_map(frame, known)])
-        _write_instances(folder / "instances", answer, frame, known, table)
+    for frame, objects in named.outlined():
+        known = [(row, patch) for row, patch in objects if table[named.categories[row]]]
+        write_label_ids(folder / "labelIds", frame.sample, table[named.category_map(frame, known)])
+        _write_instances(folder / "instances", named, frame, known, table)
     return folder
 
 
 def _write_instances(
-    folder: Path, answer: NamedObjects, frame: Frame, objects: Objects, table: NDArray[np.uint8]
+    folder: Path, named: NamedObjects, frame: Frame, objects: Objects, table: NDArray[np.uint8]
 ) -> None:
     """Write the masks of one frame, then the file that lists them; it is there for frames without objects too."""
     path = folder / f"{frame.sample}.txt"
@@ -92,7 +92,7 @@ def _write_instances(
         # The evaluator splits lines at spaces, and resolves masks beside the text file
         mask = f"masks/{quote(path.stem, safe='')}_{number:03d}.png"
         write_image(path.parent / mask, _full_mask(patch))
-        lines.append(f"{mask} {table[answer.categories[row]]} {answer.score(row, patch):.6f}\n")
+        lines.append(f"{mask} {table[named.categories[row]]} {named.score(row, patch):.6f}\n")
     with atomic_write(path) as file:
         file.write("".join(lines))
 

@@ -1,4 +1,4 @@
-"""What every format writes: the objects of a run's answer with their categories, and the frames they lie in."""
+"""What every format writes: the objects of a run's predictions with their categories, and the frames they lie in."""
 
 import os
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _END: tuple[str | None, Iterator[tuple[int, Patch]]] = (None, iter(()))
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One image of the answered split.
+    """One image of the evaluation split.
 
     Attributes:
         sample: ``Sample.name``.
@@ -65,7 +65,7 @@ class NamedObjects:
         """Join a run's patches and their clusters with the categories.
 
         Args:
-            store: The answered split's patches.
+            store: The evaluation split's patches.
             index: What the run says about them, row by row.
             names: The categories.
         """

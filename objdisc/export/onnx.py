@@ -42,13 +42,13 @@ class DeployedMethod(nn.Module):
         self.preprocessing = options.preprocessing(method.encoder)
 
     def forward(self, patches: Tensor) -> tuple[Tensor, ...]:
-        """Answer for patches.
+        """Predict for patches.
 
         Args:
             patches: ``(B, S, S, C + 1)`` uint8: C image channels, RGB first, and the mask of the object.
 
         Returns:
-            Cluster probabilities ``(B, K)``, or ``(B, K, h, w)`` of a method that answers for each pixel; embeddings
+            Cluster probabilities ``(B, K)``, or ``(B, K, h, w)`` of a method that predicts each pixel; embeddings
             ``(B, D)``; and the probability of being an object ``(B,)``, if the method learned such a head.
         """
         said = self.method.infer(*self.preprocessing.both(patches))
@@ -108,7 +108,7 @@ def check_onnx(path: Path, method: Method, options: TrainerOptions, patches: NDA
         patches: ``(n, S, S, C + 1)`` uint8.
 
     Returns:
-        ``(n,)`` clusters that onnxruntime gives; ``(n, h, w)`` of a method that answers for each pixel.
+        ``(n,)`` clusters that onnxruntime gives; ``(n, h, w)`` of a method that predicts each pixel.
 
     Raises:
         ObjdiscError: A patch gets another cluster, though its two best differ by more than rounding.

@@ -12,7 +12,7 @@ COLUMNS = (
 )
 
 
-def write_table(path: Path, answer: NamedObjects) -> Path:
+def write_table(path: Path, named: NamedObjects) -> Path:
     """Write one line for every object that has a category.
 
     ``patch`` is the row of the patch store, as in ``names.json``; ``image`` the file below the data set's folder; the
@@ -20,20 +20,20 @@ def write_table(path: Path, answer: NamedObjects) -> Path:
 
     Args:
         path: The CSV file, UTF-8, fields quoted where they must be.
-        answer: The objects.
+        named: The objects.
 
     Raises:
         ObjdiscError: The file cannot be written.
     """
-    names = {category.id: category.name for category in answer.names.categories}
+    names = {category.id: category.name for category in named.names.categories}
     with atomic_write(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for frame, objects in answer.objects():
+        for frame, objects in named.objects():
             for row, patch in objects:
-                category = int(answer.categories[row])
-                region, confidence = patch.region, f"{answer.confidence[row]:.4f}"
+                category = int(named.categories[row])
+                region, confidence = patch.region, f"{named.confidence[row]:.4f}"
                 place = [row, frame.file_name, *region.box, region.area]
-                what = [int(answer.clusters[row]), category, names[category]]
+                what = [int(named.clusters[row]), category, names[category]]
                 writer.writerow([*place, *what, confidence, f"{region.score:.4f}"])
     return path

@@ -93,7 +93,7 @@ def cut_images(
 def predict_images(
     images: Iterable[CutImage], ask: Predict, batch_size: int
 ) -> Iterator[tuple[CutImage, Predictions | None]]:
-    """Let the patches of several images go through the network together, and give each image its own answer.
+    """Let the patches of several images go through the network together, and give each image its own predictions.
 
     Args:
         images: Cut images; they are taken as they are needed.
@@ -109,12 +109,12 @@ def predict_images(
         waiting.append(image)
         count += len(image.patches)
         if count >= batch_size:
-            yield from _answers(waiting, ask, batch_size)
+            yield from _predictions(waiting, ask, batch_size)
             waiting, count = [], 0
-    yield from _answers(waiting, ask, batch_size)
+    yield from _predictions(waiting, ask, batch_size)
 
 
-def _answers(
+def _predictions(
     images: Sequence[CutImage], ask: Predict, batch_size: int
 ) -> Iterator[tuple[CutImage, Predictions | None]]:
     if not sum(len(image.patches) for image in images):

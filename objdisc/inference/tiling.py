@@ -1,4 +1,4 @@
-"""Dense answers at full size: overlapping tiles through the network, blended strip by strip."""
+"""Per-pixel predictions at full size: overlapping tiles through the network, blended strip by strip."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -16,8 +16,8 @@ from objdisc.models.encoder import PIXELS_AT_ONCE
 from objdisc.objectness.grid import grid_windows
 from objdisc.types import Sample, SegmentationMap
 
-Answer = Callable[[ImageDataset, Sample], SegmentationMap]
-"""What is said about an image of a data set, at its full size."""
+SegmentSample = Callable[[ImageDataset, Sample], SegmentationMap]
+"""Segments an image of a data set at its full size."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Tiling:
 def segment_image(
     ask: Predictor, dataset: ImageDataset, sample: Sample, tiling: Tiling, *, whole_up_to: int = 2**26
 ) -> SegmentationMap:
-    """Answer for every pixel of an image.
+    """Predict every pixel of an image.
 
     Tiles are cut as training crops are. Their probabilities are added up with weights that fall off towards a tile's
     border, where the network sees too little. Memory holds one strip of probabilities, as high as a tile: it grows
@@ -67,7 +67,7 @@ def segment_image(
         _write(strip.give_up(top), clusters, confidence)
         read = dataset.read_window(sample, 0, top, frame[1], bottom - top) if whole is None else whole[top:bottom]
         windows = [(x, y - top, side) for x, _, side in row]
-        for window, probabilities in _answers(ask, read, windows, tiling.size):
+        for window, probabilities in _predictions(ask, read, windows, tiling.size):
             strip.add(probabilities, window, bottom - top)
     _write(strip.give_up(frame[0]), clusters, confidence)
     return SegmentationMap(sample.name, clusters, confidence)
@@ -92,13 +92,13 @@ class _Strip:
         self._weights = weights
         self._top = 0  # row of the image that the strip begins with
         self._total = np.zeros((len(weights), width), np.float32)
-        self._sums: NDArray[np.float32] | None = None  # (K, side, width); K is known with the first answer
+        self._sums: NDArray[np.float32] | None = None  # (K, side, width); K is known with the first tile
 
     def add(self, probabilities: NDArray[np.float32], window: Window, height: int) -> None:
         """Add a tile's ``(K, side, side)`` probabilities.
 
         Args:
-            probabilities: Its answer.
+            probabilities: What the network predicts for it.
             window: ``(x, y, side)`` relative to the strip; may reach over the image.
             height: Rows of the strip that the image has.
         """
@@ -134,7 +134,7 @@ def _write(
         clusters[rows], confidence[rows] = probabilities.argmax(axis=0), probabilities.max(axis=0)
 
 
-def _answers(
+def _predictions(
     ask: Predictor, pixels: NDArray[np.uint8], windows: list[Window], size: int
 ) -> Iterator[tuple[Window, NDArray[np.float32]]]:
     """Yield each window with its probabilities ``(K, side, side)``."""
@@ -142,7 +142,7 @@ def _answers(
     for start in range(0, len(windows), at_once):
         chunk = windows[start : start + at_once]
         patches = np.stack([cut(pixels, window, None, size) for window in chunk])
-        for window, answer in zip(chunk, ask.pixels(torch.from_numpy(patches)), strict=True):
+        for window, output in zip(chunk, ask.pixels(torch.from_numpy(patches)), strict=True):
             side = window[2]
-            enlarged = F.interpolate(answer[None], (side, side), mode="bilinear", align_corners=False)[0]
+            enlarged = F.interpolate(output[None], (side, side), mode="bilinear", align_corners=False)[0]
             yield window, enlarged.cpu().numpy()

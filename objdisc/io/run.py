@@ -19,7 +19,7 @@ log = logging.getLogger("objdisc")
 COMMANDS = ("discover", "train")
 """Commands whose folders are runs."""
 
-_ANSWERS = (
+_RESULTS = (
     *("metrics.json", "report.html", "clusters.csv", "cluster_counts.csv", "cluster_counts.json", "epochs.csv"),
     *("prototypes.png", "confusion.png", "index/index.json", "index/embeddings.npy", "index/clusters.npy"),
     *("index/confidence.npy", "index/probabilities.npy", "index/foreground.npy"),
@@ -94,12 +94,12 @@ class Run:
         runs = [self, *(Run(path) for path in self.stages.glob("*"))]
         return any(run.weights.is_file() or run.last_checkpoint.is_file() for run in runs)
 
-    def answers(self) -> list[str]:
-        """Name the files of the run's answers, below its folder, whether they are there or not.
+    def results(self) -> list[str]:
+        """Name the files of the run's results, below its folder, whether they are there or not.
 
-        Newer answers take the place of all of these, and of nothing else: what a user has put beside them stays.
+        Newer results take the place of all of these, and of nothing else: what a user has put beside them stays.
         """
-        names = list(_ANSWERS)
+        names = list(_RESULTS)
         sheets = (path.name for path in self.retrieval.glob("cluster_*.jpg"))
         names += [f"retrieval/{name}" for name in sheets if re.fullmatch(r"cluster_\d{3,}\.jpg", name)]
         manifest = self.index / "index.json"
@@ -107,7 +107,7 @@ class Run:
             try:
                 images = [checked_name(name, manifest) for name in read_json(manifest).get("images") or ()]
             except UsageError as error:
-                log.warning("maps of earlier answers stay: %s", error)
+                log.warning("maps of earlier results stay: %s", error)
                 images = []
             names += [pattern.format(name) for name in images for pattern in _MAPS]
         return names
@@ -117,7 +117,7 @@ class Run:
 
         A folder in it that bears a mark of its own is another's.
         """
-        names = self.answers()
+        names = self.results()
         for pattern in _TRAINING:
             names += [str(path.relative_to(self.path)) for path in self.path.glob(pattern)]
         for folder in (self.path / "baseline", *sorted(self.stages.glob("*"))):
@@ -232,7 +232,7 @@ class Run:
 
     @property
     def index(self) -> Path:
-        """Folder of embeddings and clusters of the answered split's patches, for searches and exports."""
+        """Folder of embeddings and clusters of the evaluation split's patches, for searches and exports."""
         return self.path / "index"
 
     @property

@@ -93,7 +93,7 @@ class Classical(TransductiveMethod):
         return found if len(chosen) == len(points) else found[nearest(points, some, 1, "euclidean")[0][:, 0]]
 
     def remember(self, points: Tensor, prints: Tensor, clusters: Tensor) -> None:
-        """Keep what answers for other images: of kmeans the centres alone, which answer for training images too."""
+        """Keep what predicts other images: of kmeans the centres alone, which predict training images too."""
         if self.algorithm == "kmeans":
             members = torch.nn.functional.one_hot(clusters, self.num_clusters).to(points.dtype)  # (n, K)
             points = members.T @ points / members.sum(dim=0)[:, None]

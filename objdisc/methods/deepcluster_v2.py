@@ -24,7 +24,7 @@ class DeepClusterV2(PseudoLabelMethod):
 
     Args:
         encoder: Maps images to features.
-        num_clusters: K, at least 2: the clusters of the answer, by spherical k-means on the last embeddings.
+        num_clusters: K, at least 2: the predicted clusters, by spherical k-means on the last embeddings.
         overclusters: Clusters of each clustering.
         heads: Clusterings side by side, in turn of the first views and of the second ones.
         embedding_dim: Length of an embedding.
@@ -32,7 +32,7 @@ class DeepClusterV2(PseudoLabelMethod):
         temperature: Of the softmax over cosines with the centroids.
         sobel: Whether the network sees horizontal and vertical derivatives of brightness instead of colour.
         iterations: Of k-means in an epoch, at most.
-        restarts: Starts of the k-means of the answer; the lowest inertia wins.
+        restarts: Starts of the final k-means; the lowest inertia wins.
         seed: Of all clusterings.
     """
 

@@ -25,7 +25,7 @@ class IIC(Method):
     """Two views of an image should fall into clusters that say the most about each other.
 
     Head B has the clusters that are asked for, head A more of them (overclustering), and each several sub-heads. The
-    answer is that of head B's sub-head with the lowest loss in the last epoch that trained it.
+    prediction is that of head B's sub-head with the lowest loss in the last epoch that trained it.
 
     From random weights the loss settles, for hundreds of epochs, in partitions that are confident and wrong. Two
     switches go beyond the paper to start it elsewhere, without labels; 0 gives the paper back. In the first
@@ -134,7 +134,7 @@ class IIC(Method):
         return {"occupancy": self.sizes[self.chosen]}
 
     def finish(self, ranks: Ranks) -> None:
-        """Start head B if the training has ended before its turn: there must be an answer."""
+        """Start head B if the training has ended before its turn: there must be a prediction."""
         if self.pretext_epochs + self.lead_epochs and not bool(self.sizes.any()):
             if not self.training_heads:
                 self._start_head_a(ranks)

@@ -25,7 +25,7 @@ class DenseIIC(Method):
     """Each pixel's cluster tells the most about the clusters around it in another view of the image (section 3.3).
 
     Head B has the clusters that are asked for; head A has more of them (overclustering) and only helps the network to
-    learn. The answer is that of head B's sub-head with the lowest loss in the last epoch.
+    learn. The prediction is that of head B's sub-head with the lowest loss in the last epoch.
 
     Started at random, head B settles where its clusters are of about equal size, which categories are not, and stays
     there. ``lead_epochs``, which is not in the paper, lets head A learn alone first; its clusters, merged so that the
@@ -38,17 +38,17 @@ class DenseIIC(Method):
         overclusters: Clusters of head A.
         stride: Pixels of the image that one pixel of the feature map may stand for, at most.
         half_t: T: the views are compared under all shifts of up to T pixels.
-        sparse_shift: Before that, the second view's answer is shifted at random by up to so many pixels.
+        sparse_shift: Before that, the second view's output is shifted at random by up to so many pixels.
         lamb_a: Weight of the marginal entropies in head A's loss; above 1, clusters are pushed towards equal size.
         lamb_b: The same for head B.
         collapsed: Whether the tables of all shifts are added up before the loss; otherwise the losses are averaged.
         subheads: Heads of each kind, side by side.
         order: Which heads learn: one entry an epoch, again from the start after the last; ``AB`` trains both at once.
-        resolution: Whether losses compare pixels of the ``image``, to which the network's answer is enlarged, or of
+        resolution: Whether losses compare pixels of the ``image``, to which the network's output is enlarged, or of
             the ``network``, several times faster; T and ``sparse_shift`` are counted in those pixels.
         lead_epochs: Epochs in which head A learns alone, before its merged clusters start head B.
         init_scale: Standard deviation of the heads' weights at the start. With 0.01, hundreds of steps go by before
-            answers differ from 1 / K.
+            probabilities differ from 1 / K.
         seed: Of the images that head B is started from.
     """
 
@@ -131,7 +131,7 @@ class DenseIIC(Method):
         return {"occupancy": self.pixels}
 
     def finish(self, ranks: Ranks) -> None:
-        """Start head B if the training has ended before its turn: there must be an answer."""
+        """Start head B if the training has ended before its turn: there must be a prediction."""
         if int(self.turn) < 0:
             self._start_head_b(ranks)
 
@@ -151,8 +151,8 @@ class DenseIIC(Method):
         terms: dict[str, Tensor] = {}
         for name in self.training_heads:
             z = _enlarge(self.heads[name](first), size)  # (subheads, B, K, size, size)
-            answers = _enlarge(self.heads[name](second), size)
-            z_prime = torch.stack([warp(answer, batch.to_first) for answer in answers])  # in the frame of the first
+            outputs = _enlarge(self.heads[name](second), size)
+            z_prime = torch.stack([warp(output, batch.to_first) for output in outputs])  # in the frame of the first
             losses = torch.stack([self._loss(name, one, two, valid) for one, two in zip(z, z_prime, strict=True)])
             terms[f"loss_{name}"] = losses.mean()
             if int(self.turn) < 0:
@@ -172,8 +172,8 @@ class DenseIIC(Method):
         return Prediction(probabilities, features.float().mean(dim=(2, 3)))
 
     def _count_joint(self, z: Tensor, z_prime: Tensor, valid: Tensor) -> None:
-        """Add up which clusters of all sub-heads met at the same place of two ``(S, B, K, size, size)`` answers."""
-        one, other = (_rows(answer).T[:, valid.flatten()] for answer in (z, z_prime))  # (S K, pixels)
+        """Add up which clusters of all sub-heads met at the same place of two ``(S, B, K, size, size)`` outputs."""
+        one, other = (_rows(output).T[:, valid.flatten()] for output in (z, z_prime))  # (S K, pixels)
         self.joint.add_(one @ other.T)
 
     @torch.no_grad()
@@ -193,7 +193,7 @@ class DenseIIC(Method):
         start_from_joint(head, features.permute(0, 2, 3, 1).flatten(0, 2), overclusters, self.joint, self.seed)
 
     def _loss(self, name: str, z: Tensor, z_prime: Tensor, valid: Tensor) -> Tensor:
-        """Compare two answers in the frame of the first, ``(B, K, S, S)``, where ``(B, S, S)`` is valid."""
+        """Compare two outputs in the frame of the first, ``(B, K, S, S)``, where ``(B, S, S)`` is valid."""
         if self.sparse_shift:
             dy, dx = torch.randint(-self.sparse_shift, self.sparse_shift + 1, (2,)).tolist()
             z_prime, valid = _shifted(z_prime, dy, dx), valid & _shifted(valid, dy, dx)

@@ -22,7 +22,7 @@ class SelfLabel(Method):
     """What the clustering is sure of in an image, it should say of a strongly changed view of the image too.
 
     It starts from a run of SCAN, ``--init-from RUN``, and takes over the head that was chosen there. The first view of
-    a pair is to be plain (``augmentation.first_crop: 1``), the second strong. The weights of the last epoch answer, as
+    a pair is to be plain (``augmentation.first_crop: 1``), the second strong. The weights of the last epoch predict, as
     in the published code.
 
     A batch in which nobody is confident teaches nothing and moves no weight. The published code stops there.

@@ -16,7 +16,7 @@ from objdisc.types import Batch, Prediction
 
 
 class SimCLR(Method):
-    """Two views of an image should be more alike than those of different images; k-means on what was learned answers.
+    """Two views of an image should be more alike than those of different images; k-means clusters what was learned.
 
     The pretext of SCAN (Van Gansbeke et al. 2020), and by itself the first row of its ablation. What is clustered, and
     searched, are the encoder's features at unit length; the projection that the loss compares is left behind, as the

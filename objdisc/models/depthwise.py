@@ -1,4 +1,4 @@
-"""Depthwise convolutions that learn in bfloat16 on a CPU as fast as they answer.
+"""Depthwise convolutions that learn in bfloat16 on a CPU as fast as they predict.
 
 oneDNN has no bfloat16 kernels for the gradients of strided depthwise convolutions, and slow ones for 5×5 filters: what
 stands in takes 10 to 400 times as long as in float32. Under autocast these few layers would take most of the time in
@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 class DepthwiseGradientsInFloat32(TorchFunctionMode):
     """Within the block, bfloat16 depthwise convolutions on a CPU have gradients that are computed in float32.
 
-    What they answer is the same to the last bit; their gradients are more exact, as they are rounded once, at the end.
+    Their output is the same to the last bit; their gradients are more exact, as they are rounded once, at the end.
     All other functions, devices and precisions are left as they are.
     """
 
@@ -67,7 +67,7 @@ class _Float32Gradients(torch.autograd.Function):
         copies: list[Any] = [None if tensor is None else tensor.detach().float() for tensor in saved]
         asked = [copy.requires_grad_() for copy, want in zip(copies, wanted, strict=True) if want and copy is not None]
         with torch.enable_grad(), torch.autocast("cpu", enabled=False):
-            answer = F.conv2d(*copies, **ctx.settings)
-        found = iter(torch.autograd.grad(answer, asked, gradient.float()))
+            output = F.conv2d(*copies, **ctx.settings)
+        found = iter(torch.autograd.grad(output, asked, gradient.float()))
         gradients = (next(found).to(tensor.dtype) if want else None for tensor, want in zip(saved, wanted, strict=True))
         return *gradients, None

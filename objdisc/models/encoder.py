@@ -113,7 +113,7 @@ class Encoder(nn.Module):
                 maps = body.forward_intermediates(images, intermediates_only=True)
             else:
                 raise UsageError(
-                    "--encoder: this one has no feature maps to answer per pixel; take segnet or a timm model"
+                    "--encoder: this one has no feature maps to predict pixels from; take segnet or a timm model"
                 )
         fine = [found for found in maps if found.shape[3] * stride >= images.shape[3]]
         if not fine:

@@ -147,7 +147,7 @@ def run_identity(run: Run, store: PatchStore) -> str:
 
     Args:
         run: A finished run.
-        store: The patches that it answered for.
+        store: The patches that it predicted.
 
     Returns:
         32 hexadecimal digits; other weights, other image names or other windows give others.

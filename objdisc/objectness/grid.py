@@ -1,4 +1,4 @@
-"""No objectness at all: a grid of square crops over every image, for methods that answer for each pixel."""
+"""No objectness at all: a grid of square crops over every image, for methods that predict each pixel."""
 
 from pathlib import Path
 from typing import Any, ClassVar

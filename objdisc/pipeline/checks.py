@@ -28,7 +28,7 @@ log = logging.getLogger("objdisc")
 
 
 def is_finished(job: Job) -> bool:
-    """Whether a run holds all that is asked for: the same settings, the same images, and every answer whole."""
+    """Whether a run holds all that is asked for: the same settings, the same images, and every result whole."""
     return (
         has_same_settings(job.run, job.options)
         and _has_all(job)
@@ -37,7 +37,7 @@ def is_finished(job: Job) -> bool:
 
 
 def _has_all(job: Job) -> bool:
-    """Whether the run's training, and for discover its answers, have come to their end."""
+    """Whether the run's training, and for discover its results, have come to their end."""
     run = job.run
     try:
         centers = Centers.read(run.centers)

@@ -20,14 +20,14 @@ log = logging.getLogger("objdisc")
 _COLUMNS = ("epoch", "clusters", "nmi_previous", "nmi_labels")
 
 
-def score_epochs(run: Run, answers: Run, dataset: ImageDataset, store: PatchStore) -> list[dict[str, Any]]:
+def score_epochs(run: Run, folder: Run, dataset: ImageDataset, store: PatchStore) -> list[dict[str, Any]]:
     """Compare each epoch's clusters with those of the epoch before, and with the classes where there are any.
 
     Nothing of it goes back into the training, which is over. The table goes to ``epochs.csv``.
 
     Args:
         run: Its ``assignments`` hold the clusters; without any, nothing is read and nothing written.
-        answers: Folder to write to.
+        folder: Where the results are written.
         dataset: The training split.
         store: Its N patches.
 
@@ -55,7 +55,7 @@ def score_epochs(run: Run, answers: Run, dataset: ImageDataset, store: PatchStor
             record["nmi_labels"] = normalized_mutual_information(labels[known], clusters[known])
         records.append(record)
         before = clusters
-    with atomic_write(answers.epochs_csv) as table:
+    with atomic_write(folder.epochs_csv) as table:
         writer = csv.DictWriter(table, _COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(records)

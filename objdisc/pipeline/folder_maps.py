@@ -61,7 +61,7 @@ class FolderJob:
     """A folder to segment.
 
     Attributes:
-        answer: Where the maps go.
+        output: Where the maps go.
         dataset: The images.
         source: Where their regions come from.
         patches: How patches are cut.
@@ -77,7 +77,7 @@ class FolderJob:
         strict: Whether the first unreadable image stops the job.
     """
 
-    answer: Run
+    output: Run
     dataset: ImageDataset
     source: ObjectnessSource
     patches: PatchOptions
@@ -138,7 +138,7 @@ class FolderJob:
         return frozenset(samples[place].name for place in places.tolist())
 
     def _path(self, plan: ShardPlan, suffix: str) -> Path:
-        return self.answer.path / "parts" / f"{plan.span.start:08d}{suffix}"
+        return self.output.path / "parts" / f"{plan.span.start:08d}{suffix}"
 
     def _key(self, plan: ShardPlan) -> str:
         root = str(self.dataset.root.absolute())  # shards hold whole paths
@@ -154,7 +154,7 @@ class FolderJob:
             return shard
         samples = [self.dataset.samples[index] for index in plan.span]
         images, skipped = [], []
-        answers = stream(
+        predictions = stream(
             self.dataset,
             self.source,
             self.patches,
@@ -163,9 +163,9 @@ class FolderJob:
             workers=self.workers,
             batch_size=self.batch_size,
         )
-        for cut, said in answers:
+        for cut, said in predictions:
             if cut.problem is None:
-                images.append(self._answered(cut, said))
+                images.append(self._segmented(cut, said))
             elif self.strict:
                 raise cut.problem
             else:
@@ -174,14 +174,14 @@ class FolderJob:
         shard.write(self._path(plan, ".json"))
         return shard
 
-    def _answered(self, cut: CutImage, said: Predictions | None) -> SegmentedImage:
+    def _segmented(self, cut: CutImage, said: Predictions | None) -> SegmentedImage:
         if said is None:
             none = np.zeros(0, np.float32)
             return SegmentedImage(
                 cut.sample.name, cut.sample.image_path, cut.frame, (), none.astype(np.int64), none, none
             )
         if not (np.isfinite(said.probabilities).all() and np.isfinite(said.features).all()):
-            raise ObjdiscError(f"{cut.sample.image_path}: the network's answer is not finite; train the run again.")
+            raise ObjdiscError(f"{cut.sample.image_path}: the network's output is not finite; train the run again.")
         distances = np.full(len(cut.regions), np.nan, np.float32)
         if self.centers is not None:
             distances = self.centers.to_nearest(said.features)
@@ -201,7 +201,7 @@ class FolderJob:
             clusters = self.shown_clusters(image)
             segmentation = paint_regions(image.frame, image.regions, clusters, image.confidence, image.sample)
             pixels = self.dataset.read_image(samples[image.sample]) if image.sample in drawn else None
-            write_frame(self.answer, segmentation, self.style, pixels)
+            write_frame(self.output, segmentation, self.style, pixels)
         with atomic_write(marker) as file:
             file.write(key)
 
@@ -213,8 +213,8 @@ class FolderJob:
         return digest_json([shard.key, self.threshold, look, list(wanted)])
 
     def _are_there(self, images: Sequence[SegmentedImage], wanted: Sequence[str]) -> bool:
-        maps = (self.answer.cluster_ids / f"{image.sample}_clusterIds.png" for image in images)
-        overlays = (self.answer.overlays / f"{sample}.jpg" for sample in wanted)
+        maps = (self.output.cluster_ids / f"{image.sample}_clusterIds.png" for image in images)
+        overlays = (self.output.overlays / f"{sample}.jpg" for sample in wanted)
         return all(path.is_file() for path in (*maps, *overlays))
 
     def _note_skipped(self, shard: SegmentedShard, totals: Totals) -> str:
@@ -231,7 +231,7 @@ class FolderJob:
 
     def _write_list(self, plans: Sequence[ShardPlan]) -> None:
         """Join the shards to ``clusters.csv``, one of them in memory at a time."""
-        with atomic_write(self.answer.clusters_csv) as file:
+        with atomic_write(self.output.clusters_csv) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow([*_PLACE, *_FOUND])
             for plan in plans:

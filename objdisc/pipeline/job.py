@@ -22,14 +22,14 @@ class Job:
         options: What was asked for.
         path: Folder of the images.
         dataset: The split to train on.
-        scored: The split to answer for; the same object where there is no other.
+        scored: The evaluation split; the same object where there is no other.
         source: Where regions come from.
         home: The run's folder.
         run: Where it is written: there, or beside the run that it will replace.
         stages: The trainings of a chain, in order; the last is the run itself.
         method: That one's method, untrained.
         finished: Whether all of it is there already.
-        trained: Whether the training has ended, so that answers are all that is left.
+        trained: Whether the training has ended, so that predictions are all that is left.
         accelerator: Device and processes.
     """
 

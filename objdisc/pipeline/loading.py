@@ -96,7 +96,7 @@ def _origin_of(options: DiscoverOptions) -> WeightsOrigin:
 
 
 def open_results(run: Run) -> tuple[Index, PatchStore]:
-    """Open what a run said about its answered split, and that split's patches; no image is needed.
+    """Open what a run said about its evaluation split, and that split's patches; no image is needed.
 
     Raises:
         UsageError: Either is missing, or they do not belong together.

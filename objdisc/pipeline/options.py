@@ -46,7 +46,7 @@ class DiscoverOptions:
         path: Folder in Cityscapes layout, or any folder of images. Without one: $CITYSCAPES_DATASET, and without that
             a generated toy city.
         train_split: Split to train on; train where there is one.
-        split: Split to answer for: scored, mapped and drawn; val where there is one, else the split of the training.
+        split: Evaluation split: scored, mapped and drawn; val where there is one, else the split of the training.
         foreground: Classes that count as objects, by name, with commas between; the eight moving classes in
             Cityscapes layout. All that training sees of it is object or not.
         num_clusters: K, the number of categories to find.
@@ -135,7 +135,7 @@ def find_data(path: Path | None) -> Path:
 
 
 def open_splits(path: Path, options: DiscoverOptions) -> tuple[ImageDataset, ImageDataset]:
-    """Open the split to train on and the split to answer for; the same object twice where they are the same.
+    """Open the split to train on and the evaluation split; the same object twice where they are the same.
 
     Raises:
         UsageError: A split is missing or empty.

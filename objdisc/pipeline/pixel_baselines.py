@@ -1,4 +1,4 @@
-"""What a dense method must beat: k-means on colours, places or features of pixels, and a network that never learned."""
+"""What per-pixel methods must beat: k-means on colours, places or features of pixels, and an untrained network."""
 
 from collections.abc import Callable, Iterator
 from typing import ClassVar
@@ -13,7 +13,7 @@ from objdisc.clustering.neighbors import nearest_centroid
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError
 from objdisc.inference.predict import Predictor
-from objdisc.inference.tiling import Answer, Tiling, segment_image
+from objdisc.inference.tiling import SegmentSample, Tiling, segment_image
 from objdisc.losses.kmeans_memory import squared_distances
 from objdisc.methods.base import Method, Ranks
 from objdisc.models.encoder import Encoder
@@ -28,14 +28,17 @@ _RESTARTS = 5
 
 def pixel_baselines(
     options: DiscoverOptions, dataset: ImageDataset, store: PatchStore, tiling: Tiling
-) -> Iterator[tuple[str, Answer]]:
-    """Fit each baseline on valid pixels of the training split, as the method is, and yield its name and its answers.
+) -> Iterator[tuple[str, SegmentSample]]:
+    """Fit each baseline on valid pixels of the training split, as the method is.
 
     Args:
         options: Of the run: K, network, seed.
         dataset: The training split.
         store: Its crops.
         tiling: How networks see full images.
+
+    Yields:
+        The name of each, and what segments an image by it.
     """
     yield "k-means on colour", _kmeans_of(options, dataset, _colors)
     yield "k-means on colour and position", _kmeans_of(options, dataset, _colors_and_places)
@@ -45,7 +48,7 @@ def pixel_baselines(
     yield "network that never learned", _by_network(build_method(options), options, tiling)
 
 
-def _by_network(method: Method, options: DiscoverOptions, tiling: Tiling) -> Answer:
+def _by_network(method: Method, options: DiscoverOptions, tiling: Tiling) -> SegmentSample:
     ask = Predictor(method, options.training)
     return lambda dataset, sample: segment_image(ask, dataset, sample, tiling)
 
@@ -63,7 +66,7 @@ def _colors_and_places(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _kmeans_of(
     options: DiscoverOptions, dataset: ImageDataset, describe: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-) -> Answer:
+) -> SegmentSample:
     """Run k-means on pixels drawn from images that are drawn at random."""
     rng = np.random.default_rng(options.training.seed)
     drawn = []
@@ -77,13 +80,13 @@ def _kmeans_of(
     points = torch.from_numpy(np.concatenate(drawn))
     centroids = kmeans(points, options.num_clusters, seed=options.training.seed, restarts=_RESTARTS)[0]
 
-    def answer(dataset: ImageDataset, sample: Sample) -> SegmentationMap:
+    def segment(dataset: ImageDataset, sample: Sample) -> SegmentationMap:
         image = dataset.read_image(sample)
         found = nearest_centroid(torch.from_numpy(describe(image)), centroids)[0]
         clusters = found.numpy().astype(np.int16).reshape(image.shape[:2])
         return SegmentationMap(sample.name, clusters, np.ones(clusters.shape, np.float32))
 
-    return answer
+    return segment
 
 
 class _FeatureKMeans(Method):

@@ -173,7 +173,7 @@ def _has_begun_alike(job: Job) -> bool:
 def write_settings(job: Job, run: Run) -> None:
     """Mark the folder, and note the settings without --resume: the file makes the same run again, from its start.
 
-    A run whose training has ended gets them with its new answers: until these are whole, it is what it was.
+    A run whose training has ended gets them with its new results: until these are whole, it is what it was.
     """
     if Mark.read(run.path) is None:
         Mark.now(job.command, data=job.path, images=fingerprint(job.dataset)).write(run.path)
@@ -206,7 +206,7 @@ def _tell_of_derived(home: Path) -> None:
 
 
 def _check_scored(source: ObjectnessSource, scored: ImageDataset) -> None:
-    """Predict now, not after hours of training, whether the split to answer for has what the source reads."""
+    """Predict now, not after hours of training, whether the evaluation split has what the source reads."""
     try:
         source.check(scored)
     except UsageError as error:

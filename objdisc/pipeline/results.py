@@ -45,7 +45,7 @@ class Trained:
         source: Where its regions came from.
         dataset: The split of the training.
         store: That split's patches.
-        scored: The split to answer for; the same object as ``dataset`` where there is no other.
+        scored: The evaluation split; the same object as ``dataset`` where there is no other.
         training: How the method was trained; of a chain, its last stage.
         seconds: What the training took, all stages and what was done before an interruption included.
         seconds_before: Of these, the ones of processes before this one, which were interrupted.
@@ -64,8 +64,8 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a trained method says about the scored split, after it was written to the run.
+class EvaluatedSplit:
+    """The evaluation split as a trained method predicts it, after that was written to the run.
 
     Attributes:
         split: The split, its N patches, and what the method says about each.
@@ -81,18 +81,18 @@ class Answer:
 
 
 def scored_store(trained: Trained, options: DiscoverOptions) -> PatchStore:
-    """Cut the patches of the split to answer for; those of the training where it is the same."""
+    """Cut the patches of the evaluation split; those of the training split where it is the same."""
     if trained.scored is trained.dataset:
         return trained.store
     return build_store(trained.run, trained.scored, trained.source, options)
 
 
-def write_results(trained: Trained, answers: Run, options: DiscoverOptions, started: float) -> Answer:
+def write_results(trained: Trained, folder: Run, options: DiscoverOptions, started: float) -> EvaluatedSplit:
     """Cut the scored split's patches, cluster them, stitch, draw, and only then compare with the labels.
 
     Args:
         trained: The method and its data.
-        answers: Folder to write to.
+        folder: Where the results are written.
         options: Of the run.
         started: ``time.monotonic()`` at the start of the run.
     """
@@ -100,7 +100,7 @@ def write_results(trained: Trained, answers: Run, options: DiscoverOptions, star
     store = scored_store(trained, options)
     predictions = predict(trained.method, store, training)
     Index.write(
-        answers,
+        folder,
         predictions.features,
         predictions.probabilities,
         store.foreground,
@@ -113,32 +113,32 @@ def write_results(trained: Trained, answers: Run, options: DiscoverOptions, star
     segmenter = segmenter_for(trained.method)(trained.method, trained.source, replace(options, training=training))
     split = Split(scored, store, predictions)
     segmented = segmenter.segment_split(
-        answers,
+        folder,
         split,
         trained_on=Split(trained.dataset, trained.store),
         baseline=trained.baseline,
         overlays=options.overlays,
     )
     names, clusters = segmented.score.cluster_names, segmented.score.clusters
-    write_cluster_list(answers, scored, store, predictions)
-    shown = write_sheets(answers, store, predictions, names, training.seed)
-    write_prototypes(answers, store, predictions, names)
-    summary = _summary(trained, answers, options, split, segmented, started)
+    write_cluster_list(folder, scored, store, predictions)
+    shown = write_sheets(folder, store, predictions, names, training.seed)
+    write_prototypes(folder, store, predictions, names)
+    summary = _summary(trained, folder, options, split, segmented, started)
     if clusters is not None:
-        write_counts(answers.cluster_counts_csv, answers.cluster_counts_json, clusters, segmented.score.baseline)
-        write_image(answers.confusion, confusion_picture(clusters.counts, clusters.matched))
-    summary.write(answers)
-    return Answer(split, segmented, shown, summary)
+        write_counts(folder.cluster_counts_csv, folder.cluster_counts_json, clusters, segmented.score.baseline)
+        write_image(folder.confusion, confusion_picture(clusters.counts, clusters.matched))
+    summary.write(folder)
+    return EvaluatedSplit(split, segmented, shown, summary)
 
 
 def _summary(
-    trained: Trained, answers: Run, options: DiscoverOptions, split: Split, segmented: SegmentedSplit, started: float
+    trained: Trained, folder: Run, options: DiscoverOptions, split: Split, segmented: SegmentedSplit, started: float
 ) -> RunSummary:
     """Gather what the run knows about itself once all else is done."""
     assert split.store is not None  # just cut
     assert split.predictions is not None
     score, training = segmented.score, trained.training
-    epochs = score_epochs(trained.run, answers, trained.dataset, trained.store)
+    epochs = score_epochs(trained.run, folder, trained.dataset, trained.store)
     assigned = _assignments(split.store, split.predictions)
     kept = kept_clusters(trained.method, split.store, training, assigned)
     stages = plan(options, trained.run)
@@ -158,12 +158,12 @@ def _summary(
     )
 
 
-def report_data(options: DiscoverOptions, trained: Trained, answer: Answer) -> ReportData:
+def report_data(options: DiscoverOptions, trained: Trained, evaluated: EvaluatedSplit) -> ReportData:
     """Collect what the report page shows of a run."""
-    store, predictions = answer.split.store, answer.split.predictions
-    assert store is not None  # the split was answered for
+    store, predictions = evaluated.split.store, evaluated.split.predictions
+    assert store is not None  # the split was predicted
     assert predictions is not None
-    numbers = answer.summary.to_json()
+    numbers = evaluated.summary.to_json()
     return ReportData(
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         config=dump(options),
@@ -177,15 +177,15 @@ def report_data(options: DiscoverOptions, trained: Trained, answer: Answer) -> R
         metrics=numbers,
         identity=run_identity(trained.run, store),
         former_identities=former_identities(trained.run, store),
-        clusters=answer.shown,
+        clusters=evaluated.shown,
         images=store.images,
         patches=store.patches,
         assignments=_assignments(store, predictions),
         confidence=predictions.probabilities.max(axis=1),
         features=predictions.features,
         paths={sample.name: sample.image_path for sample in trained.scored.samples if sample.name in store.frames},
-        read_frame=answer.segmented.read_frame,
-        cluster_names=answer.segmented.score.cluster_names,
+        read_frame=evaluated.segmented.read_frame,
+        cluster_names=evaluated.segmented.score.cluster_names,
         kept=numbers["view_agreement"],
         skipped=store.skipped,
     )

@@ -105,7 +105,7 @@ def patch_numbers(store: PatchStore, predictions: Predictions) -> dict[str, Any]
 def _subhead_numbers(
     subheads: NDArray[np.float32], labels: NDArray[np.int64], dataset: ImageDataset
 ) -> dict[str, float | list[float]]:
-    """Score each of the ``(S, N, K)`` sub-heads by itself; which one answers was chosen without labels."""
+    """Score each of the ``(S, N, K)`` sub-heads by itself; which one makes the prediction was chosen without labels."""
     found = [
         cluster_metrics(labels, one.argmax(axis=1).astype(np.int64), one.shape[1], dataset.class_names)
         for one in subheads

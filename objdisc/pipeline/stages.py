@@ -64,7 +64,7 @@ def plan(options: DiscoverOptions, run: Run) -> list[Stage]:
             _check_changes(name, changes)
         settings.append(override(whole, changes, f"stages.{name}") if changes else whole)
     if settings[-1].patches != whole.patches:
-        raise UsageError(f"stages.{name}: the last stage answers for the whole; set its patches there")
+        raise UsageError(f"stages.{name}: the last stage makes the run's predictions; set its patches there")
     epochs = sum(own.training.epochs for own in settings)
     stages: list[Stage] = []
     for (name, changes), own in zip(chain.items(), settings, strict=True):
@@ -105,7 +105,7 @@ def run_stage(
         stage: Which.
         dataset: The split of the training.
         store: Its patches.
-        scored: The split to answer for and its patches; None in processes other than the main one.
+        scored: The evaluation split and its patches; None in processes other than the main one.
 
     Returns:
         Seconds that its training took.
@@ -122,10 +122,10 @@ def run_stage(
     start = None if options.init_from is None else Run(options.init_from)
     seconds = fit(method, store, run, options.training, resume=True, init_from=start)
     if scored is not None:
-        answered, patches = scored
-        numbers = score(answered, patches, predict(method, patches, options.training)).numbers
+        evaluated, patches = scored
+        numbers = score(evaluated, patches, predict(method, patches, options.training)).numbers
         summary = RunSummary(
-            split=answered.split,
+            split=evaluated.split,
             train_split=dataset.split,
             seed=options.training.seed,
             weights=method.encoder.origin,

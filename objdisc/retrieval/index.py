@@ -1,4 +1,4 @@
-"""The run's index: embedding and cluster of every patch of the answered split, in plain files."""
+"""The run's index: embedding and cluster of every patch of the evaluation split, in plain files."""
 
 import json
 import os
@@ -29,7 +29,7 @@ _ROWS_AT_ONCE = 1 << 16
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """Embeddings of N patches: row i is row i of the answered split's ``PatchStore``.
+    """Embeddings of N patches: row i is row i of the evaluation split's ``PatchStore``.
 
     A folder of ``.npy`` files, read memory-mapped, and ``index.json``; all of them appear together. No file holds a
     pickle.
@@ -41,7 +41,7 @@ class Index:
         probabilities: ``(N, K)`` float32.
         foreground: ``(N,)`` bool, False for background patches, which no search returns.
         normalized: Whether embeddings have unit length.
-        split: The answered split; ``""`` where the data set has none.
+        split: The evaluation split; ``""`` where the data set has none.
         store_key: ``PatchStore.key`` of that split's patches.
         weights: Hash of the weights that computed the embeddings.
         root: The data set's folder, as it lay when the index was written.

@@ -37,7 +37,7 @@ def test_blobs_are_found() -> None:
     assert adjusted_rand_score(labels, kmeans(points, 5)[1]) == 1
 
 
-def test_the_answer_is_a_fixed_point_of_lloyds_iteration() -> None:
+def test_the_centroids_are_a_fixed_point_of_lloyds_iteration() -> None:
     points, _ = blobs(spread=3)
     centroids, assignments = kmeans(points, 4)
     for cluster in range(4):

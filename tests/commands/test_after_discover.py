@@ -14,23 +14,23 @@ from ..support.discoveries import numbers_of, objdisc, pictures_of
 
 
 def test_segment_writes_the_maps_that_discover_wrote(finished: Run, toy_city: Path, tmp_path: Path) -> None:
-    answer = Run(tmp_path / "answer")
-    hardware: list[str | Path] = ["--workers", "0", "--device", "cpu", "--output-dir", answer.path]
+    new = Run(tmp_path / "new")
+    hardware: list[str | Path] = ["--workers", "0", "--device", "cpu", "--output-dir", new.path]
     assert objdisc("segment", finished.path, toy_city, "--split", "val", "--no-unknown", *hardware) == 0
-    assert pictures_of(answer.cluster_ids) == pictures_of(finished.cluster_ids)
-    assert pictures_of(answer.label_ids) == pictures_of(finished.label_ids)
+    assert pictures_of(new.cluster_ids) == pictures_of(finished.cluster_ids)
+    assert pictures_of(new.label_ids) == pictures_of(finished.label_ids)
 
 
 def test_segment_takes_a_folder_without_masks(finished: Run, holiday: Path, tmp_path: Path) -> None:
-    answer = Run(tmp_path / "answer")
+    new = Run(tmp_path / "new")
     shutil.copytree(finished.path, tmp_path / "moved", ignore=shutil.ignore_patterns("patches", "checkpoints"))
     arguments = ["--objectness", "windows", "--objectness.threshold", "0", "--objectness.keep", "5"]
-    hardware: list[str | Path] = ["--workers", "0", "--device", "cpu", "--output-dir", answer.path]
+    hardware: list[str | Path] = ["--workers", "0", "--device", "cpu", "--output-dir", new.path]
     assert objdisc("segment", tmp_path / "moved", holiday, *arguments, *hardware) == 0
-    with answer.clusters_csv.open(encoding="utf-8", newline="") as file:
+    with new.clusters_csv.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["sample"] for row in rows} == {"straße 1", "day one/grey", "day one/alpha"}
-    ids = np.unique(np.array(Image.open(answer.cluster_ids / "straße 1_clusterIds.png")))
+    ids = np.unique(np.array(Image.open(new.cluster_ids / "straße 1_clusterIds.png")))
     assert set(ids.tolist()) <= {0, 1, 2, 3, 254, 255}
 
 

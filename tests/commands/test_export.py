@@ -239,14 +239,14 @@ def test_an_index_of_other_weights_is_refused(copied: Run, capsys: pytest.Captur
     assert "of other weights or other patches" in error_line(capsys)
 
 
-def test_a_run_that_answers_for_each_pixel_has_no_objects(
+def test_a_run_that_predicts_each_pixel_has_no_objects(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(KMeansMemory, "per_pixel", True)
     for asked in ((), ("--format", "onnx,coco")):
         assert objdisc("export", run.path, *asked) == 2
         line = error_line(capsys)
-        assert "answers for each pixel" in line
+        assert "predicts each pixel" in line
         assert str(run.cluster_ids) in line
 
 

@@ -1,4 +1,4 @@
-"""Searching a finished run: what it prints and writes, and what it answers to questions that make no sense."""
+"""Searching a finished run: what it prints and writes, and what it says to queries that make no sense."""
 
 import csv
 import shutil
@@ -78,7 +78,7 @@ def test_a_cluster_comes_nearest_to_its_center_first(small_run: Run, tmp_path: P
     assert [int(hit["row"]) for hit in read_hits(tmp_path)] == expected.tolist()
 
 
-def test_any_image_may_be_the_query_and_the_run_keeps_the_answer(moved: Run, tmp_path: Path) -> None:
+def test_any_image_may_be_the_query_and_the_run_keeps_the_result(moved: Run, tmp_path: Path) -> None:
     image = tmp_path / "fremdes Bild.jpg"
     cv2.imwrite(str(image), np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8))
     assert retrieve(moved.path, "--query", image, "--overlays", "0") == 0
@@ -133,7 +133,7 @@ def test_questions_that_make_no_sense_get_one_clear_line(
         "MISSING": tmp_path / "missing.png",
     }
     words = [str(files.get(word, word)) for word in arguments]
-    assert retrieve(small_run.path, *words, "--output-dir", tmp_path / "answer") == 2
+    assert retrieve(small_run.path, *words, "--output-dir", tmp_path / "found") == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
     assert len(errors) == 1
     assert message in errors[0]

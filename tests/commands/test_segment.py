@@ -79,11 +79,11 @@ def test_a_run_of_an_earlier_version_knows_no_unknown_and_says_so(
 ) -> None:
     left_out = shutil.ignore_patterns("centers.safetensors", "index", "patches", "checkpoints")
     shutil.copytree(small_run.path, tmp_path / "run", ignore=left_out)
-    assert segment(tmp_path / "run", toy_city, "--split", "val", "--output-dir", tmp_path / "answer") == 0
+    assert segment(tmp_path / "run", toy_city, "--split", "val", "--output-dir", tmp_path / "maps") == 0
     out, err = capsys.readouterr()
     assert err.count("notes no training distances") == 1
     assert "unknown" not in out
-    rows = read_rows(tmp_path / "answer/clusters.csv")
+    rows = read_rows(tmp_path / "maps/clusters.csv")
     assert {row["distance"] for row in rows} == {""}
     assert all(row["cluster"] == row["best_cluster"] for row in rows)
 
@@ -96,8 +96,8 @@ def test_ids_are_the_same_in_any_folder(small_run: Run, toy_city: Path, tmp_path
             target = part / path.relative_to(toy_city)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-    assert segment(small_run.path, part, "--no-unknown", "--output-dir", tmp_path / "answer") == 0
-    rows = read_rows(tmp_path / "answer/clusters.csv")
+    assert segment(small_run.path, part, "--no-unknown", "--output-dir", tmp_path / "maps") == 0
+    rows = read_rows(tmp_path / "maps/clusters.csv")
     assert 0 < len(rows) < len(known)
     assert all(known[row["sample"], row["x"], row["y"]] == row["cluster"] for row in rows)
 
@@ -134,7 +134,7 @@ def test_names_of_another_run_are_refused(
     small_run: Run, toy_city: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = write_names(tmp_path / "names.json", small_run, "0" * 32)
-    assert segment(small_run.path, toy_city, "--names", names, "--output-dir", tmp_path / "answer") == 2
+    assert segment(small_run.path, toy_city, "--names", names, "--output-dir", tmp_path / "maps") == 2
     assert "belongs to another run" in capsys.readouterr().err
 
 

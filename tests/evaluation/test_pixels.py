@@ -1,4 +1,4 @@
-"""Dense clusters against classes: streamed counts, mappings fitted on one split and scored on another."""
+"""Clusters of pixels against classes: streamed counts, mappings fitted on one split and scored on another."""
 
 import itertools
 from pathlib import Path
@@ -97,7 +97,7 @@ def test_a_mapping_is_fitted_on_one_split_and_scored_on_another() -> None:
     assert metrics.majority.pixel_accuracy >= metrics.transferred["majority"].pixel_accuracy
 
 
-def test_pixels_without_an_answer_and_clusters_without_a_class_are_misses() -> None:
+def test_pixels_without_a_cluster_and_clusters_without_a_class_are_misses() -> None:
     counts = PixelCounts(NAMES, {255}, 2)
     counts.update(np.array([[0, 0, -1, 1, 1, -1]]), np.array([[0, 0, 0, 1, 255, 255]], np.uint8))
     score = mapped_score(counts, {0: 0})
@@ -105,7 +105,8 @@ def test_pixels_without_an_answer_and_clusters_without_a_class_are_misses() -> N
     assert score.iou == {"sky": pytest.approx(2 / 3), "ground": 0.0}
     assert score.classes == ["sky", None]
     metrics = pixel_metrics(counts)
-    assert metrics.unanswered == {"sky": 1}
+    assert metrics.unclustered == {"sky": 1}
+    assert list(metrics.to_json())[-1] == "unanswered", "programs that read metrics.json know it by this name"
     assert metrics.counts == {"sky": [2, 0], "ground": [0, 1]}
     assert metrics.hungarian.pixel_accuracy == pytest.approx(3 / 4)
 
@@ -126,7 +127,7 @@ def test_a_large_frame_is_counted_in_parts() -> None:
     assert np.array_equal(counts.table[:, :4], np.histogram2d(labels.ravel(), clusters.ravel(), (3, 4))[0])
 
 
-def test_answers_that_do_not_fit_are_refused() -> None:
+def test_predictions_that_do_not_fit_are_refused() -> None:
     counts = PixelCounts(NAMES, {255}, 3)
     with pytest.raises(ValueError, match="largest is 2"):
         counts.update(np.array([[3]]), np.array([[0]], np.uint8))
@@ -153,7 +154,7 @@ def folder(tmp_path: Path) -> LabelMaps:
     return dataset
 
 
-def _answers(dataset: LabelMaps) -> list[SegmentationMap]:
+def _predictions(dataset: LabelMaps) -> list[SegmentationMap]:
     shape = (6, 8)
     return [
         SegmentationMap(sample.name, np.full(shape, int(sample.name) % 3, np.int16), np.ones(shape, np.float32))
@@ -162,17 +163,17 @@ def _answers(dataset: LabelMaps) -> list[SegmentationMap]:
 
 
 def test_images_are_counted_one_by_one_and_those_without_labels_are_passed_by(folder: LabelMaps) -> None:
-    counts = count_pixels(folder, iter(_answers(folder)), 3)
+    counts = count_pixels(folder, iter(_predictions(folder)), 3)
     assert counts.num_images == 10
     assert counts.table.sum() == 10 * 48
     assert counts.table[1, :3].tolist() == [0 + 3 + 6 + 9, 1 + 4 + 7, 2 + 5 + 8]
 
 
-def test_answers_of_other_images_or_sizes_name_the_file(folder: LabelMaps) -> None:
+def test_predictions_of_other_images_or_sizes_name_the_file(folder: LabelMaps) -> None:
     with pytest.raises(UsageError, match="no image 'moon'"):
         count_pixels(folder, [SegmentationMap("moon", np.zeros((6, 8), np.int16), np.ones((6, 8), np.float32))], 3)
     with pytest.raises(
-        UnreadableImageError, match=r"00\.png: the answer is \(3, 4\) pixels, the ground truth \(6, 8\)"
+        UnreadableImageError, match=r"00\.png: the prediction is \(3, 4\) pixels, the ground truth \(6, 8\)"
     ):
         count_pixels(folder, [SegmentationMap("00", np.zeros((3, 4), np.int16), np.ones((3, 4), np.float32))], 3)
     with pytest.raises(UsageError, match="no image of split '' has class labels"):
@@ -197,11 +198,11 @@ def test_the_largest_of_three_classes_covers_six_tenths_of_camvid() -> None:
         pytest.skip(f"{root} is absent; see data/README.md")
     reading = DataOptions(classes={"sky": [23], "ground": [7, 8], "plants": [21]})
     dataset = open_dataset(root, "val", options=reading)
-    answers = (
+    predictions = (
         SegmentationMap(sample.name, np.zeros(size, np.int16), np.ones(size, np.float32))
         for sample in dataset.samples
         for size in [dataset.image_size(sample)]
     )
-    metrics = pixel_metrics(count_pixels(dataset, answers, 1))
+    metrics = pixel_metrics(count_pixels(dataset, predictions, 1))
     assert metrics.num_images == 101
     assert metrics.accuracy_floor == metrics.majority.pixel_accuracy == pytest.approx(0.595, abs=0.01)

@@ -34,7 +34,7 @@ def test_tiles_that_ignore_each_other_show_and_a_smooth_map_does_not() -> None:
     assert math.isnan(seam_figure(np.zeros((20, 20), np.int64), [10], []).ratio), "nothing changes anywhere"
 
 
-def test_pixels_without_an_answer_are_left_out() -> None:
+def test_pixels_without_a_cluster_are_left_out() -> None:
     ids = np.array([[0, 0, 0], [-1, 0, 1]])
     figure = seam_figure(ids, [1], [])
     assert (figure.across, figure.pairs_across) == (0.5, 2)

@@ -1,4 +1,4 @@
-"""A run's answer without a run: patches of the toy city in the clusters that a test chooses."""
+"""A run's objects without a run: patches of the toy city in the clusters that a test chooses."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ from objdisc.patches.store import PatchStore
 from objdisc.patches.windows import PatchOptions
 from objdisc.retrieval import Index
 
-MakeAnswer = Callable[..., NamedObjects]
+MakeObjects = Callable[..., NamedObjects]
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +33,8 @@ def val_store(val: ImageDataset, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="session")
-def make_answer(val: ImageDataset, val_store: PatchStore) -> MakeAnswer:
-    """Give a function that makes an answer of probabilities ``(N, K)``, random ones if none are given, and names."""
+def make_objects(val: ImageDataset, val_store: PatchStore) -> MakeObjects:
+    """Give a function that makes objects of probabilities ``(N, K)``, random ones if none are given, and names."""
 
     def make(
         probabilities: NDArray[np.float32] | None = None,

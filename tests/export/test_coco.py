@@ -19,7 +19,7 @@ from objdisc.objectness.windows import Windows
 from objdisc.patches.store import PatchStore
 from objdisc.patches.windows import PatchOptions
 
-MakeAnswer = Callable[..., NamedObjects]
+MakeObjects = Callable[..., NamedObjects]
 NAMES = Names.of([('a "quoted" <script>', (1, 2, 3)), ("Straße 東京", (4, 5, 6)), None, ("Straße 東京", (7, 8, 9))])
 
 
@@ -29,15 +29,15 @@ def instance_ids(root: Path, image: str) -> NDArray[np.int32]:
 
 
 @pytest.fixture(scope="module")
-def written(make_answer: MakeAnswer, tmp_path_factory: pytest.TempPathFactory) -> tuple[NamedObjects, Path]:
-    answer = make_answer(names=NAMES)
-    return answer, write_coco(tmp_path_factory.mktemp("ex port") / "coco", answer, {"description": "test"})
+def written(make_objects: MakeObjects, tmp_path_factory: pytest.TempPathFactory) -> tuple[NamedObjects, Path]:
+    named = make_objects(names=NAMES)
+    return named, write_coco(tmp_path_factory.mktemp("ex port") / "coco", named, {"description": "test"})
 
 
 def test_masks_are_the_objects_of_the_images(written: tuple[NamedObjects, Path], toy_city: Path) -> None:
-    answer, folder = written
+    named, folder = written
     coco = COCO(str(folder / INSTANCES))
-    assert len(coco.anns) == len(answer.object_rows) > 0
+    assert len(coco.anns) == len(named.object_rows) > 0
     for image in coco.loadImgs(coco.getImgIds()):
         path = toy_city / image["file_name"]
         assert Image.open(path).size == (image["width"], image["height"])
@@ -54,13 +54,13 @@ def test_masks_are_the_objects_of_the_images(written: tuple[NamedObjects, Path],
 
 
 def test_categories_hold_names_colors_and_clusters(written: tuple[NamedObjects, Path]) -> None:
-    answer, folder = written
+    named, folder = written
     coco = COCO(str(folder / INSTANCES))
     first, second = coco.loadCats(coco.getCatIds())
     assert (first["id"], first["name"], first["color"], first["clusters"]) == (1, 'a "quoted" <script>', [1, 2, 3], [0])
     assert (second["id"], second["name"], second["color"], second["clusters"]) == (2, "Straße 東京", [4, 5, 6], [1, 3])
     for annotation in coco.anns.values():
-        assert annotation["category_id"] == answer.categories[annotation["patch"]]
+        assert annotation["category_id"] == named.categories[annotation["patch"]]
 
 
 def test_results_fit_the_instances_in_the_official_evaluation(written: tuple[NamedObjects, Path]) -> None:
@@ -81,17 +81,17 @@ def test_scores_are_between_0_and_1(written: tuple[NamedObjects, Path]) -> None:
         assert set(result) == {"image_id", "category_id", "segmentation", "score"}
 
 
-def test_nothing_in_any_category_gives_files_that_load(make_answer: MakeAnswer, tmp_path: Path) -> None:
-    folder = write_coco(tmp_path, make_answer(names=Names.of([None] * 4)), {})
+def test_nothing_in_any_category_gives_files_that_load(make_objects: MakeObjects, tmp_path: Path) -> None:
+    folder = write_coco(tmp_path, make_objects(names=Names.of([None] * 4)), {})
     coco = COCO(str(folder / INSTANCES))
     assert (len(coco.imgs), len(coco.anns), len(coco.cats)) == (6, 0, 0)
     assert json.loads((folder / RESULTS).read_text(encoding="utf-8")) == []
 
 
-def test_a_region_without_a_mask_is_its_box(make_answer: MakeAnswer, toy_city: Path, tmp_path: Path) -> None:
+def test_a_region_without_a_mask_is_its_box(make_objects: MakeObjects, toy_city: Path, tmp_path: Path) -> None:
     dataset = open_dataset(toy_city, "val")
     store = PatchStore.build(dataset, Windows(), PatchOptions(size=16), tmp_path / "patches", workers=0)
-    folder = write_coco(tmp_path, make_answer(store=store, dataset=dataset), {})
+    folder = write_coco(tmp_path, make_objects(store=store, dataset=dataset), {})
     coco = COCO(str(folder / INSTANCES))
     assert coco.anns
     for annotation in coco.anns.values():

@@ -46,15 +46,15 @@ def file(method: KMeansMemory, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def run(file: Path, patches: Any, *outputs: str) -> list[Any]:
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    answers: list[Any] = session.run(list(outputs) or None, {"patches": np.ascontiguousarray(patches)})
-    return answers
+    found: list[Any] = session.run(list(outputs) or None, {"patches": np.ascontiguousarray(patches)})
+    return found
 
 
 def expected(method: KMeansMemory | KMeansBaseline, store: PatchStore, options: TrainerOptions) -> Predictions:
     return predict(method, store, options)
 
 
-def test_it_answers_as_the_run_does(file: Path, method: KMeansMemory, val_store: PatchStore) -> None:
+def test_it_predicts_as_the_run_does(file: Path, method: KMeansMemory, val_store: PatchStore) -> None:
     probabilities, embedding, foreground = run(file, val_store.images)
     found = expected(method, val_store, SETTINGS)
     np.testing.assert_allclose(probabilities, found.probabilities, atol=1e-5)

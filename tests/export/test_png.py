@@ -15,18 +15,18 @@ from objdisc.export.png import write_png_maps
 from objdisc.imaging.decode import read_index_map
 from objdisc.naming.categories import Names
 
-MakeAnswer = Callable[..., NamedObjects]
+MakeObjects = Callable[..., NamedObjects]
 NAMES = Names.of([("car, red", (255, 0, 0)), None, ("Straße", (0, 128, 255)), ("car, red", (9, 9, 9))])
 
 
-def test_a_map_is_a_picture_and_category_ids_at_once(make_answer: MakeAnswer, tmp_path: Path) -> None:
-    answer = make_answer(names=NAMES)
-    folder = write_png_maps(tmp_path / "out put", answer)
+def test_a_map_is_a_picture_and_category_ids_at_once(make_objects: MakeObjects, tmp_path: Path) -> None:
+    named = make_objects(names=NAMES)
+    folder = write_png_maps(tmp_path / "out put", named)
     colors = np.array([(0, 0, 0), (255, 0, 0), (0, 128, 255)])
     seen = set()
-    for frame, objects in answer.objects():
+    for frame, objects in named.objects():
         path = folder / "maps" / f"{frame.sample}.png"
-        expected = answer.category_map(frame, objects)
+        expected = named.category_map(frame, objects)
         with Image.open(path) as image:
             assert image.mode == "P"
             assert image.info.get("transparency") is None
@@ -38,8 +38,8 @@ def test_a_map_is_a_picture_and_category_ids_at_once(make_answer: MakeAnswer, tm
     assert seen == {0, 1, 2}
 
 
-def test_the_legend_tells_what_the_ids_are(make_answer: MakeAnswer, tmp_path: Path) -> None:
-    folder = write_png_maps(tmp_path, make_answer(names=NAMES))
+def test_the_legend_tells_what_the_ids_are(make_objects: MakeObjects, tmp_path: Path) -> None:
+    folder = write_png_maps(tmp_path, make_objects(names=NAMES))
     legend = json.loads((folder / "categories.json").read_text(encoding="utf-8"))
     assert legend == {
         "nothing": 0,
@@ -56,11 +56,11 @@ def test_the_legend_tells_what_the_ids_are(make_answer: MakeAnswer, tmp_path: Pa
         ]
 
 
-def test_255_categories_fit_and_256_do_not(make_answer: MakeAnswer, tmp_path: Path) -> None:
-    answer = make_answer()
-    most = make_answer(np.eye(255, dtype=np.float32)[np.arange(len(answer.store)) + 255 - len(answer.store)])
+def test_255_categories_fit_and_256_do_not(make_objects: MakeObjects, tmp_path: Path) -> None:
+    named = make_objects()
+    most = make_objects(np.eye(255, dtype=np.float32)[np.arange(len(named.store)) + 255 - len(named.store)])
     folder = write_png_maps(tmp_path / "most", most)
     assert max(read_index_map(path).max() for path in folder.rglob("*.png")) > 200
-    many = make_answer(np.full((len(answer.store), 256), 1 / 256, np.float32))
+    many = make_objects(np.full((len(named.store), 256), 1 / 256, np.float32))
     with pytest.raises(UsageError, match="256 categories, but an indexed PNG holds 255; merge some"):
         write_png_maps(tmp_path / "many", many)

@@ -1,4 +1,4 @@
-"""Images stream through in order, a few at a time, and each gets the answer it would get alone."""
+"""Images stream through in order, a few at a time, and each gets the prediction it would get alone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,15 +45,15 @@ def test_patches_are_those_of_a_patch_store_without_its_background(city: ImageDa
 
 
 @pytest.mark.parametrize(("workers", "batch_size"), [(0, 1), (0, 7), (3, 16), (1, 1000)])
-def test_each_image_gets_the_answer_that_it_would_get_alone(city: ImageDataset, workers: int, batch_size: int) -> None:
+def test_each_image_gets_the_prediction_it_would_get_alone(city: ImageDataset, workers: int, batch_size: int) -> None:
     sizes: list[int] = []
 
     def ask(patches: torch.Tensor) -> Predictions:
         sizes.append(len(patches))
         return mean_colour(patches)
 
-    answers = stream(city, Instances(), OPTIONS, city.samples, ask, workers=workers, batch_size=batch_size)
-    for image, said in answers:
+    predictions = stream(city, Instances(), OPTIONS, city.samples, ask, workers=workers, batch_size=batch_size)
+    for image, said in predictions:
         assert said is not None
         alone = mean_colour(torch.from_numpy(image.patches))
         np.testing.assert_array_equal(said.features, alone.features)
@@ -106,14 +106,14 @@ def test_images_wait_for_a_full_batch_and_no_longer() -> None:
             patches = np.full((4, 2, 2, 4), number, np.uint8)
             yield CutImage(Sample(str(number), Path()), (2, 2), (None,) * 4, patches)  # type: ignore[arg-type]
 
-    answers = predict_images(images(), mean_colour, 10)
-    assert next(answers)[0].sample.name == "0"
+    predictions = predict_images(images(), mean_colour, 10)
+    assert next(predictions)[0].sample.name == "0"
     assert alive == [0, 1, 2]
-    assert [image.sample.name for image, _ in answers] == [str(number) for number in range(1, 9)]
+    assert [image.sample.name for image, _ in predictions] == [str(number) for number in range(1, 9)]
 
 
 def test_leaving_early_stops_the_threads(city: ImageDataset) -> None:
-    answers = stream(city, Instances(), OPTIONS, city.samples, mean_colour, workers=2, batch_size=1)
-    assert isinstance(answers, Iterator)
-    next(answers)
-    answers.close()  # type: ignore[attr-defined]
+    predictions = stream(city, Instances(), OPTIONS, city.samples, mean_colour, workers=2, batch_size=1)
+    assert isinstance(predictions, Iterator)
+    next(predictions)
+    predictions.close()  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Tiled answers: what a network says of single pixels survives tiling, and memory does not grow with the image."""
+"""Tiled predictions: what a network says of single pixels survives tiling, and memory does not grow with the image."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ class Brightness:
     """Stands in for a predictor: three clusters that follow the channels of each pixel alone.
 
     Args:
-        shrink: Factor by which the answer is coarser than its input.
+        shrink: Factor by which the output is coarser than its input.
     """
 
     def __init__(self, shrink: int = 1) -> None:
@@ -34,8 +34,8 @@ class Brightness:
 
     def pixels(self, patches: Tensor) -> Tensor:
         self.largest_batch = max(self.largest_batch, len(patches))
-        answer = torch.softmax(patches[..., :3].permute(0, 3, 1, 2).float() / 64, dim=1)
-        return answer[:, :, :: self.shrink, :: self.shrink]
+        output = torch.softmax(patches[..., :3].permute(0, 3, 1, 2).float() / 64, dim=1)
+        return output[:, :, :: self.shrink, :: self.shrink]
 
 
 class Borders:
@@ -43,10 +43,10 @@ class Borders:
 
     def pixels(self, patches: Tensor) -> Tensor:
         size = patches.shape[1]
-        answer = torch.zeros(len(patches), 2, size, size)
-        answer[:, 1] = 1
-        answer[:, :, 4:-4, 4:-4] = torch.tensor([1.0, 0.0])[:, None, None]
-        return answer
+        output = torch.zeros(len(patches), 2, size, size)
+        output[:, 1] = 1
+        output[:, :, 4:-4, 4:-4] = torch.tensor([1.0, 0.0])[:, None, None]
+        return output
 
 
 def ask(predictor: object) -> Predictor:
@@ -61,7 +61,7 @@ def folder_of(tmp_path: Path, pixels: NDArray[np.uint8]) -> tuple[ImageFolder, S
 
 @pytest.mark.parametrize("frame", [(32, 32), (33, 95), (70, 41), (100, 100)])
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5, 0.8])
-def test_an_answer_of_single_pixels_is_the_same_with_and_without_tiles(
+def test_a_prediction_of_single_pixels_is_the_same_with_and_without_tiles(
     tmp_path: Path, frame: tuple[int, int], overlap: float
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*frame, 3), np.uint8)
@@ -74,15 +74,15 @@ def test_an_answer_of_single_pixels_is_the_same_with_and_without_tiles(
     assert found.confidence.dtype == np.float32
 
 
-def test_an_image_smaller_than_a_tile_is_answered_for(tmp_path: Path) -> None:
+def test_an_image_smaller_than_a_tile_is_predicted(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 50, 3), np.uint8)
     dataset, sample = folder_of(tmp_path, pixels)
     found = segment_image(ask(Brightness()), dataset, sample, Tiling(SIDE, SIDE))
     np.testing.assert_array_equal(found.clusters, pixels.argmax(axis=2))
 
 
-def test_a_coarse_answer_is_enlarged_to_the_tile(tmp_path: Path) -> None:
-    """Four quarters of one colour each, seen at half the scale and answered at a quarter of that."""
+def test_a_coarse_output_is_enlarged_to_the_tile(tmp_path: Path) -> None:
+    """Four quarters of one colour each, seen at half the scale and predicted at a quarter of that."""
     pixels = np.zeros((64, 64, 3), np.uint8)
     pixels[:, :32, 0], pixels[:32, 32:, 1], pixels[32:, 32:, 2] = 255, 255, 255
     dataset, sample = folder_of(tmp_path, pixels)
@@ -125,7 +125,7 @@ class Tall(ImageFolder):
 
 
 def test_memory_holds_a_strip_of_probabilities_and_not_the_image(tmp_path: Path) -> None:
-    """Beside the answer itself, 6 bytes a pixel: numpy's memory, as tracemalloc counts it."""
+    """Beside the segmentation itself, 6 bytes a pixel: numpy's memory, as tracemalloc counts it."""
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
     dataset, peaks = Tall(tmp_path), []
     for height in (2_000, 10_000):

@@ -163,7 +163,7 @@ def test_a_damaged_list_is_one_line(tmp_path: Path, text: str) -> None:
         settle(tmp_path)
 
 
-def test_a_replacement_and_answers_do_not_meet(tmp_path: Path) -> None:
+def test_a_replacement_and_results_do_not_meet(tmp_path: Path) -> None:
     write(tmp_path / REPLACEMENT, {"weights": "of hours"})
     with staged(tmp_path, ["names.json"]) as folder:
         write(folder, NEW)

@@ -42,7 +42,7 @@ def test_training_images_keep_wards_clusters_and_others_get_the_nearest_ones(pix
     np.testing.assert_array_equal(found[60:], KNeighborsClassifier(1).fit(points[:60], oracle).predict(points[60:]))
 
 
-def test_k_means_answers_by_the_nearest_centre(pixels: Encoder, world: World) -> None:
+def test_k_means_predicts_by_the_nearest_centre(pixels: Encoder, world: World) -> None:
     method = Classical(pixels, 3)
     method.finish(world)
     points = world.images.flatten(1).numpy()
@@ -72,7 +72,7 @@ def test_what_was_clustered_survives_saving(pixels: Encoder, world: World) -> No
         assert torch.equal(clusters_of(fresh, world.images), clusters_of(method, world.images))
 
 
-def test_before_anything_was_clustered_there_is_no_answer(pixels: Encoder, world: World) -> None:
+def test_before_anything_was_clustered_there_is_no_prediction(pixels: Encoder, world: World) -> None:
     algorithms: list[Algorithm] = ["kmeans", "ward"]
     for algorithm in algorithms:
         with pytest.raises(UsageError, match="nothing was clustered yet"):

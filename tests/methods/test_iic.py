@@ -1,4 +1,4 @@
-"""Image IIC: which heads learn when, what starts them, who answers, and that three kinds are found without labels."""
+"""Image IIC: which heads learn when, what starts them, which one predicts, and that kinds are found without labels."""
 
 import pytest
 import torch
@@ -67,7 +67,7 @@ def test_one_first_view_is_paired_with_several_second_ones(flat: Encoder, world:
     torch.testing.assert_close(step(method, world)["loss"], expected)
 
 
-def test_the_sub_head_with_the_lowest_loss_answers(flat: Encoder, world: World) -> None:
+def test_the_sub_head_with_the_lowest_loss_predicts(flat: Encoder, world: World) -> None:
     method = IIC(flat, 3, overclusters=6, subheads=3, order=["B", "A"])
     method.begin_epoch(0, world)
     losses = torch.zeros(3)

@@ -66,8 +66,8 @@ def make() -> Make:
     return build
 
 
-def test_the_loss_is_that_of_the_second_answer_in_the_frame_of_the_first(make: Make, ranks: World) -> None:
-    """With a flip alone: the network's answer is enlarged, flipped back, and compared where both are valid."""
+def test_the_loss_is_that_of_the_second_output_in_the_frame_of_the_first(make: Make, ranks: World) -> None:
+    """With a flip alone: the network's output is enlarged, flipped back, and compared where both are valid."""
     method = make(order=("B",), half_t=2, lamb_b=1.3).eval()
     batch = pair(0, Affine(flip=1))
     assert batch.valid is not None
@@ -131,12 +131,12 @@ def test_it_finds_the_two_textures(make: Make, ranks: World, switches: dict[str,
     assert 0.3 < min(shares) <= max(shares) < 0.7
 
 
-def test_the_answer_is_that_of_the_sub_head_with_the_lowest_loss(make: Make) -> None:
+def test_the_prediction_is_that_of_the_sub_head_with_the_lowest_loss(make: Make) -> None:
     method = make(subheads=3).eval()
     method.losses.copy_(torch.tensor([-0.1, -0.3, -0.2]))
     images = textures(0)[0][0]
-    answers = method.heads["B"](method.encoder.feature_map(images, 2))
-    enlarged = torch.nn.functional.interpolate(answers[1], (SIZE, SIZE), mode="bilinear", align_corners=False)
+    outputs = method.heads["B"](method.encoder.feature_map(images, 2))
+    enlarged = torch.nn.functional.interpolate(outputs[1], (SIZE, SIZE), mode="bilinear", align_corners=False)
     torch.testing.assert_close(told(method, images).probabilities, enlarged)
 
 

@@ -41,7 +41,7 @@ def test_its_buffers_are_there_from_the_start(pixels: Encoder, world: World) -> 
     assert torch.equal(fresh.centroids, finished.centroids)
 
 
-def test_an_answer_does_not_depend_on_the_patches_beside_it(pixels: Encoder, world: World) -> None:
+def test_a_prediction_does_not_depend_on_the_patches_beside_it(pixels: Encoder, world: World) -> None:
     method = KMeansBaseline(pixels, 3)
     method.finish(world)
     together = told(method, world.images).probabilities

@@ -140,7 +140,7 @@ def test_predictions_are_distributions_with_their_peak_at_the_nearest_memory(
         torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(90, 1, 1))
         assert torch.equal(probabilities[:, :, 0, 0].argmax(1), nearest_memory(method, said.embedding))
         alone = torch.cat([told(method, image[None]).probabilities for image in world.images[:10]])
-    torch.testing.assert_close(alone, probabilities[:10], msg="a patch's answer depends on the patches beside it")
+    torch.testing.assert_close(alone, probabilities[:10], msg="a patch's prediction depends on the patches beside it")
 
 
 def test_predictions_under_autocast_are_those_of_float32_distances(pixels: Encoder, world: World) -> None:

@@ -17,7 +17,7 @@ from .conftest import World, shares_of, told
 
 @pytest.fixture
 def surely(pixels: Encoder) -> SelfLabel:
-    """A head that is sure of its answer for about half of the images."""
+    """A head that is sure of its prediction for about half of the images."""
     torch.manual_seed(0)
     method = SelfLabel(pixels, 3)
     with torch.no_grad():

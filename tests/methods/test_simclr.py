@@ -1,4 +1,4 @@
-"""SimCLR: it learns what views share, and k-means on that answers."""
+"""SimCLR: it learns what views share, and k-means clusters that."""
 
 import pytest
 import torch
@@ -44,16 +44,16 @@ def test_it_learns_to_tell_the_kinds_apart_in_spite_of_pixels_that_say_nothing(w
     assert losses[-1] < 0.85 * losses[0]
 
 
-def test_it_answers_with_k_means_on_features_of_unit_length(world: World, pixels: Encoder) -> None:
+def test_it_predicts_by_k_means_on_features_of_unit_length(world: World, pixels: Encoder) -> None:
     world.calm()
     method = SimCLR(pixels, 3)
     method.finish(world)
     points = F.normalize(world.images[:60].flatten(1), dim=1)
     expected = KMeans(3, n_init=10, random_state=0).fit(points).predict(points)
-    answered = told(method, world.images[:60]).probabilities
-    assert answered.shape == (60, 3, 1, 1)
-    assert torch.allclose(answered.sum(dim=1), torch.ones(60, 1, 1))
-    assert adjusted_rand_score(expected, answered.argmax(dim=1).flatten()) == pytest.approx(1)
+    predicted = told(method, world.images[:60]).probabilities
+    assert predicted.shape == (60, 3, 1, 1)
+    assert torch.allclose(predicted.sum(dim=1), torch.ones(60, 1, 1))
+    assert adjusted_rand_score(expected, predicted.argmax(dim=1).flatten()) == pytest.approx(1)
     assert torch.allclose(method.embed(world.images[:9]).norm(dim=1), torch.ones(9))
 
 

@@ -1,4 +1,4 @@
-"""Depthwise convolutions in bfloat16: the same answer, the gradients of float32, and nothing else is touched."""
+"""Depthwise convolutions in bfloat16: the same output, the gradients of float32, and nothing else is touched."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,9 +20,9 @@ def tensors(channels: int = 6, groups: int = 6) -> tuple[Tensor, Tensor, Tensor]
     return images, weight, bias
 
 
-def has_other_gradients(answer: Tensor) -> bool:
-    assert answer.grad_fn is not None
-    return "Float32" in answer.grad_fn.name()
+def has_other_gradients(output: Tensor) -> bool:
+    assert output.grad_fn is not None
+    return "Float32" in output.grad_fn.name()
 
 
 @pytest.mark.parametrize(
@@ -34,17 +34,17 @@ def has_other_gradients(answer: Tensor) -> bool:
         {"padding": "same", "dilation": 2},
     ],
 )
-def test_the_answer_is_the_same_and_its_gradients_are_those_of_float32(settings: dict[str, Any]) -> None:
+def test_the_output_is_the_same_and_its_gradients_are_those_of_float32(settings: dict[str, Any]) -> None:
     inputs = tensors()
     with torch.autocast("cpu", torch.bfloat16):
         plain = F.conv2d(*inputs, groups=6, **settings)
         with DepthwiseGradientsInFloat32():
-            answer = F.conv2d(*inputs, groups=6, **settings)
-    assert has_other_gradients(answer)
+            output = F.conv2d(*inputs, groups=6, **settings)
+    assert has_other_gradients(output)
     assert not has_other_gradients(plain)
-    assert torch.equal(answer, plain)
-    wanted = torch.linspace(-1, 1, answer.numel()).view(answer.shape)
-    gradients = torch.autograd.grad(answer, inputs, wanted.to(answer.dtype))
+    assert torch.equal(output, plain)
+    wanted = torch.linspace(-1, 1, output.numel()).view(output.shape)
+    gradients = torch.autograd.grad(output, inputs, wanted.to(output.dtype))
     exact = torch.autograd.grad(F.conv2d(*inputs, groups=6, **settings), inputs, wanted.bfloat16().float())
     torch.testing.assert_close(gradients, exact)
 
@@ -52,9 +52,9 @@ def test_the_answer_is_the_same_and_its_gradients_are_those_of_float32(settings:
 def test_tensors_of_bfloat16_get_gradients_of_bfloat16_and_only_where_they_are_wanted() -> None:
     images, weight, _ = (tensor.detach().bfloat16().requires_grad_() for tensor in tensors())
     with DepthwiseGradientsInFloat32():
-        answer = F.conv2d(images.detach(), weight, None, 1, 1, 1, 6)
-    assert has_other_gradients(answer)
-    torch.autograd.backward(answer.sum())
+        output = F.conv2d(images.detach(), weight, None, 1, 1, 1, 6)
+    assert has_other_gradients(output)
+    torch.autograd.backward(output.sum())
     assert images.grad is None
     assert weight.grad is not None
     assert weight.grad.dtype == torch.bfloat16
@@ -67,15 +67,15 @@ def test_other_convolutions_and_precisions_are_left_alone(precision: torch.dtype
 
 
 @pytest.mark.parametrize("maps", [False, True])
-def test_a_network_answers_the_same_and_learns_alike(maps: bool) -> None:
+def test_a_network_predicts_the_same_and_learns_alike(maps: bool) -> None:
     encoder = build_encoder("tf_efficientnet_lite0", weights="none").eval()
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     body: Any = encoder.body
 
-    def answer(images: Tensor) -> Tensor:
+    def adapted(images: Tensor) -> Tensor:
         return encoder.feature_map(images, 32) if maps else encoder(images)
 
-    def answer_plainly(images: Tensor) -> Tensor:
+    def plainly(images: Tensor) -> Tensor:
         plain: Tensor = body.forward_intermediates(images, intermediates_only=True)[-1] if maps else body(images)
         return plain
 
@@ -87,8 +87,8 @@ def test_a_network_answers_the_same_and_learns_alike(maps: bool) -> None:
         gradients = [tensor.grad.flatten() for tensor in encoder.parameters() if tensor.grad is not None]
         return features.detach(), F.normalize(torch.cat(gradients), dim=0)
 
-    exact = learned(answer, torch.float32)
-    ours, plain = (learned(network, torch.bfloat16) for network in (answer, answer_plainly))
+    exact = learned(adapted, torch.float32)
+    ours, plain = (learned(network, torch.bfloat16) for network in (adapted, plainly))
     assert torch.equal(ours[0], plain[0])
     assert not torch.equal(ours[1], plain[1])
     assert exact[1] @ ours[1] > max(0.95, float(exact[1] @ plain[1]) - 0.01)

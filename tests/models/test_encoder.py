@@ -258,7 +258,7 @@ def test_the_deepest_map_that_is_fine_enough(name: str, stride: int, shape: tupl
 
 
 def test_maps_that_are_not_there_are_asked_for_in_vain() -> None:
-    with pytest.raises(UsageError, match="has no feature maps to answer per pixel; take segnet"):
+    with pytest.raises(UsageError, match="has no feature maps to predict pixels from; take segnet"):
         build_encoder("nin", "none").feature_map(torch.zeros(2, 3, 64, 64), 4)
     with pytest.raises(UsageError, match=r"--method\.stride 1: the encoder's maps have strides of 2; raise it"):
         build_encoder("segnet", "none").feature_map(torch.zeros(2, 3, 32, 32), 1)

@@ -63,7 +63,7 @@ def make(tmp_path: Path) -> Maker:
     def maker(folder: Path, method: Method, **changes: object) -> FolderJob:
         dataset = open_dataset(folder, "")
         job = FolderJob(
-            answer=Run.create(tmp_path / "answer"),
+            output=Run.create(tmp_path / "output"),
             dataset=dataset,
             source=Windows(scales=(0.5,), stride=1.0, keep=2),
             patches=PatchOptions(size=16),
@@ -94,7 +94,7 @@ def pixels_of(path: Path) -> NDArray[np.uint8]:
 
 
 def pictures(run: Run) -> dict[str, int]:
-    """Map every picture of an answer to the time it was written."""
+    """Map every picture of a folder to the time it was written."""
     return {
         str(path.relative_to(run.path)): path.stat().st_mtime_ns
         for path in run.path.rglob("*")
@@ -107,26 +107,26 @@ def test_every_image_gets_its_maps_and_its_lines(make: Maker, tmp_path: Path) ->
     job = make(write_images(tmp_path / "images", 40), method)
     totals = job.run()
     assert (totals.images, totals.skipped, totals.objects, method.asked) == (40, 0, 80, 80)
-    lines = read_list(job.answer)
+    lines = read_list(job.output)
     assert [line["sample"] for line in lines] == [f"{number:04d}" for number in range(40) for _ in range(2)]
     assert [line["cluster"] for line in lines] == ["0"] * 40 + ["1"] * 40
     assert {(line["cluster"], line["name"]) for line in lines} == {("0", "dark"), ("1", "bright")}
-    assert len(list(job.answer.cluster_ids.rglob("*.png"))) == len(list(job.answer.color.rglob("*.png"))) == 40
-    assert sorted(path.stem for path in job.answer.overlays.iterdir()) == ["0000", "0019", "0039"]
-    ids = pixels_of(job.answer.cluster_ids / "0039_clusterIds.png")
+    assert len(list(job.output.cluster_ids.rglob("*.png"))) == len(list(job.output.color.rglob("*.png"))) == 40
+    assert sorted(path.stem for path in job.output.overlays.iterdir()) == ["0000", "0019", "0039"]
+    ids = pixels_of(job.output.cluster_ids / "0039_clusterIds.png")
     assert set(np.unique(ids)) == {1, 255}
 
 
 def test_a_second_call_does_nothing_again(make: Maker, tmp_path: Path) -> None:
     folder = write_images(tmp_path / "images", 40)
     job = make(folder, Method())
-    first, before, lines = job.run(), pictures(job.answer), read_list(job.answer)
+    first, before, lines = job.run(), pictures(job.output), read_list(job.output)
     method = Method()
     again = make(folder, method).run()
     assert method.asked == 0
     assert (again.images, again.reused, again.clusters) == (40, 40, first.clusters)
-    assert pictures(job.answer) == before
-    assert read_list(job.answer) == lines
+    assert pictures(job.output) == before
+    assert read_list(job.output) == lines
 
 
 def test_an_interrupt_keeps_what_is_finished(make: Maker, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -134,15 +134,15 @@ def test_an_interrupt_keeps_what_is_finished(make: Maker, tmp_path: Path, caplog
     with caplog.at_level("INFO", logger="objdisc"), pytest.raises(KeyboardInterrupt):
         make(folder, Method(patience=140)).run()
     assert "64 of 100 images are finished; the same command goes on" in caplog.text
-    kept = pictures(Run(tmp_path / "answer"))
+    kept = pictures(Run(tmp_path / "output"))
     assert sum(name.startswith("clusterIds") for name in kept) == 64
     method = Method()
     job = make(folder, method)
     job.run()
     assert method.asked == 2 * 36
-    after = pictures(job.answer)
+    after = pictures(job.output)
     assert {name: after[name] for name in kept} == kept
-    assert len(read_list(job.answer)) == 200
+    assert len(read_list(job.output)) == 200
 
 
 def test_a_changed_image_is_looked_at_again_and_so_are_other_weights(make: Maker, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_changed_image_is_looked_at_again_and_so_are_other_weights(make: Maker
     job = make(folder, method)
     job.run()
     assert method.asked == 2 * 8  # the part of images 32 to 39
-    assert [line["cluster"] for line in read_list(job.answer) if line["sample"] == "0035"] == ["0", "0"]
+    assert [line["cluster"] for line in read_list(job.output) if line["sample"] == "0035"] == ["0", "0"]
     method = Method()
     make(folder, method, weights="other").run()
     assert method.asked == 80
@@ -163,11 +163,11 @@ def test_a_map_that_is_gone_is_drawn_again_without_asking(make: Maker, tmp_path:
     folder = write_images(tmp_path / "images", 4)
     job = make(folder, Method())
     job.run()
-    (job.answer.cluster_ids / "0002_clusterIds.png").unlink()
+    (job.output.cluster_ids / "0002_clusterIds.png").unlink()
     method = Method()
     make(folder, method).run()
     assert method.asked == 0
-    assert (job.answer.cluster_ids / "0002_clusterIds.png").is_file()
+    assert (job.output.cluster_ids / "0002_clusterIds.png").is_file()
 
 
 def test_what_is_far_from_every_center_is_unknown(make: Maker, tmp_path: Path) -> None:
@@ -175,14 +175,14 @@ def test_what_is_far_from_every_center_is_unknown(make: Maker, tmp_path: Path) -
     job = make(folder, Method(), threshold=CENTERS.threshold(1.0))
     totals = job.run()
     assert totals.clusters == {0: 4, 1: 4, UNKNOWN: 2}
-    lines = {line["sample"]: line for line in read_list(job.answer)}
+    lines = {line["sample"]: line for line in read_list(job.output)}
     assert (lines["0002"]["cluster"], lines["0002"]["name"]) == ("-2", "unknown")
     assert lines["0002"]["best_cluster"] in {"0", "1"}
     assert float(lines["0002"]["distance"]) == pytest.approx(0.5, abs=0.02)
     assert lines["0001"]["cluster"] == "0"
-    ids = pixels_of(job.answer.cluster_ids / "0002_clusterIds.png")
+    ids = pixels_of(job.output.cluster_ids / "0002_clusterIds.png")
     assert set(np.unique(ids)) == {254, 255}
-    colour = pixels_of(job.answer.color / "0002_color.png")
+    colour = pixels_of(job.output.color / "0002_color.png")
     assert {tuple(pixel) for pixel in colour.reshape(-1, 3).tolist()} == {(128, 128, 128), (0, 0, 0)}
 
 
@@ -190,22 +190,22 @@ def test_another_threshold_or_other_names_redraw_without_asking(make: Maker, tmp
     folder = write_images(tmp_path / "images", 5)
     job = make(folder, Method())
     job.run()
-    ids = {path.name: path.read_bytes() for path in job.answer.cluster_ids.iterdir()}
-    before = {path.name: path.read_bytes() for path in job.answer.overlays.iterdir()}
+    ids = {path.name: path.read_bytes() for path in job.output.cluster_ids.iterdir()}
+    before = {path.name: path.read_bytes() for path in job.output.overlays.iterdir()}
     method = Method()
     names = Names.of([("night", (1, 2, 3)), None])
     make(folder, method, style=FrameStyle.named(names), names=["night", ""]).run()
     assert method.asked == 0
-    assert {path.name: path.read_bytes() for path in job.answer.cluster_ids.iterdir()} == ids
-    after = {path.name: path.read_bytes() for path in job.answer.overlays.iterdir()}
+    assert {path.name: path.read_bytes() for path in job.output.cluster_ids.iterdir()} == ids
+    after = {path.name: path.read_bytes() for path in job.output.overlays.iterdir()}
     assert after.keys() == before.keys()
     assert all(after[name] != before[name] for name in before)
-    dark, bright = (pixels_of(job.answer.color / f"{name}_color.png") for name in ("0000", "0004"))
+    dark, bright = (pixels_of(job.output.color / f"{name}_color.png") for name in ("0000", "0004"))
     assert dark.any()
     assert not bright.any()  # a rejected cluster is not drawn
     make(folder, method, threshold=0.1).run()
     assert method.asked == 0
-    assert "-2" in {line["cluster"] for line in read_list(job.answer)}
+    assert "-2" in {line["cluster"] for line in read_list(job.output)}
 
 
 def test_unreadable_images_are_named_and_counted(make: Maker, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -234,7 +234,7 @@ def test_memory_does_not_grow_with_the_folder(make: Maker, tmp_path: Path) -> No
     make(tmp_path / "warm", Method()).run()
     for count in (64, 256):
         folder = write_images(tmp_path / f"{count}", count, size=(96, 96))
-        job = make(folder, Method(), answer=Run.create(tmp_path / f"answer{count}"), source=Windows(keep=16))
+        job = make(folder, Method(), output=Run.create(tmp_path / f"output{count}"), source=Windows(keep=16))
         tracemalloc.start()
         job.run()
         peaks.append(tracemalloc.get_traced_memory()[1])

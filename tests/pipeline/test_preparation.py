@@ -113,7 +113,7 @@ def test_other_images_make_another_run(project: Path, capsys: pytest.CaptureFixt
         assert "have changed since the run was trained on them" in error(capsys)
         assert state(project) == before
     else:
-        assert code == 0, "it answers for the images that are there now"
+        assert code == 0, "it predicts the images that are there now"
         assert discover() == 0
         assert "nothing to do" in capsys.readouterr().out
 
@@ -197,7 +197,7 @@ from objdisc.commands import discover
 from objdisc.cli import main
 write_results = discover.write_results
 def slowly(*arguments):
-    print("answering", flush=True)
+    print("writing", flush=True)
     time.sleep(60)
 discover.write_results = slowly
 main(sys.argv[1:])
@@ -211,7 +211,7 @@ def test_a_run_is_written_by_one_process_and_survives_its_kill(
     command = [sys.executable, "-c", KILLED, "discover", "city", *QUICK, "--output-dir", "other"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"answering\n"
+        assert process.stdout.readline() == b"writing\n"
         assert main(["discover", "--resume", "other"]) == 2
         assert "another process of objdisc writes to it" in error(capsys)
         assert discover(folder="other") == 2

@@ -64,7 +64,7 @@ def test_a_replacement_that_has_learned_nothing_makes_way_for_another(
     assert "seed: 2" in (project / "run/config.yaml").read_text(encoding="utf-8")
 
 
-def test_a_training_replaces_answers_of_other_weights_too(project: Path) -> None:
+def test_a_training_replaces_results_of_other_weights_too(project: Path) -> None:
     assert discover("--seed", "1", "--overwrite", command="train") == 0
     assert Run(project / "run").weights.is_file()
     assert not list((project / "run").rglob("*clusterIds.png"))

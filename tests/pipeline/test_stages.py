@@ -147,7 +147,7 @@ def test_a_resume_goes_on_in_the_stage_that_was_stopped(
     assert list(read_json(Run(tmp_path).metrics)["stages"]) == ["pretext", "scan", "selflabel"]
 
 
-def test_a_chain_answers_with_its_last_stage(chained: Path, stripes: Path, tmp_path: Path) -> None:
+def test_a_chain_predicts_with_its_last_stage(chained: Path, stripes: Path, tmp_path: Path) -> None:
     assert main(["evaluate", str(chained), "--output-dir", str(tmp_path), "--workers", "0", "--device", "cpu"]) == 0
     expected = read_json(Run(chained).metrics)
     assert read_json(Run(tmp_path).metrics)["accuracy_hungarian"] == expected["accuracy_hungarian"]
@@ -224,7 +224,7 @@ def test_a_stage_may_see_patches_of_another_size(stripes: Path, tmp_path: Path) 
 
 
 def test_the_last_stage_has_the_patches_of_the_whole() -> None:
-    with pytest.raises(UsageError, match="the last stage answers for the whole; set its patches there"):
+    with pytest.raises(UsageError, match="the last stage makes the run's predictions; set its patches there"):
         planned(stages={"a": {}, "b": {"patches": {"size": 8}}})
 
 

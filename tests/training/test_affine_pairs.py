@@ -34,7 +34,7 @@ OPTIONS = TrainerOptions(
 
 
 class Recorder(Method):
-    """Keeps the batches it is trained on; answers with the brightness of each pixel."""
+    """Keeps the batches it is trained on; predicts the brightness of each pixel."""
 
     views = Views.AFFINE_PAIR
 
@@ -99,7 +99,7 @@ def test_further_processes_give_the_same_pairs(
         assert torch.equal(first.views[1], second.views[1])
 
 
-def test_a_patch_is_answered_for_by_its_valid_pixels(trained: Recorder, toy_store: PatchStore) -> None:
+def test_a_patch_is_predicted_by_its_valid_pixels(trained: Recorder, toy_store: PatchStore) -> None:
     predictor = Predictor(trained, OPTIONS)
     patches = torch.from_numpy(toy_store.images[:3].copy())
     patches[..., 3] = 0

@@ -128,7 +128,7 @@ def test_an_epoch_is_as_long_as_its_order_and_the_learning_rate_follows_the_epoc
 def test_processes_that_load_patches_end_with_the_training(
     make: Callable[..., Pairs], toy_store: PatchStore, tmp_path: Path
 ) -> None:
-    """Or they would hold memory, files and pipes while the run is answered for."""
+    """Or they would hold memory, files and pipes while the run predicts."""
     before = set(active_children())
     method = make()
     fit(method, toy_store, Run(tmp_path), replace(OPTIONS, epochs=1, workers=1))

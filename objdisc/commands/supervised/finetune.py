@@ -232,5 +232,5 @@ def _trained(
         budget_minutes=0.0,
     )
     fit(classifier, few.store, Run.create(folder), training)
-    answers = predict(classifier, scored.store, training, scored.rows.tolist()).probabilities.argmax(axis=1)
-    return float(np.mean(answers == truth))
+    predicted = predict(classifier, scored.store, training, scored.rows.tolist()).probabilities.argmax(axis=1)
+    return float(np.mean(predicted == truth))

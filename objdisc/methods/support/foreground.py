@@ -17,7 +17,7 @@ class ForegroundMethod(Method):
     """A method with a linear head on the encoder's features that tells objects from background (paper, section 3.1).
 
     Batches hold background beside objects. The head sees objects in their surroundings (``Batch.context``) even where
-    clusters are formed without them: otherwise a blanked background would give the answer away.
+    clusters are formed without them: otherwise a blanked background would give away what is an object.
 
     Args:
         encoder: Maps images to features.

@@ -1,4 +1,4 @@
-"""What both versions of DeepCluster share: clusters of the whole set as labels, and the answer at the end."""
+"""What both versions of DeepCluster share: clusters of the whole set as labels, and the K clusters at the end."""
 
 import logging
 from abc import abstractmethod
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class PseudoLabelMethod(Method):
     """A method that clusters the training images anew in every epoch and learns to tell its own clusters.
 
-    It usually has many more such pseudo-clusters than K. The K clusters of the answer are those of k-means on what the
+    It usually has many more such pseudo-clusters than K. The K predicted clusters are those of k-means on what the
     trained method makes of the images, after the last epoch.
 
     Args:
@@ -32,7 +32,7 @@ class PseudoLabelMethod(Method):
         clusterings: Clusterings of an epoch, side by side.
         embedding_dim: Length of an embedding.
         iterations: Of k-means in an epoch, at most.
-        restarts: Starts of the k-means of the answer; the lowest inertia wins.
+        restarts: Starts of the final k-means; the lowest inertia wins.
         seed: Of all clusterings.
     """
 
@@ -75,7 +75,7 @@ class PseudoLabelMethod(Method):
         Args:
             ranks: Of the training set.
             rows: ``(n,)`` int64.
-            final: Whether they are clustered for the answer.
+            final: Whether they are clustered into the K that are predicted.
         """
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""What methods share that cluster the training images themselves: their answer for any image is that of a neighbour."""
+"""What methods share that cluster the training images themselves: any other image gets the cluster of its neighbour."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _HALVES = 4  # of 16 bits, which float32 holds exactly
 class TransductiveMethod(Method):
     """A method that gives clusters to training images, and to any other image the cluster of the nearest of them.
 
-    An image of the training is known again by its pixels, bit for bit, so that its answer is exactly the cluster it was
+    An image of the training is known again by its pixels, bit for bit, so that it gets exactly the cluster that it was
     given, whatever rounding does to its features; of images that are equal in every pixel the first one's counts.
 
     A method of this kind says what it clusters (``embed``) and how (``cluster``). One that does more in ``finish``
@@ -89,7 +89,7 @@ class TransductiveMethod(Method):
         return encoded[:, :-_HALVES].contiguous(), _joined(encoded[:, -_HALVES:])
 
     def remember(self, points: Tensor, prints: Tensor, clusters: Tensor) -> None:
-        """Answer from now on with these clusters.
+        """Predict from now on these clusters.
 
         Args:
             points: ``(n, D)`` float32 of the training images.

@@ -17,7 +17,7 @@ def write_legend(job: FolderJob, totals: Totals) -> None:
     rows = [(cluster, name, totals.clusters[cluster]) for cluster, name in enumerate(job.names)]
     if job.threshold is not None:
         rows.append((UNKNOWN, "unknown", totals.clusters[UNKNOWN]))
-    with atomic_write(job.answer.path / "legend.csv") as file:
+    with atomic_write(job.output.path / "legend.csv") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["value", "cluster", "name", "color", "regions", "distance_threshold"])
         for cluster, name, count in rows:
@@ -42,4 +42,4 @@ def write_totals(job: FolderJob, totals: Totals, quantile: float) -> None:
         "unknown_threshold": job.threshold,
         "clusters": {str(cluster): totals.clusters[cluster] for cluster in counted},
     }
-    write_json(job.answer.path / "segment.json", numbers)
+    write_json(job.output.path / "segment.json", numbers)

@@ -100,7 +100,7 @@ class PatchSegmenter(Segmenter):
 
         def do(folder: Run) -> SegmentedFolder:
             job = FolderJob(
-                answer=folder,
+                output=folder,
                 dataset=dataset,
                 source=self.source,
                 patches=self.options.patches,

@@ -20,16 +20,16 @@ from objdisc.imaging.colors import cluster_colors
 from objdisc.imaging.decode import read_index_map
 from objdisc.imaging.rasters import has_rasterio
 from objdisc.imaging.spread import spread_evenly
-from objdisc.inference.tiling import Answer, Tiling, segment_image
+from objdisc.inference.tiling import SegmentSample, Tiling, segment_image
 from objdisc.io.run import Run
 from objdisc.methods.base import Method
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.objectness.grid import Grid
-from objdisc.pipeline.dense_score import DenseScore, format_dense, score_dense
 from objdisc.pipeline.loading import LoadedRun
 from objdisc.pipeline.maps import FrameStyle, write_frame
 from objdisc.pipeline.options import DiscoverOptions, choose_objectness
 from objdisc.pipeline.pixel_baselines import pixel_baselines
+from objdisc.pipeline.pixel_score import PixelScore, format_pixel_score, score_pixels
 from objdisc.pipeline.scoring import Score, patch_numbers
 from objdisc.pipeline.segmenters.base import FolderOptions, SegmentedFolder, SegmentedSplit, Segmenter, Split
 from objdisc.render.overlay import paint
@@ -55,7 +55,7 @@ class PixelSegmenter(Segmenter):
         """Hold the network to the channels of the images, and the regions to crops."""
         super().check(method, source, dataset)
         if not isinstance(source, Grid):
-            raise UsageError("this method answers for each pixel: it needs crops, --objectness grid.")
+            raise UsageError("this method predicts each pixel: it needs crops, --objectness grid.")
 
     @classmethod
     def choose_source(cls, named: Component | None, dataset: ImageDataset, run: LoadedRun) -> ObjectnessSource:
@@ -81,21 +81,21 @@ class PixelSegmenter(Segmenter):
         """Predict every pixel, and score the pixels, beside those of the baselines if they are asked for."""
         dataset, num_clusters = split.dataset, self.options.num_clusters
         counts, seams = self._write_maps(folder, split)
-        dense, table = DenseScore(), ""
+        score, table = PixelScore(), ""
         if counts is not None:
-            training, baselines = dataset, iter(tuple[tuple[str, Answer], ...]())
+            training, baselines = dataset, iter(tuple[tuple[str, SegmentSample], ...]())
             if trained_on is not None and trained_on.store is not None:
                 training = trained_on.dataset
                 if self.options.baseline:
                     baselines = pixel_baselines(self.options, training, trained_on.store, self.tiling)
-            dense = score_dense(counts, dataset, training, self.segment, baselines)
-            table = format_dense(dense, dataset.split, training.split)
-        mapped = self._write_pictures(folder, split, dense, overlays)
+            score = score_pixels(counts, dataset, training, self.segment, baselines)
+            table = format_pixel_score(score, dataset.split, training.split)
+        mapped = self._write_pictures(folder, split, score, overlays)
         of_patches = {}
         if split.store is not None and split.predictions is not None:
             of_patches = patch_numbers(split.store, split.predictions)
-        numbers = of_patches | dense.to_json() | {"seams": seams}
-        result = Score(numbers, cluster_to_label=dense.cluster_to_label, cluster_names=dense.cluster_names)
+        numbers = of_patches | score.to_json() | {"seams": seams}
+        result = Score(numbers, cluster_to_label=score.cluster_to_label, cluster_names=score.cluster_names)
         return SegmentedSplit(result, mapped, table, _painter(folder, dataset, num_clusters))
 
     def _write_maps(self, folder: Run, split: Split) -> tuple[PixelCounts | None, dict[str, float]]:
@@ -127,7 +127,7 @@ class PixelSegmenter(Segmenter):
         across, inside = (float(differ / pairs) if pairs else float("nan") for differ, pairs in seams)
         return counts, {"across": across, "inside": inside, "ratio": across / inside if inside else float("nan")}
 
-    def _write_pictures(self, folder: Run, split: Split, score: DenseScore, overlays: int) -> tuple[Sample, ...]:
+    def _write_pictures(self, folder: Run, split: Split, score: PixelScore, overlays: int) -> tuple[Sample, ...]:
         """Write labelIds, colours and overlays from ``clusterIds``, and return the images that have maps."""
         dataset, num_clusters, mapping = split.dataset, self.options.num_clusters, score.cluster_to_label
         if mapping is not None:

@@ -100,8 +100,8 @@ def test_loss_is_the_cross_entropy_with_the_classes_of_what_the_network_is_given
     expected = F.cross_entropy(classifier.head(images.flatten(1) * 2), torch.tensor([0, 1, 1]))
     torch.testing.assert_close(classifier.training_step(batch, OneProcess())["loss"], expected)
     classifier.eval()
-    answer = torch.softmax(classifier.head(images.flatten(1)), 1)
-    torch.testing.assert_close(classifier.infer(images, images).probabilities[:, :, 0, 0], answer)
+    expected = torch.softmax(classifier.head(images.flatten(1)), 1)
+    torch.testing.assert_close(classifier.infer(images, images).probabilities[:, :, 0, 0], expected)
 
 
 @pytest.mark.parametrize("source", ["random", "file"])

@@ -26,7 +26,7 @@ def test_terms_are_cross_entropy_and_accuracy_of_a_logistic_regression(pixels: E
 def test_the_head_learns_from_objects_in_their_surroundings_not_from_blanked_ones(
     pixels: Encoder, world: World
 ) -> None:
-    """Views are blanked for objects only, which would give the answer away; context is the same for both."""
+    """Views are blanked for objects only, which would give away what is an object; context is the same for both."""
     rows = torch.arange(40, 80)
     whole = world.view(rows, 0)
     blanked = whole * ~world.foreground[rows][:, None, None, None]

@@ -36,8 +36,8 @@ def losses_of(heads: SubHeads, features: Tensor) -> Tensor:
 
 def test_the_best_head_finds_the_kinds() -> None:
     features = make_features()
-    answered = started(features)(features)[0].argmax(dim=1)
-    assert adjusted_rand_score(KINDS, answered) > 0.9
+    predicted = started(features)(features)[0].argmax(dim=1)
+    assert adjusted_rand_score(KINDS, predicted) > 0.9
 
 
 def test_those_with_the_lowest_losses_are_taken_best_first() -> None:

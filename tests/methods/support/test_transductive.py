@@ -1,4 +1,4 @@
-"""Methods that cluster the training images answer with exactly those clusters, and for others with a neighbour's."""
+"""Methods that cluster the training images predict exactly those clusters, and for others a neighbour's."""
 
 import pytest
 import torch
@@ -55,14 +55,14 @@ def test_other_images_get_the_cluster_of_the_nearest_training_image(pixels: Enco
     assert torch.equal(clusters_of(method, others), distances.argmin(dim=1) % 4)
 
 
-def test_equal_images_get_one_answer_that_of_the_first(pixels: Encoder, world: World) -> None:
+def test_equal_images_get_one_cluster_that_of_the_first(pixels: Encoder, world: World) -> None:
     world.images[7] = world.images[2]
     method = ByOrder(pixels, 4)
     method.finish(world)
     assert clusters_of(method, world.images[[2, 7]]).tolist() == [2, 2]
 
 
-def test_answer_is_part_of_the_saved_state_and_needs_no_setup(pixels: Encoder, world: World) -> None:
+def test_assignment_is_part_of_the_saved_state_and_needs_no_setup(pixels: Encoder, world: World) -> None:
     finished, fresh = ByOrder(pixels, 4), ByOrder(pixels, 4)
     finished.finish(world)
     fresh.load_state_dict(finished.state_dict())

@@ -1,4 +1,4 @@
-"""Which images a dense answer and its baselines are counted on."""
+"""Which images a per-pixel prediction and its baselines are counted on."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ import numpy as np
 
 from objdisc.datasets import ImageDataset, open_dataset
 from objdisc.evaluation.pixelcounts import count_pixels
-from objdisc.pipeline.dense_score import score_dense
+from objdisc.pipeline.pixel_score import score_pixels
 from objdisc.types import Sample, SegmentationMap
 
 CLUSTERS = 3
 
 
 class Rows:
-    """Answers with thirds of the image, and remembers whom it was asked about."""
+    """Predicts thirds of the image, and remembers whom it was asked about."""
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
@@ -33,7 +33,7 @@ def test_baselines_are_scored_on_every_image_and_a_mapping_is_fitted_on_some(toy
     samples: Sequence[Sample] = val.samples
     assert min(len(samples), len(train.samples)) > 2
     counts = count_pixels(val, (method(val, sample) for sample in samples), CLUSTERS)
-    score = score_dense(counts, val, train, method, [("thirds", baseline)], fitting_images=2)
+    score = score_pixels(counts, val, train, method, [("thirds", baseline)], fitting_images=2)
     assert method.asked == {"val": len(samples), "train": 2}
     assert baseline.asked == {"val": len(samples)}
     assert score.metrics is not None

@@ -1,4 +1,4 @@
-"""A method that answers for each pixel, end to end on a toy city: maps at full size, scores, and no label in them."""
+"""A method that predicts each pixel, end to end on a toy city: maps at full size, scores, and no label in them."""
 
 import json
 import shutil
@@ -50,7 +50,7 @@ def write_config(path: Path, groups: dict[str, list[int]], **changes: Any) -> Pa
 
 @pytest.fixture(scope="module")
 def finished(toy_city: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("dense")
+    folder = tmp_path_factory.mktemp("per pixel")
     config = write_config(folder / "config.yaml", GROUPS, baseline=True)
     assert objdisc("discover", toy_city, "--config", config, "--output-dir", folder / "run") == 0
     return Run.open(folder / "run")
@@ -140,7 +140,7 @@ def test_evaluate_gives_the_numbers_of_discover(finished: Run, tmp_path: Path) -
     assert again["accuracy_hungarian"] == numbers["accuracy_hungarian"]
 
 
-def test_segment_answers_for_any_folder_and_skips_what_is_broken(
+def test_segment_predicts_any_folder_and_skips_what_is_broken(
     finished: Run, toy_city: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "photos"
@@ -150,12 +150,12 @@ def test_segment_answers_for_any_folder_and_skips_what_is_broken(
     cv2.imwrite(str(folder / "small.png"), np.zeros((40, 50, 3), np.uint8))
     (folder / "broken.png").write_bytes(b"no image")
     assert objdisc("segment", finished.path, folder, "--output-dir", tmp_path / "maps", "--device", "cpu") == 0
-    answer = Run(tmp_path / "maps")
+    maps = Run(tmp_path / "maps")
     stem = known.name.removesuffix("_leftImg8bit.png")
     same = np.array(Image.open(finished.cluster_ids / known.parent.name / f"{stem}_clusterIds.png"))
-    np.testing.assert_array_equal(np.array(Image.open(answer.cluster_ids / "a_clusterIds.png")), same)
-    assert np.array(Image.open(answer.cluster_ids / "small_clusterIds.png")).shape == (40, 50)
-    assert not (answer.cluster_ids / "broken_clusterIds.png").exists()
+    np.testing.assert_array_equal(np.array(Image.open(maps.cluster_ids / "a_clusterIds.png")), same)
+    assert np.array(Image.open(maps.cluster_ids / "small_clusterIds.png")).shape == (40, 50)
+    assert not (maps.cluster_ids / "broken_clusterIds.png").exists()
     assert "2 images, 1 skipped" in capsys.readouterr().out
     arguments = ("segment", finished.path, folder, "--output-dir", tmp_path / "strict", "--strict", "--device", "cpu")
     assert objdisc(*arguments) == 1
@@ -166,7 +166,7 @@ def test_segment_answers_for_any_folder_and_skips_what_is_broken(
     [
         ({"objectness": "instances"}, "it needs crops, --objectness grid"),
         ({"channels": 4}, "images of 3 channels, but a network for 4; give --channels 3"),
-        ({"encoder": "nin"}, "has no feature maps to answer per pixel"),
+        ({"encoder": "nin"}, "has no feature maps to predict pixels from"),
         ({"objectness": {"class_path": "grid", "init_args": {"side": 999}}}, "smaller than a crop of 999"),
     ],
 )

@@ -10,13 +10,13 @@ from objdisc.evaluation.matching import Matching, label_mapping
 from objdisc.evaluation.pixelcounts import PixelCounts, count_pixels
 from objdisc.evaluation.pixels import PixelMetrics, pixel_metrics
 from objdisc.imaging.spread import spread_evenly
-from objdisc.inference.tiling import Answer
+from objdisc.inference.tiling import SegmentSample
 from objdisc.types import SegmentationMap
 
 
 @dataclass(frozen=True)
-class DenseScore:
-    """How well a dense answer agrees with the classes of its split.
+class PixelScore:
+    """How well predictions for every pixel agree with the classes of their split.
 
     Attributes:
         metrics: The method's; None without ground truth.
@@ -59,15 +59,15 @@ def _summary(metrics: PixelMetrics) -> dict[str, Any]:
     }
 
 
-def score_dense(
+def score_pixels(
     counts: PixelCounts,
     scored: ImageDataset,
     training: ImageDataset,
-    answer: Answer,
-    baselines: Iterable[tuple[str, Answer]] = (),
+    segment: SegmentSample,
+    baselines: Iterable[tuple[str, SegmentSample]] = (),
     *,
     fitting_images: int = 500,
-) -> DenseScore:
+) -> PixelScore:
     """Score the method and its baselines alike: matched on the scored split itself, and on the training split.
 
     Clusters are matched one to one where there are as many as classes (the paper's protocol), else each is read as
@@ -77,11 +77,11 @@ def score_dense(
         counts: Of the scored split.
         scored: That split.
         training: The split that was trained on; the same object where there is no other.
-        answer: The method's.
-        baselines: Name and answer of each.
+        segment: Segments an image by the method.
+        baselines: Name of each, and what segments an image by it.
         fitting_images: Images of the training split, spread evenly, that mappings are fitted on at most.
     """
-    fitted_on = None if training is scored else _count(training, answer, counts.num_clusters, fitting_images)
+    fitted_on = None if training is scored else _count(training, segment, counts.num_clusters, fitting_images)
     matching: Matching = "hungarian" if counts.num_clusters == len(counts.class_ids) else "majority"
     mapping = label_mapping(counts.counts(), matching)
     names = {cluster: counts.class_names[label] for cluster, label in mapping.items()}
@@ -90,25 +90,27 @@ def score_dense(
         found = _count(scored, baseline, counts.num_clusters)
         if found is not None:
             beside[name] = pixel_metrics(found)
-    return DenseScore(pixel_metrics(counts, fitted_on), beside, matching, mapping, names)
+    return PixelScore(pixel_metrics(counts, fitted_on), beside, matching, mapping, names)
 
 
-def _count(dataset: ImageDataset, answer: Answer, num_clusters: int, most: int | None = None) -> PixelCounts | None:
+def _count(
+    dataset: ImageDataset, segment: SegmentSample, num_clusters: int, most: int | None = None
+) -> PixelCounts | None:
     """Count over images with labels, all or at most so many of them; None where there is none."""
     labelled = [sample for sample in dataset.samples if dataset.label_paths(sample)]
     chosen = spread_evenly(len(labelled), len(labelled) if most is None else most)
 
-    def answers() -> Iterator[SegmentationMap]:
+    def segmentations() -> Iterator[SegmentationMap]:
         for number in chosen.tolist():
             try:
-                yield answer(dataset, labelled[number])
+                yield segment(dataset, labelled[number])
             except UnreadableImageError:
                 continue  # the store has named it
 
-    return count_pixels(dataset, answers(), num_clusters) if labelled and dataset.has_ground_truth else None
+    return count_pixels(dataset, segmentations(), num_clusters) if labelled and dataset.has_ground_truth else None
 
 
-def format_dense(score: DenseScore, split: str, train_split: str) -> str:
+def format_pixel_score(score: PixelScore, split: str, train_split: str) -> str:
     """Format the scores as text: one row for the method and one for each baseline, the classes' IoU below.
 
     Args:
