@@ -2,7 +2,8 @@
 
 A command's options are a frozen dataclass: its fields are the flags (``--batch-size``) and the YAML keys
 (``batch_size``), its docstring is the help. ``components`` has what makes a field special. A class attribute
-``renamed`` may map former names of settings, such as ``patches.side``, to those of today.
+``renamed`` may map former names of settings, such as ``patches.side``, to those of today; one of a
+component's class maps former names of its arguments.
 """
 
 import json

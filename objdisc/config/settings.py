@@ -44,11 +44,19 @@ def _is_section(item: Field[Any]) -> bool:
     return is_dataclass(item.type) and "base" not in item.metadata
 
 
-def current_name(options: type[Any], name: str, place: str = "") -> str:
-    """Translate a setting's former name, as the options' ``renamed`` maps it, with one line of notice."""
-    for old, new in getattr(options, "renamed", {}).items():
+def current_name(owner: type[Any], name: str, place: str = "", prefix: str = "") -> str:
+    """Translate a setting's former name, as its owner's ``renamed`` maps it, with one line of notice.
+
+    Args:
+        owner: The options; or the class of a component, for one of its arguments.
+        name: The setting.
+        place: Where it stands, for the notice.
+        prefix: What the owner's settings begin with, such as ``method.``.
+    """
+    for old, new in getattr(owner, "renamed", {}).items():
         if f"{name}.".startswith(f"{old}."):
-            log.warning("%s--%s is now called --%s", place, old.replace("_", "-"), new.replace("_", "-"))
+            flags = (f"--{prefix}{each}".replace("_", "-") for each in (old, new))
+            log.warning("%s%s is now called %s", place, *flags)
             return f"{new}{name.removeprefix(old)}"
     return name
 
@@ -138,9 +146,12 @@ class Settings:
 
     def _put(self, name: str, value: Any, place: str) -> None:
         name = name.replace(".init_args.", ".")
-        self.places[name] = place
         head, _, argument = name.partition(".")
         component, inner = self.components.get(head), _read_text(value)
+        if component and self.classes[head] and argument not in {"", "init_args", "class_path"}:
+            found = Component(self.classes[head]).find(component.metadata["base"])
+            name = f"{head}.{current_name(found, argument, place, f'{head}.')}"
+        self.places[name] = place
         names = (*self.fields, *getattr(self.options, "renamed", {}))
         is_section = any(each.startswith(f"{name}.") for each in names)
         if is_section or (component and argument in {"", "init_args"} and isinstance(inner, Mapping)):

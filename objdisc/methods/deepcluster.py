@@ -1,5 +1,8 @@
 """DeepCluster: Caron, Bojanowski, Joulin, Douze, ECCV 2018 (https://arxiv.org/abs/1807.05520)."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,26 +28,27 @@ class DeepCluster(PseudoLabelMethod):
     drawn so that each cluster is seen equally often.
 
     What is clustered is what the encoder gives; the published code takes its last layer before the rectifier. Beyond
-    the paper, ``pca_samples`` above 0 finds the components on some of the images only, ``answer_dimensions`` above 0
-    takes fewer components for the answer than for the training, and ``keep_top_layer`` goes on with the weights of the
-    classifier of the epoch before.
+    the paper, ``pca_samples`` above 0 finds the components on some of the images only, ``prediction_dimensions`` above
+    0 takes fewer components for the prediction than for the training, and ``keep_top_layer`` goes on with the weights
+    of the classifier of the epoch before.
 
     Args:
         encoder: Maps images to features.
-        num_clusters: K, at least 2: the clusters of the answer, by k-means on the last features.
+        num_clusters: K, at least 2: the predicted clusters, by k-means on the last features.
         overclusters: Clusters that the encoder learns to tell; the paper has 10,000 for the 1,000 classes of ImageNet.
         dimensions: Principal components that are clustered; fewer where features or images are fewer.
-        answer_dimensions: Principal components in which the K clusters of the answer are found; 0 takes all
+        prediction_dimensions: Principal components in which the K predicted clusters are found; 0 takes all
             ``dimensions``. As many as K are enough to hold K clusters apart, and each further one, whitened, weighs as
             much as those that do.
         pca_samples: Images that the components are found on, at most; 0 takes all, as the paper does.
         sobel: Whether the network sees horizontal and vertical derivatives of brightness instead of colour.
         keep_top_layer: Whether the linear layer is kept between epochs, although the clusters change their names.
         iterations: Of k-means in an epoch, at most.
-        restarts: Starts of the k-means of the answer; the lowest inertia wins.
+        restarts: Starts of the final k-means; the lowest inertia wins.
         seed: Of clusterings and new layers.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = {"answer_dimensions": "prediction_dimensions"}
     views = Views.SINGLE
 
     projection: Tensor
@@ -57,7 +61,7 @@ class DeepCluster(PseudoLabelMethod):
         *,
         overclusters: int = 100,
         dimensions: int = 256,
-        answer_dimensions: int = 0,
+        prediction_dimensions: int = 0,
         pca_samples: int = 0,
         sobel: bool = False,
         keep_top_layer: bool = False,
@@ -76,9 +80,9 @@ class DeepCluster(PseudoLabelMethod):
             restarts=restarts,
             seed=seed,
         )
-        if answer_dimensions < 0 or pca_samples < 0:
-            raise UsageError("deepcluster: answer_dimensions and pca_samples start at 0")
-        self.answer_dimensions = answer_dimensions or dimensions
+        if prediction_dimensions < 0 or pca_samples < 0:
+            raise UsageError("deepcluster: prediction_dimensions and pca_samples start at 0")
+        self.prediction_dimensions = prediction_dimensions or dimensions
         self.pca_samples, self.sobel, self.keep_top_layer = pca_samples, sobel, keep_top_layer
         self.head = nn.Linear(encoder.num_features, overclusters)
         self.register_buffer("projection", torch.zeros(dimensions, encoder.num_features))
@@ -118,8 +122,8 @@ class DeepCluster(PseudoLabelMethod):
         self.projection.copy_(projection)
         self.offset.copy_(offset)
         if final:
-            self.projection[self.answer_dimensions :] = 0
-            self.offset[self.answer_dimensions :] = 0
+            self.projection[self.prediction_dimensions :] = 0
+            self.offset[self.prediction_dimensions :] = 0
         return self.whitened(features)
 
     def embed(self, images: Tensor) -> Tensor:

@@ -4,8 +4,9 @@ https://arxiv.org/abs/1604.03628
 """
 
 import math
+from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from objdisc.models.pixels import pixel_vectors
 from objdisc.types import Batch, Prediction
 
 _STRAYS = 20  # see merge_clusters
+_FORMER_KEY = "remembered_answers"  # of ``remembered_assignments`` in weights before 0.2
 
 
 class JULE(TransductiveMethod):
@@ -38,7 +40,7 @@ class JULE(TransductiveMethod):
     there. So ``--epochs`` is ``period_epochs`` times the number of periods; further epochs go on training with the K
     clusters that were reached, and with fewer the merges that are left are done at the end, on the last features.
 
-    Two answers are given and scored. SF: the clusters as the periods merged them. RC: the images clustered once more
+    Two assignments are made and scored. SF: the clusters as the periods merged them. RC: the images clustered once more
     from scratch, on the features of the trained network.
 
     Where paper and published program differ, a switch takes either: the triplets, their gamma, and whether pixels are
@@ -61,17 +63,18 @@ class JULE(TransductiveMethod):
         margin: Of ``hinge``, in squared distances.
         unit_pixels: Whether images are scaled to unit length for the first clusters, as the program does.
         suspect: Share of the mean cluster size below which a cluster that is left at the end may be strays: they join
-            what is nearest if then, without labels, the answer is better; see ``merge_clusters``. 0 is the paper's and
-            the program's.
+            what is nearest if then, without labels, the assignment is better; see ``merge_clusters``. 0 is the paper's
+            and the program's.
         self_tuning: Whether RC is looked for on a second graph, too, whose links reach as far at each image as its own
-            neighbours are (``knn_graph``); of the two answers the one is given whose clusters tell more of walks on
+            neighbours are (``knn_graph``); of the two assignments the one is taken whose clusters tell more of walks on
             the first graph (``walk_information``), without labels. The paper and the program have the first alone.
-        answer: Which answer is the method's: ``rc`` or ``sf``.
+        prediction: Which of the two assignments the method predicts: ``rc`` or ``sf``.
     """
 
-    remembered: ClassVar[tuple[str, ...]] = (*TransductiveMethod.remembered, "remembered_answers")
+    renamed: ClassVar[Mapping[str, str]] = {"answer": "prediction"}
+    remembered: ClassVar[tuple[str, ...]] = (*TransductiveMethod.remembered, "remembered_assignments")
 
-    remembered_answers: Tensor
+    remembered_assignments: Tensor
     clusters: Tensor
     around: Tensor
     bandwidth: Tensor
@@ -93,7 +96,7 @@ class JULE(TransductiveMethod):
         unit_pixels: bool = True,
         suspect: float = 0.25,
         self_tuning: bool = True,
-        answer: Literal["rc", "sf"] = "rc",
+        prediction: Literal["rc", "sf"] = "rc",
     ) -> None:
         super().__init__(encoder, num_clusters)
         if period_epochs < 1 or not 0 < eta <= 1:
@@ -104,8 +107,13 @@ class JULE(TransductiveMethod):
         self.local_neighbors, self.local_weight = local_neighbors, local_weight
         self.triplets, self.gamma, self.margin = triplets, gamma, margin
         self.unit_pixels, self.suspect = unit_pixels, suspect
-        self.self_tuning, self.answer = self_tuning, answer
-        self.register_buffer("remembered_answers", torch.zeros(2, 0, dtype=torch.int64))
+        self.self_tuning, self.prediction = self_tuning, prediction
+        self.register_buffer("remembered_assignments", torch.zeros(2, 0, dtype=torch.int64))
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        former, current = f"{prefix}{_FORMER_KEY}", f"{prefix}remembered_assignments"
+        found = {current if key == former else key: value for key, value in state_dict.items()}
+        super()._load_from_state_dict(found, prefix, *args)
 
     def setup(self, num_samples: int) -> None:
         """Allocate the cluster of each sample, and the clusters around each cluster."""
@@ -159,9 +167,9 @@ class JULE(TransductiveMethod):
         points, prints = self.points_and_prints(ranks, rows)
         graph = knn_graph(points, self.neighbors, self.scale)
         merged = self._merged(graph, points, self.clusters[rows].cpu().numpy(), self.num_clusters)
-        answers = {"rc": self._from_scratch(graph, points), "sf": torch.from_numpy(merged).to(points.device)}
-        self.remember(points, prints, answers[self.answer])
-        self.remembered_answers = torch.stack([answers["rc"], answers["sf"]])
+        assignments = {"rc": self._from_scratch(graph, points), "sf": torch.from_numpy(merged).to(points.device)}
+        self.remember(points, prints, assignments[self.prediction])
+        self.remembered_assignments = torch.stack([assignments["rc"], assignments["sf"]])
 
     def cluster(self, points: Tensor) -> Tensor:
         """Cluster points from scratch by graph degree linkage with the local term."""
@@ -169,10 +177,10 @@ class JULE(TransductiveMethod):
 
     @torch.no_grad()
     def infer(self, images: Tensor, context: Tensor) -> Prediction:
-        """Return the method's answer beside both, RC and SF, each as one 1 and else 0; and the features."""
+        """Return the method's prediction beside both, RC and SF, each as one 1 and else 0; and the features."""
         embedding = self.embed(images)
         places = self.nearest_remembered(images, embedding)
-        both = F.one_hot(self.remembered_answers[:, places], self.num_clusters).float()
+        both = F.one_hot(self.remembered_assignments[:, places], self.num_clusters).float()
         clusters = self.remembered_clusters[places]
         return Prediction(F.one_hot(clusters, self.num_clusters).float()[:, :, None, None], embedding, subheads=both)
 
@@ -197,11 +205,11 @@ class JULE(TransductiveMethod):
         graphs = [graph]
         if self.self_tuning:
             graphs.append(knn_graph(points, self.neighbors, self.scale, self_tuning=True))
-        answers = [
+        partitions = [
             self._merged(each, points, start_clusters(each.affinity, self.num_clusters), self.num_clusters)
             for each in graphs
         ]
-        return torch.from_numpy(max(answers, key=partial(walk_information, graph.affinity))).to(points.device)
+        return torch.from_numpy(max(partitions, key=partial(walk_information, graph.affinity))).to(points.device)
 
     def _merged(
         self, graph: NeighborGraph, points: Tensor, labels: NDArray[np.int64], wanted: int

@@ -97,7 +97,7 @@ def test_occupancy_and_assignments_are_those_of_the_objects(pixels: Encoder, wor
     assert bool((assigned[60:] == -1).all())
 
 
-def test_three_kinds_are_found_and_the_answer_is_the_nearest_centroid(learner: Encoder, world: World) -> None:
+def test_three_kinds_are_found_and_the_prediction_is_the_nearest_centroid(learner: Encoder, world: World) -> None:
     world.calm()
     method = ready(learner, world, dimensions=6)
     optimizer = torch.optim.SGD(method.parameters(), 0.1, momentum=0.9)
@@ -118,9 +118,9 @@ def test_three_kinds_are_found_and_the_answer_is_the_nearest_centroid(learner: E
     assert adjusted_rand_score(world.kinds[OBJECTS], clusters) > 0.9
 
 
-def test_the_answer_may_be_found_in_fewer_components(pixels: Encoder, world: World) -> None:
+def test_the_prediction_may_be_found_in_fewer_components(pixels: Encoder, world: World) -> None:
     world.calm()
-    method = ready(pixels, world, dimensions=8, answer_dimensions=2)
+    method = ready(pixels, world, dimensions=8, prediction_dimensions=2)
     method.begin_epoch(0, world)
     assert int((method.embed(world.images[OBJECTS]).abs().amax(0) > 0).sum()) == 8
     method.finish(world)
@@ -190,7 +190,7 @@ def test_features_that_are_not_finite_are_an_error(pixels: Encoder, world: World
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"overclusters": 1}, {"dimensions": 0}, {"answer_dimensions": -1}, {"iterations": 0}, {"restarts": 0}]
+    "wrong", [{"overclusters": 1}, {"dimensions": 0}, {"prediction_dimensions": -1}, {"iterations": 0}, {"restarts": 0}]
 )
 def test_settings_that_make_no_sense_are_refused(pixels: Encoder, wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError, match="deepcluster"):

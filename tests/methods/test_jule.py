@@ -1,4 +1,4 @@
-"""JULE: clusters merge in periods, the network learns from them, and two answers are given."""
+"""JULE: clusters merge in periods, the network learns from them, and two assignments are made."""
 
 import numpy as np
 import pytest
@@ -96,9 +96,20 @@ def test_rc_is_graph_degree_linkage_on_the_features_and_sf_the_merges(pixels: En
     assert len({(old, new) for old, new in zip(merged_so_far.tolist(), sf.tolist(), strict=True)}) == len(
         set(merged_so_far.tolist())
     )
-    other = JULE(pixels, 3, answer="sf")
+    other = JULE(pixels, 3, prediction="sf")
     other.load_state_dict({**method.state_dict(), "remembered_clusters": sf}, strict=False)
     assert torch.equal(clusters_of(other, world.images[:60]), sf)
+
+
+def test_weights_of_version_0_1_are_read_under_their_former_key(pixels: Encoder, world: World) -> None:
+    method = started(pixels, world)
+    method.finish(world)
+    saved = method.state_dict()
+    saved["remembered_answers"] = saved.pop("remembered_assignments")
+    other = JULE(pixels, 3)
+    other.setup(len(world.images))
+    other.load_state_dict(saved)
+    assert torch.equal(other.remembered_assignments, method.remembered_assignments)
 
 
 def ring(radius: float, height: float) -> np.ndarray:
