@@ -21,7 +21,7 @@ from objdisc.errors import UsageError
 Options = TypeVar("Options")
 
 
-def parse(options: type[Options], argv: Sequence[str], prog: str) -> Options:
+def parse(options: type[Options], argv: Sequence[str], prog: str, *, quiet: bool = False) -> Options:
     """Read a command line.
 
     Later settings win: the defaults, then each ``--config`` in order, then the flags. ``--resume RUN`` without
@@ -31,6 +31,7 @@ def parse(options: type[Options], argv: Sequence[str], prog: str) -> Options:
         options: Dataclass of the command.
         argv: What stands after the command's name.
         prog: The command as the user typed it, for messages.
+        quiet: Whether former names in files are read without a notice.
 
     Raises:
         UsageError: An unknown key or flag, a value of a wrong type, an unreadable config file.
@@ -38,7 +39,7 @@ def parse(options: type[Options], argv: Sequence[str], prog: str) -> Options:
     """
     pairs = list(_split(options, argv))
     flags: dict[str, Any] = dict(pairs)
-    settings = Settings(options, prog, allow_import=flags.get("allow_import") == "true")
+    settings = Settings(options, prog, allow_import=flags.get("allow_import") == "true", quiet=quiet)
     settings.help_if_asked(flags)
     files = [Path(file) for name, file in pairs if name == "config"]
     if flags.get("config") == "":
@@ -57,18 +58,20 @@ def parse(options: type[Options], argv: Sequence[str], prog: str) -> Options:
     return read
 
 
-def load(options: type[Options], path: Path, *, allow_import: bool = False) -> Options:
+def load(options: type[Options], path: Path, *, allow_import: bool = False, quiet: bool = False) -> Options:
     """Read a configuration file alone, such as ``runs/<name>/config.yaml``.
 
     Args:
         options: Dataclass of the command.
         path: The file.
         allow_import: Whether it may name classes outside of the package, whose modules are then run.
+        quiet: Whether former names are read without a notice, such as where the file was read before.
 
     Raises:
         UsageError: It is missing, no YAML, or does not fit the options.
     """
-    return parse(options, ["--config", str(path)] + ["--allow-import"] * allow_import, prog="objdisc")
+    argv = ["--config", str(path)] + ["--allow-import"] * allow_import
+    return parse(options, argv, prog="objdisc", quiet=quiet)
 
 
 def override(options: Options, changes: Mapping[str, Any], where: str) -> Options:

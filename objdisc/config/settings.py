@@ -44,7 +44,7 @@ def _is_section(item: Field[Any]) -> bool:
     return is_dataclass(item.type) and "base" not in item.metadata
 
 
-def current_name(owner: type[Any], name: str, place: str = "", prefix: str = "") -> str:
+def current_name(owner: type[Any], name: str, place: str = "", prefix: str = "", *, quiet: bool = False) -> str:
     """Translate a setting's former name, as its owner's ``renamed`` maps it, with one line of notice.
 
     Args:
@@ -52,11 +52,13 @@ def current_name(owner: type[Any], name: str, place: str = "", prefix: str = "")
         name: The setting.
         place: Where it stands, for the notice.
         prefix: What the owner's settings begin with, such as ``method.``.
+        quiet: Give no notice.
     """
     for old, new in getattr(owner, "renamed", {}).items():
         if f"{name}.".startswith(f"{old}."):
-            flags = (f"--{prefix}{each}".replace("_", "-") for each in (old, new))
-            log.warning("%s%s is now called %s", place, *flags)
+            if not quiet:
+                flags = (f"--{prefix}{each}".replace("_", "-") for each in (old, new))
+                log.warning("%s%s is now called %s", place, *flags)
             return f"{new}{name.removeprefix(old)}"
     return name
 
@@ -89,10 +91,11 @@ class Settings:
         options: Dataclass of the command.
         prog: The command as the user typed it, for messages.
         allow_import: Whether classes outside of the package may be named.
+        quiet: Whether former names are read without a notice.
     """
 
-    def __init__(self, options: type[Any], prog: str, *, allow_import: bool) -> None:
-        self.options, self.prog, self.allow_import = options, prog, allow_import
+    def __init__(self, options: type[Any], prog: str, *, allow_import: bool, quiet: bool = False) -> None:
+        self.options, self.prog, self.allow_import, self.quiet = options, prog, allow_import, quiet
         self.fields = setting_fields(options)
         self.components = {name: item for name, item in self.fields.items() if "base" in item.metadata}
         self.classes: dict[str, str] = {}
@@ -142,7 +145,7 @@ class Settings:
     def _put_all(self, values: Mapping[str, Any], place: str, prefix: str = "") -> None:
         """Put settings; classes come before their arguments."""
         for key in sorted(values, key=lambda key: key not in {*self.components, "class_path"}):
-            self._put(current_name(self.options, f"{prefix}{key}", place), values[key], place)
+            self._put(current_name(self.options, f"{prefix}{key}", place, quiet=self.quiet), values[key], place)
 
     def _put(self, name: str, value: Any, place: str) -> None:
         name = name.replace(".init_args.", ".")
@@ -150,7 +153,7 @@ class Settings:
         component, inner = self.components.get(head), _read_text(value)
         if component and self.classes[head] and argument not in {"", "init_args", "class_path"}:
             found = Component(self.classes[head]).find(component.metadata["base"])
-            name = f"{head}.{current_name(found, argument, place, f'{head}.')}"
+            name = f"{head}.{current_name(found, argument, place, f'{head}.', quiet=self.quiet)}"
         self.places[name] = place
         names = (*self.fields, *getattr(self.options, "renamed", {}))
         is_section = any(each.startswith(f"{name}.") for each in names)

@@ -63,7 +63,8 @@ def _is_current(job: Job, dataset: ImageDataset) -> bool:
 
 def has_same_settings(run: Run, options: DiscoverOptions) -> bool:
     """Whether a run was made with the same settings, but for where things lie and what hardware is used."""
-    return not difference(load(DiscoverOptions, run.config, allow_import=options.allow_import), options)
+    there = load(DiscoverOptions, run.config, allow_import=options.allow_import, quiet=True)
+    return not difference(there, options)
 
 
 def refusal(job: Job) -> str:

@@ -105,7 +105,7 @@ def is_old_run(folder: Path, allow_import: bool = False) -> bool:
     if not (run.config.is_file() and run.has_learned):
         return False
     try:
-        load(DiscoverOptions, run.config, allow_import=allow_import)
+        load(DiscoverOptions, run.config, allow_import=allow_import, quiet=True)
     except UsageError:
         return False
     return True

@@ -39,6 +39,17 @@ def test_the_same_command_again_says_where_the_run_is(
     assert state(project / "run" / "index") == before
 
 
+def test_a_resume_says_once_that_a_setting_has_another_name_today(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = project / "run/config.yaml"
+    config.write_text(config.read_text(encoding="utf-8").replace("\ndata:", "\nreading:"), encoding="utf-8")
+    assert main(["discover", "--resume", "run"]) == 0
+    captured = capsys.readouterr()
+    assert "nothing to do" in captured.out
+    assert captured.err.count("--reading is now called --data") == 1
+
+
 def test_a_finished_run_is_swept_of_what_a_kill_has_left(project: Path) -> None:
     left = project / "run" / STAGING / "clusterIds/half.png"
     left.parent.mkdir(parents=True)
