@@ -6,8 +6,11 @@ Background, equalisation and normalisation are inside the graph, so that nobody 
 import importlib.util
 import json
 import logging
+import re
 import warnings
 from collections.abc import Mapping
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ INPUT, PROBABILITIES, EMBEDDING, FOREGROUND = "patches", "probabilities", "embed
 OPSET = 18
 _BATCH = 64  # patches, when the file is compared
 _ROUNDING = 1e-4
+_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _EXAMPLES = 2  # patches; the exporter takes a batch of 1 for a constant
 
 
@@ -137,12 +141,12 @@ def _convert(deployed: DeployedMethod, example: Tensor, names: list[str]) -> Any
     """Trace the network into an ``onnx.ModelProto``; the exporter's own talk is kept off the terminal."""
     import onnx
 
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.fx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:
             logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(StringIO()):  # a failure prints the whole graph
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 deployed,
@@ -158,7 +162,15 @@ def _convert(deployed: DeployedMethod, example: Tensor, names: list[str]) -> Any
         onnx.checker.check_model(program.model_proto)
         return program.model_proto
     except (torch.onnx.OnnxExporterError, onnx.checker.ValidationError) as error:
-        raise ObjdiscError(f"the network has no ONNX form ({str(error).splitlines()[0]}).") from error
+        raise ObjdiscError(f"the network has no ONNX form ({_reason(error)}).") from error
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def _reason(error: BaseException) -> str:
+    """Say in one plain line what the first error was: the exporter wraps it in others, which say what to do next."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = _TERMINAL_CODES.sub("", str(error)).strip().splitlines()
+    return lines[0].rstrip(" .:") if lines else type(error).__name__

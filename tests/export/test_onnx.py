@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from objdisc.errors import ObjdiscError, UsageError
 from objdisc.export.onnx import check_onnx, write_onnx
@@ -20,6 +20,7 @@ from objdisc.methods.kmeans_memory import KMeansMemory
 from objdisc.models.encoder import Encoder
 from objdisc.patches.store import PatchStore
 from objdisc.training.options import TrainerOptions
+from objdisc.types import Prediction
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra objdisc[onnx]")
 SETTINGS = TrainerOptions(precision="fp32", device="cpu", workers=0)
@@ -88,6 +89,37 @@ def test_the_file_says_what_it_is(file: Path) -> None:
     assert found == ABOUT
     (patches,) = session.get_inputs()
     assert (patches.name, patches.type, patches.shape[1:]) == ("patches", "tensor(uint8)", [16, 16, 4])
+
+
+class DistancesWithoutOnnx(KMeansBaseline):
+    """Predicts by an operator that ONNX does not have."""
+
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        embedding = super().infer(images, context).embedding
+        return Prediction(torch.cdist(embedding, self.centroids).softmax(dim=1)[:, :, None, None], embedding)
+
+
+class DependsOnPixels(KMeansBaseline):
+    """Predicts one way or another, as the pixels are, which no graph can hold."""
+
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        found = super().infer(images, context)
+        return found if found.embedding.sum() > 0 else Prediction(1 - found.probabilities, found.embedding)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [(DistancesWithoutOnnx, "aten._cdist_forward"), (DependsOnPixels, "data-dependent expression")],
+)
+def test_what_has_no_onnx_form_is_refused_in_one_plain_line_that_says_why(
+    kind: type[KMeansBaseline], reason: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    method = kind(make_encoder(), 3).eval()
+    with pytest.raises(ObjdiscError, match=rf"the network has no ONNX form \(.*{reason}") as caught:
+        write_onnx(tmp_path / "model.onnx", method, SETTINGS, 16, {})
+    assert str(caught.value).isprintable(), "neither colours nor further lines"
+    assert capfd.readouterr() == ("", ""), "the exporter's own report stays off the terminal"
+    assert not (tmp_path / "model.onnx").exists()
 
 
 @pytest.mark.slow
