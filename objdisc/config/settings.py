@@ -267,9 +267,12 @@ class Settings:
             elif "base" in item.metadata:
                 base, names = item.metadata["base"], component_names(item.metadata["base"], item.metadata["package"])
                 text = f"{texts[name]} One of {', '.join(names)}, or a class by import path."
+                chosen = Component(self.classes[name])
+                found = chosen.find(base) if chosen.class_path else None
+                if found and (summary := docstring_parser.parse(found.__doc__ or "").short_description):
+                    text += f" {chosen.name}: {' '.join(summary.split())}"
                 group = parser.add_argument_group(f"--{name} NAME", text)
-                if path := self.classes[name]:
-                    found = Component(path).find(base)
+                if found:
                     group.add_class_arguments(found, name, as_group=False, skip=item.metadata["given"])
         return parser
 

@@ -67,11 +67,12 @@ def test_of_one_command_line_a_class_is_named_before_its_arguments(tmp_path: Pat
     assert job("--source", STAR, "--source", "auto").source is None
 
 
-def test_help_of_a_component_shows_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_of_a_component_shows_its_summary_and_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     for argv in (["--shape.help", STAR], ["--shape", STAR, "--help"]):
         with pytest.raises(SystemExit):
             job(*argv)
         text = " ".join(capsys.readouterr().out.split())
+        assert "or a class by import path. job: A star. --shape.regular" in text
         assert "--shape.points POINTS Points." in text
         assert "--shape.count" not in text
         assert "--shape.color" not in text
