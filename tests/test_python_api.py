@@ -174,3 +174,11 @@ def test_a_script_without_main_guard_works(toy_city: Path, tmp_path: Path) -> No
         [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=240, check=True
     )
     assert done.stdout == "begun\n4\n"
+
+
+@pytest.mark.parametrize("name", dir(objdisc.methods))
+def test_no_method_takes_fewer_than_two_clusters(name: str) -> None:
+    method = getattr(objdisc.methods, name)
+    for few in (1, 0):
+        with pytest.raises(UsageError, match=f"^num_clusters {few}: at least 2 are needed to tell anything apart$"):
+            method(small_encoder(), num_clusters=few)

@@ -96,6 +96,9 @@ class Method(nn.Module, ABC):
     Args:
         encoder: Maps images to features.
         num_clusters: K, at least 2.
+
+    Raises:
+        UsageError: There are fewer clusters.
     """
 
     views: Views = Views.SINGLE
@@ -110,6 +113,8 @@ class Method(nn.Module, ABC):
 
     def __init__(self, encoder: Encoder, num_clusters: int) -> None:
         super().__init__()
+        if num_clusters < 2:
+            raise UsageError(f"num_clusters {num_clusters}: at least 2 are needed to tell anything apart")
         self.encoder = encoder
         self.num_clusters = num_clusters
 

@@ -85,8 +85,8 @@ class IIC(Method):
         seed: int = 0,
     ) -> None:
         super().__init__(encoder, num_clusters)
-        if num_clusters < 2 or overclusters < num_clusters:
-            raise UsageError(f"iic: overclusters {overclusters}: at least --num-clusters {num_clusters}, and that 2")
+        if overclusters < num_clusters:
+            raise UsageError(f"iic: overclusters {overclusters}: at least --num-clusters {num_clusters}")
         if subheads < 1 or repeats < 1 or not 0 < center <= 1 or min(pretext_epochs, lead_epochs, merge_neighbors) < 0:
             raise UsageError(
                 "iic: subheads and repeats start at 1, epochs and merge_neighbors at 0, center is above 0 and at most 1"

@@ -105,8 +105,6 @@ class KMeansMemory(ForegroundMethod):
         seed: int = 0,
     ) -> None:
         super().__init__(encoder, num_clusters, freeze)
-        if num_clusters < 2:
-            raise UsageError(f"--num-clusters {num_clusters}: at least 2 are needed to tell anything apart")
         if projection == "discriminant" and embedding_dim > encoder.num_features:
             raise UsageError(
                 f"embedding_dim {embedding_dim}: the encoder has {encoder.num_features} features, and the discriminant "

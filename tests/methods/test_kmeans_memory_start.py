@@ -119,11 +119,6 @@ def test_fewer_objects_than_clusters_are_an_error(pixels: Encoder, world: World,
         method_of(pixels, 5, init=init).begin_epoch(0, world)
 
 
-def test_one_cluster_is_an_error(pixels: Encoder) -> None:
-    with pytest.raises(UsageError, match=r"--num-clusters 1: at least 2"):
-        method_of(pixels, 1)
-
-
 def test_fewer_clusters_than_stay_are_an_error(pixels: Encoder) -> None:
     with pytest.raises(UsageError, match=r"init_finer 0: give 1"):
         method_of(pixels, init_finer=0)

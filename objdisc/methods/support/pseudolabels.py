@@ -53,10 +53,10 @@ class PseudoLabelMethod(Method):
         seed: int,
     ) -> None:
         super().__init__(encoder, num_clusters)
-        if min(num_clusters, overclusters) < 2 or min(clusterings, embedding_dim, iterations, restarts) < 1:
+        if overclusters < 2 or min(clusterings, embedding_dim, iterations, restarts) < 1:
             raise UsageError(
-                "deepcluster: at least 2 clusters and 2 overclusters are needed, and of heads, dimensions, iterations "
-                "and restarts at least 1"
+                "deepcluster: at least 2 overclusters are needed, and of heads, dimensions, iterations and restarts at "
+                "least 1"
             )
         self.overclusters, self.clusterings = overclusters, clusterings
         self.iterations, self.restarts, self.seed = iterations, restarts, seed
