@@ -138,7 +138,7 @@ def _refuse_without_objects(loaded: LoadedRun, options: ExportOptions) -> None:
     if not segmenter_for(loaded.method).lists_objects and set(asked) != {"onnx"}:
         raise UsageError(
             f"{loaded.run.path}: predicts each pixel, so there are no objects to list; its maps are in "
-            f"{loaded.run.cluster_ids}, and --format onnx writes its network."
+            f"{loaded.run.maps(loaded.method.map_kind)}, and --format onnx writes its network."
         )
 
 

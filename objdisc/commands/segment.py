@@ -57,7 +57,7 @@ class Segmentation:
         """Return how much was found of each cluster, and where to look."""
         found, folder = self.found, self.found.folder
         if found.regions is None:
-            return f"{found.images} images, {found.skipped} skipped\n\nmaps: {folder.cluster_ids}"
+            return f"{found.images} images, {found.skipped} skipped\n\nmaps: {found.maps}"
         rows = [(cluster, name, found.regions.get(cluster, 0)) for cluster, name in enumerate(found.names)]
         if found.threshold is not None:
             rows.append((UNKNOWN, "unknown", found.regions.get(UNKNOWN, 0)))
@@ -72,7 +72,7 @@ class Segmentation:
                 "of the training objects are (--unknown-quantile, --no-unknown)"
             )
         lines.append("")
-        places = (("maps", folder.cluster_ids), ("overlays", folder.overlays), ("list", folder.clusters_csv))
+        places = (("maps", found.maps), ("overlays", folder.overlays), ("list", folder.clusters_csv))
         lines += [f"{what}: {path}" for what, path in places if path.exists()]
         return "\n".join(lines)
 

@@ -35,7 +35,7 @@ def write_label_ids(folder: Path, sample: str, label_ids: NDArray[np.uint8]) -> 
     return path
 
 
-def write_cluster_ids(folder: Path, segmentation: SegmentationMap, num_clusters: int) -> Path:
+def write_cluster_ids(folder: Path, segmentation: SegmentationMap, num_clusters: int, kind: str = "clusterIds") -> Path:
     """Write a map of cluster ids; the two largest values of the file's depth stand for "unknown" and "nothing found".
 
     Args:
@@ -43,14 +43,15 @@ def write_cluster_ids(folder: Path, segmentation: SegmentationMap, num_clusters:
         segmentation: The map.
         num_clusters: K. Up to 254 the file has 8 bits, unknown is 254 and nothing 255; beyond it 16 bits, 65534 and
             65535.
+        kind: How the file's name ends.
 
     Returns:
-        The file, ``<folder>/<sample>_clusterIds.png``.
+        The file, ``<folder>/<sample>_<kind>.png``.
 
     Raises:
         ObjdiscError: The file cannot be written.
     """
-    path = folder / f"{segmentation.sample}_clusterIds.png"
+    path = folder / f"{segmentation.sample}_{kind}.png"
     # -1 and -2 wrap around to the two largest values
     write_image(path, segmentation.clusters.astype(cluster_id_depth(num_clusters)))
     return path

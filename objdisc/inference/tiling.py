@@ -2,8 +2,9 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.imaging.crops import Window, cut
+from objdisc.inference.edges import follow_edges
 from objdisc.inference.predict import Predictor
 from objdisc.models.encoder import PIXELS_AT_ONCE
 from objdisc.objectness.grid import grid_windows
@@ -25,18 +27,26 @@ class Tiling:
     """How an image is cut for the network.
 
     Attributes:
-        side: Of a tile in pixels of the image; it is seen at the scale ``size / side``.
-        size: Of a tile in pixels of the network's input.
+        side: Side of a tile in pixels of the image, which is seen at the scale ``size / side``; 0 for the shorter side
+            of each image.
+        size: Side of a tile in pixels of the network's input.
         overlap: Share of a tile's side that its neighbour shares, at least, in [0, 1).
+        edge_radius: How far maps are moved to edges of the image, in shares of its shorter side; 0 for not at all.
     """
 
     side: int
     size: int
     overlap: float = 0.5
+    edge_radius: float = 0.0
+
+    def side_of(self, frame: tuple[int, int]) -> int:
+        """Return the side of a tile of an image of ``(height, width)`` pixels."""
+        return self.side or min(frame)
 
     def windows(self, frame: tuple[int, int]) -> list[Window]:
         """Return ``(x, y, side)`` of each tile of a frame, row by row."""
-        return grid_windows(frame, self.side, max(1, int(self.side * (1 - self.overlap))))
+        side = self.side_of(frame)
+        return grid_windows(frame, side, max(1, int(side * (1 - self.overlap))))
 
 
 def segment_image(
@@ -46,31 +56,67 @@ def segment_image(
 
     Tiles are cut as training crops are. Their probabilities are added up with weights that fall off towards a tile's
     border, where the network sees too little. Memory holds one strip of probabilities, as high as a tile: it grows
-    with the image's width and with K, not with its height.
+    with the image's width and with K, not with its height. Where maps follow the edges of the image, it holds the
+    probabilities of the whole image instead, at the scale of the network.
 
     Args:
         ask: The trained method.
         dataset: Where the image is read from.
         sample: The image.
         tiling: How it is cut.
-        whole_up_to: Pixels up to which an image is decoded once, and not strip by strip.
+        whole_up_to: Pixels up to which an image is decoded once, and not strip by strip; larger ones do not follow
+            edges.
 
     Raises:
         UnreadableImageError: The image cannot be read.
     """
     frame = dataset.image_size(sample)
-    clusters, confidence = np.empty(frame, np.int16), np.empty(frame, np.float32)
     whole = dataset.read_image(sample) if frame[0] * frame[1] <= whole_up_to else None
-    strip = _Strip(frame[1], feather(tiling.side))
-    for y, row in itertools.groupby(tiling.windows(frame), key=lambda window: window[1]):
-        top, bottom = max(y, 0), min(y + tiling.side, frame[0])
-        _write(strip.give_up(top), clusters, confidence)
-        read = dataset.read_window(sample, 0, top, frame[1], bottom - top) if whole is None else whole[top:bottom]
-        windows = [(x, y - top, side) for x, _, side in row]
-        for window, probabilities in _predictions(ask, read, windows, tiling.size):
-            strip.add(probabilities, window, bottom - top)
-    _write(strip.give_up(frame[0]), clusters, confidence)
+    if whole is not None and tiling.edge_radius:
+        return _along_edges(ask, sample.name, whole, tiling)
+
+    def read(top: int, bottom: int) -> NDArray[np.uint8]:
+        return dataset.read_window(sample, 0, top, frame[1], bottom - top) if whole is None else whole[top:bottom]
+
+    clusters, confidence = np.empty(frame, np.int16), np.empty(frame, np.float32)
+    for first, probabilities in _strips(ask, read, frame, tiling):
+        rows = slice(first, first + probabilities.shape[1])
+        clusters[rows], confidence[rows] = probabilities.argmax(axis=0), probabilities.max(axis=0)
     return SegmentationMap(sample.name, clusters, confidence)
+
+
+def _along_edges(ask: Predictor, name: str, image: NDArray[np.uint8], tiling: Tiling) -> SegmentationMap:
+    """Predict at the scale of the network, at most that of the image, and bring the result to full size by edges."""
+    frame = image.shape[0], image.shape[1]
+    side = tiling.side_of(frame)
+    seen_side = min(side, tiling.size)
+    height, width = (max(round(length * seen_side / side), 1) for length in frame)
+    seen = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    strips = _strips(ask, lambda top, bottom: seen[top:bottom], (height, width), replace(tiling, side=seen_side))
+    probabilities = np.concatenate([strip for _, strip in strips], axis=1)
+    return SegmentationMap(name, *follow_edges(probabilities, image, tiling.edge_radius * min(frame)))
+
+
+def _strips(
+    ask: Predictor, read: Callable[[int, int], NDArray[np.uint8]], frame: tuple[int, int], tiling: Tiling
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield the first row and the probabilities ``(K, n, W)`` of strip after strip of an image, from its top.
+
+    Args:
+        ask: The trained method.
+        read: Reads the rows of the image from one to before another.
+        frame: Its ``(height, width)`` in pixels.
+        tiling: How it is cut.
+    """
+    side = tiling.side_of(frame)
+    strip = _Strip(frame[1], feather(side))
+    for y, row in itertools.groupby(tiling.windows(frame), key=lambda window: window[1]):
+        top, bottom = max(y, 0), min(y + side, frame[0])
+        yield from strip.give_up(top)
+        windows = [(x, y - top, side) for x, _, side in row]
+        for window, probabilities in _predictions(ask, read(top, bottom), windows, tiling.size):
+            strip.add(probabilities, window, bottom - top)
+    yield from strip.give_up(frame[0])
 
 
 def feather(side: int) -> NDArray[np.float32]:
@@ -112,26 +158,17 @@ class _Strip:
         self._sums[:, rows, columns] += probabilities[(slice(None), *inner)] * weights
         self._total[rows, columns] += weights
 
-    def give_up(self, row: int) -> tuple[int, NDArray[np.float32]] | None:
-        """Return the strip's first row and its mean probabilities ``(K, n, W)`` above ``row``, and go on from there."""
+    def give_up(self, row: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield the strip's first row and its mean probabilities ``(K, n, W)`` above ``row``, and go on from there."""
         count, first = row - self._top, self._top
         if self._sums is None or count == 0:
-            return None
+            return
         done = self._sums[:, :count] / self._total[:count]
         for array in (self._sums, self._total):
             array[..., :-count, :] = array[..., count:, :].copy()
             array[..., -count:, :] = 0
         self._top = row
-        return first, done
-
-
-def _write(
-    done: tuple[int, NDArray[np.float32]] | None, clusters: NDArray[np.int16], confidence: NDArray[np.float32]
-) -> None:
-    if done is not None:
-        first, probabilities = done
-        rows = slice(first, first + probabilities.shape[1])
-        clusters[rows], confidence[rows] = probabilities.argmax(axis=0), probabilities.max(axis=0)
+        yield first, done
 
 
 def _predictions(

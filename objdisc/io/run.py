@@ -26,7 +26,7 @@ _RESULTS = (
 )
 _MAPS = (
     *("clusterIds/{}_clusterIds.png", "clusterIds/{}_clusterIds.tif", "labelIds/{}_labelIds.png"),
-    *("color/{}_color.png", "overlays/{}.jpg"),
+    *("color/{}_color.png", "overlays/{}.jpg", "sceneIds/{}_sceneIds.png", "sceneIds/{}_sceneIds.tif"),
 )
 _TRAINING = (
     *("config.yaml", "weights.safetensors", "centers.safetensors", "metrics.jsonl", "checkpoints/last.pt"),
@@ -197,8 +197,12 @@ class Run:
 
     @property
     def cluster_ids(self) -> Path:
-        """Folder of cluster id maps."""
-        return self.path / "clusterIds"
+        """Folder of the maps of cluster ids of objects."""
+        return self.maps("clusterIds")
+
+    def maps(self, kind: str) -> Path:
+        """Folder of maps of cluster ids: ``clusterIds`` of objects or ``sceneIds`` of whole scenes."""
+        return self.path / kind
 
     @property
     def label_ids(self) -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import torch
@@ -108,6 +108,10 @@ class Method(nn.Module, ABC):
     """Whether there is anything to learn step by step; otherwise the trainer runs no epoch."""
     wants_background: ClassVar[bool] = False
     """Whether batches hold background windows beside objects."""
+    map_kind: ClassVar[Literal["clusterIds", "sceneIds"]] = "clusterIds"
+    """Folder of a run that maps of cluster ids are written to, and the end of their files' names."""
+    edge_radius: float = 0.0
+    """How far maps at full size are moved to edges of the image, in shares of its shorter side; 0 for not at all."""
     default_stages: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
     """Runs that make up the method where it is not told what to start from, as ``DiscoverOptions.stages`` has them."""
 

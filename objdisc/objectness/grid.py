@@ -21,7 +21,7 @@ class Grid(ObjectnessSource):
     patches of 128 halve it. A crop's mask, the patch's last channel, are its valid pixels.
 
     Args:
-        side: Side of a crop in pixels of the image.
+        side: Side of a crop in pixels of the image; 0 for the shorter side of each image.
         stride: Largest step between crops in pixels; 0 for the side, crops side by side.
         pad: Whether an image smaller than a crop is padded with invalid pixels; otherwise it is left out and named.
     """
@@ -29,8 +29,8 @@ class Grid(ObjectnessSource):
     outlines: ClassVar[bool] = False
 
     def __init__(self, side: int = 256, stride: int = 0, pad: bool = False) -> None:
-        if side < 1 or stride < 0:
-            raise UsageError(f"grid: side {side}, stride {stride}; give a side of at least 1 pixel, a stride from 0.")
+        if side < 0 or stride < 0:
+            raise UsageError(f"grid: side {side}, stride {stride}; give a side and a stride of at least 0 pixels.")
         self.side = side
         self.stride = stride or side
         self.pad = pad
@@ -45,7 +45,8 @@ class Grid(ObjectnessSource):
                 "lower --objectness.side, or give --objectness.pad true",
             )
         valid = dataset.read_valid(sample)
-        regions = (_crop(window, frame, valid) for window in grid_windows(frame, self.side, self.stride))
+        side = self.side or min(frame)
+        regions = (_crop(window, frame, valid) for window in grid_windows(frame, side, self.stride or side))
         return [region for region in regions if region.area]
 
     def fingerprint(self) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class FinishedRun:
     @property
     def maps(self) -> Path:
         """Folder of the maps of cluster ids, one PNG an image: 255 (65535 with more clusters) is no object."""
-        return Run(self.path).cluster_ids
+        return Run(self.path).maps(self.method.map_kind)
 
     @property
     def method(self) -> Method:

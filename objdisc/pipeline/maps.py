@@ -38,6 +38,7 @@ class FrameStyle:
         class_colors: Label id to RGB, for ``color/``; None: ``color/`` shows clusters.
         shown_as: ``(K,)`` the cluster that stands for each in pictures, -1 for those that are not drawn; None: each
             stands for itself. ``clusterIds/`` and ``labelIds/`` do not depend on it.
+        kind: Folder of the maps of cluster ids, ``Method.map_kind``.
     """
 
     colors: NDArray[np.uint8]
@@ -45,6 +46,7 @@ class FrameStyle:
     cluster_to_label: Mapping[int, int] | None = None
     class_colors: Mapping[int, Color] | None = None
     shown_as: NDArray[np.int16] | None = None
+    kind: str = "clusterIds"
 
     @classmethod
     def plain(
@@ -90,7 +92,7 @@ def write_frame(
         style: Colours and legend.
         image: ``(H, W, 3)`` uint8 RGB, to draw an overlay; None for none.
     """
-    write_cluster_ids(run.cluster_ids, segmentation, len(style.colors))
+    write_cluster_ids(run.maps(style.kind), segmentation, len(style.colors), style.kind)
     pictured = style.pictured(segmentation)
     label_ids = None if style.cluster_to_label is None else label_map(segmentation, style.cluster_to_label)
     if label_ids is not None:

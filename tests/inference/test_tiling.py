@@ -173,3 +173,31 @@ else:
 """
     result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert int(result.stdout) < 3e9
+
+
+def test_tiles_of_side_0_are_as_high_as_the_shorter_side() -> None:
+    tiling = Tiling(0, SIDE)
+    assert tiling.windows((60, 60)) == [(0, 0, 60)]
+    assert {side for _, _, side in tiling.windows((40, 300))} == {40}
+    assert {side for _, _, side in tiling.windows((300, 40))} == {40}
+
+
+@pytest.mark.parametrize("frame", [(64, 64), (64, 90), (200, 64), (30, 20), (1, 7)])
+def test_maps_that_follow_edges_cover_images_of_any_shape(tmp_path: Path, frame: tuple[int, int]) -> None:
+    """Halves of two colours, seen at the scale of the network: smaller, or larger, than the image."""
+    pixels = np.zeros((*frame, 3), np.uint8)
+    pixels[..., 0] = 250
+    pixels[:, frame[1] // 2 :] = (0, 250, 0)
+    dataset, sample = folder_of(tmp_path, pixels)
+    found = segment_image(ask(Brightness(shrink=2)), dataset, sample, Tiling(0, SIDE, edge_radius=0.05))
+    assert found.clusters.shape == found.confidence.shape == frame
+    assert (found.clusters == pixels.argmax(axis=2)).mean() > 0.9
+
+
+def test_an_image_too_large_to_decode_at_once_does_not_follow_edges(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (70, 41, 3), np.uint8)
+    dataset, sample = folder_of(tmp_path, pixels)
+    tiling = Tiling(SIDE, SIDE, edge_radius=0.05)
+    found = segment_image(ask(Brightness()), dataset, sample, tiling, whole_up_to=100)
+    plain = segment_image(ask(Brightness()), dataset, sample, Tiling(SIDE, SIDE))
+    np.testing.assert_array_equal(found.clusters, plain.clusters)

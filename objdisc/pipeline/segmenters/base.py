@@ -108,6 +108,7 @@ class SegmentedFolder:
         regions: Regions of each cluster, of ``UNKNOWN`` too; None of a method that predicts for each pixel.
         names: What each cluster is called.
         threshold: Distance from every cluster above which an object is unknown; None where none is.
+        kind: Folder of the maps of cluster ids, ``Method.map_kind``.
     """
 
     folder: Run
@@ -117,11 +118,12 @@ class SegmentedFolder:
     regions: Mapping[int, int] | None = None
     names: Sequence[str] = field(default_factory=tuple)
     threshold: float | None = None
+    kind: str = "clusterIds"
 
     @property
     def maps(self) -> Path:
         """Folder of the maps of cluster ids, one PNG an image."""
-        return self.folder.cluster_ids
+        return self.folder.maps(self.kind)
 
 
 class Segmenter(ABC):

@@ -48,7 +48,8 @@ class PixelSegmenter(Segmenter):
     def __init__(self, method: Method, source: ObjectnessSource, options: DiscoverOptions) -> None:
         super().__init__(method, source, options)
         assert isinstance(source, Grid)  # held by check
-        self.tiling = Tiling(source.side, options.patches.size)
+        self.kind = method.map_kind
+        self.tiling = Tiling(source.side, options.patches.size, edge_radius=method.edge_radius)
 
     @classmethod
     def check(cls, method: Method, source: ObjectnessSource, dataset: ImageDataset) -> None:
@@ -79,7 +80,7 @@ class PixelSegmenter(Segmenter):
         self, folder: Run, split: Split, *, trained_on: Split | None, baseline: Method | None, overlays: int
     ) -> SegmentedSplit:
         """Predict every pixel, and score the pixels, beside those of the baselines if they are asked for."""
-        dataset, num_clusters = split.dataset, self.options.num_clusters
+        dataset = split.dataset
         counts, seams = self._write_maps(folder, split)
         score, table = PixelScore(), ""
         if counts is not None:
@@ -96,7 +97,7 @@ class PixelSegmenter(Segmenter):
             of_patches = patch_numbers(split.store, split.predictions)
         numbers = of_patches | score.to_json() | {"seams": seams}
         result = Score(numbers, cluster_to_label=score.cluster_to_label, cluster_names=score.cluster_names)
-        return SegmentedSplit(result, mapped, table, _painter(folder, dataset, num_clusters))
+        return SegmentedSplit(result, mapped, table, self._painter(folder, dataset))
 
     def _write_maps(self, folder: Run, split: Split) -> tuple[PixelCounts | None, dict[str, float]]:
         """Write ``clusterIds`` of every image, with a georeference where the image is a TIFF that has one.
@@ -112,8 +113,8 @@ class PixelSegmenter(Segmenter):
             for sample in dataset.samples:
                 if sample.name in readable:
                     found = self.segment(dataset, sample)
-                    write_cluster_ids(folder.cluster_ids, found, num_clusters)
-                    _write_georeferenced(folder, sample, found)
+                    write_cluster_ids(folder.maps(self.kind), found, num_clusters, self.kind)
+                    self._write_georeferenced(folder, sample, found)
                     np.add(seams, _seams(found.clusters, self.tiling), out=seams)
                     yield found
 
@@ -134,13 +135,13 @@ class PixelSegmenter(Segmenter):
             # with groups, 0 is a class: a cluster that matches nothing must be none
             spare = 0 if dataset.options.classes is None else IGNORED
             mapping = {cluster: mapping.get(cluster, spare) for cluster in range(num_clusters)}
-        style = FrameStyle.plain(num_clusters, dataset, mapping, score.cluster_names)
+        style = replace(FrameStyle.plain(num_clusters, dataset, mapping, score.cluster_names), kind=self.kind)
         readable = split.readable
         mapped = [sample for sample in dataset.samples if sample.name in readable]
         drawn = set(spread_evenly(len(mapped), overlays).tolist())
         for number, sample in enumerate(mapped):
             image = np.ascontiguousarray(dataset.read_image(sample)[..., :3]) if number in drawn else None
-            write_frame(folder, _read_map(folder, sample), style, image)
+            write_frame(folder, self._read_map(folder, sample), style, image)
         return tuple(mapped)
 
     def folder_job(
@@ -149,7 +150,7 @@ class PixelSegmenter(Segmenter):
         """Choose the colours of the maps."""
         labels = None if run.summary is None else run.summary.cluster_to_label
         classes = None if run.summary is None else run.summary.cluster_names
-        style = FrameStyle.plain(self.options.num_clusters, dataset, labels, classes)
+        style = replace(FrameStyle.plain(self.options.num_clusters, dataset, labels, classes), kind=self.kind)
         if self.options.data.classes is not None:
             # the run's label ids are of its groups, not of this folder's classes
             style = replace(style, class_colors=None)
@@ -169,16 +170,33 @@ class PixelSegmenter(Segmenter):
                     log.warning("skipped %s: %s", error.path, error.reason)
                     continue
                 write_frame(folder, found, style, image)
-                _write_georeferenced(folder, sample, found)
-            return SegmentedFolder(folder, count - skipped, skipped)
+                self._write_georeferenced(folder, sample, found)
+            return SegmentedFolder(folder, count - skipped, skipped, kind=self.kind)
 
         return do
 
+    def _read_map(self, folder: Run, sample: Sample) -> SegmentationMap:
+        """Read a map of cluster ids back; the file holds no confidence, so that it is 1 everywhere."""
+        path = folder.maps(self.kind) / f"{sample.name}_{self.kind}.png"
+        clusters = read_index_map(path).astype(np.int16)
+        return SegmentationMap(sample.name, clusters, np.ones(clusters.shape, np.float32))
 
-def _write_georeferenced(folder: Run, sample: Sample, found: SegmentationMap) -> None:
-    """Write the map beside the PNG as GeoTIFF, where the image is a TIFF and may have a position on the ground."""
-    if sample.image_path.suffix.lower() in _TIFF and has_rasterio():
-        write_geotiff(folder.cluster_ids / f"{sample.name}_clusterIds.tif", sample.image_path, found.clusters)
+    def _write_georeferenced(self, folder: Run, sample: Sample, found: SegmentationMap) -> None:
+        """Write the map beside the PNG as GeoTIFF, where the image is a TIFF and may have a position on the ground."""
+        if sample.image_path.suffix.lower() in _TIFF and has_rasterio():
+            path = folder.maps(self.kind) / f"{sample.name}_{self.kind}.tif"
+            write_geotiff(path, sample.image_path, found.clusters)
+
+    def _painter(self, folder: Run, dataset: ImageDataset) -> Callable[[str], NDArray[np.uint8]]:
+        """Make a function that draws one image with its clusters when it is asked for, as ``maps.frame_painter``."""
+        samples = {sample.name: sample for sample in dataset.samples}
+        palette = cluster_colors(self.options.num_clusters)
+
+        def painted(name: str) -> NDArray[np.uint8]:
+            image = np.ascontiguousarray(dataset.read_image(samples[name])[..., :3])
+            return paint(image, self._read_map(folder, samples[name]).clusters, palette)
+
+        return painted
 
 
 def _seams(clusters: NDArray[np.int16], tiling: Tiling) -> NDArray[np.float64]:
@@ -188,20 +206,3 @@ def _seams(clusters: NDArray[np.int16], tiling: Tiling) -> NDArray[np.float64]:
     figure = seam_figure(clusters, *tile_borders([(x, y, side, side) for x, y, side in windows]))
     sizes = np.array([figure.pairs_across, figure.pairs_inside])
     return np.column_stack([np.nan_to_num([figure.across, figure.inside]) * sizes, sizes])
-
-
-def _read_map(folder: Run, sample: Sample) -> SegmentationMap:
-    """Read a map of ``clusterIds`` back; the file holds no confidence, so that it is 1 everywhere."""
-    clusters = read_index_map(folder.cluster_ids / f"{sample.name}_clusterIds.png").astype(np.int16)
-    return SegmentationMap(sample.name, clusters, np.ones(clusters.shape, np.float32))
-
-
-def _painter(folder: Run, dataset: ImageDataset, num_clusters: int) -> Callable[[str], NDArray[np.uint8]]:
-    """Make a function that draws one image with its clusters when it is asked for, as ``maps.frame_painter``."""
-    samples = {sample.name: sample for sample in dataset.samples}
-
-    def painted(name: str) -> NDArray[np.uint8]:
-        image = np.ascontiguousarray(dataset.read_image(samples[name])[..., :3])
-        return paint(image, _read_map(folder, samples[name]).clusters, cluster_colors(num_clusters))
-
-    return painted
