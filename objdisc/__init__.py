@@ -78,12 +78,12 @@ def discover(
     """
     from objdisc.commands.discover import DiscoverOptions
     from objdisc.commands.discover import discover as run_discover
-    from objdisc.config.parser import load, override
+    from objdisc.config.parser import compose
     from objdisc.pipeline.finished import FinishedRun
 
     switches: dict[str, Any] = {"overwrite": settings.pop("overwrite", False), "allow_import": allow_import}
-    options = DiscoverOptions() if config is None else load(DiscoverOptions, Path(config), allow_import=allow_import)
-    options = override(_changed(options, switches), settings, "discover")
+    file = None if config is None else Path(config)
+    options = _changed(compose(DiscoverOptions, file, settings, allow_import=allow_import), switches)
     if path is not None:
         options = _changed(options, {"path": Path(path)})
     run = run_discover(options).run

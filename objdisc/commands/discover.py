@@ -30,6 +30,7 @@ from objdisc.training.trainer import fit
 __all__ = ["DiscoverOptions", "discover", "train"]
 
 _CENTER_SAMPLES = 20_000  # training objects, at most
+_CENTER_CROPS = 200  # crops, at most, which are larger and of which nothing is called unknown
 
 log = logging.getLogger("objdisc")
 
@@ -164,7 +165,8 @@ def _write_centers(run: Run, method: Method, store: PatchStore, training: Traine
     """Note where the training objects lie in embedding space: what is far from all of them is of no known category."""
     objects = np.flatnonzero(store.foreground)
     # a quantile needs no more, and encoding a large training split once more would take long
-    drawn = np.random.default_rng(training.seed).permutation(len(objects))[:_CENTER_SAMPLES]
+    most = _CENTER_CROPS if method.per_pixel else _CENTER_SAMPLES
+    drawn = np.random.default_rng(training.seed).permutation(len(objects))[:most]
     found = predict(method, store, training, np.sort(objects[drawn]).tolist())
     Centers.fit(found.features, found.probabilities, weights_name(run)).write(run.centers)
 

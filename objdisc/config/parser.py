@@ -3,7 +3,8 @@
 A command's options are a frozen dataclass: its fields are the flags (``--batch-size``) and the YAML keys
 (``batch_size``), its docstring is the help. ``components`` has what makes a field special. A class attribute
 ``renamed`` may map former names of settings, such as ``patches.side``, to those of today; one of a
-component's class maps former names of its arguments.
+component's class maps former names of its arguments, and ``preferred`` of such a class says which settings it wants
+where nobody gives any.
 """
 
 import json
@@ -72,6 +73,28 @@ def load(options: type[Options], path: Path, *, allow_import: bool = False, quie
     """
     argv = ["--config", str(path)] + ["--allow-import"] * allow_import
     return parse(options, argv, prog="objdisc", quiet=quiet)
+
+
+def compose(
+    options: type[Options], config: Path | None, values: Mapping[str, Any], *, allow_import: bool = False
+) -> Options:
+    """Make options of values as a program gives them, over those of a file.
+
+    Args:
+        options: Dataclass of the command.
+        config: The file; None for none.
+        values: Keys and values as in YAML.
+        allow_import: Whether classes outside of the package may be named, whose modules are then run.
+
+    Raises:
+        UsageError: An unknown key, a value of a wrong type, or the file cannot be read.
+    """
+    settings = Settings(options, "objdisc discover", allow_import=allow_import)
+    if config is not None:
+        settings.put(_read_yaml(config), str(config))
+    settings.put(values)
+    made: Options = settings.typed()
+    return made
 
 
 def override(options: Options, changes: Mapping[str, Any], where: str) -> Options:

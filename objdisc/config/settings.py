@@ -205,8 +205,16 @@ class Settings:
             foreign = [path for path in foreign if path not in {*own, *own.values()}]
         return foreign
 
+    def _put_preferred(self) -> None:
+        """Put what a component's class wants of settings that nobody has put, as its ``preferred`` maps it."""
+        for name, item in self.components.items():
+            found = Component(self.classes[name]).find(item.metadata["base"]) if self.classes[name] else None
+            wanted = getattr(found, "preferred", {})
+            self._put_all({key: value for key, value in wanted.items() if key not in self.places}, "")
+
     def typed(self) -> Any:
         """Make the options, their values of the fields' types."""
+        self._put_preferred()
         try:
             read = self._parser().parse_object(deepcopy(self.values)).as_dict()
         except ArgumentError as error:

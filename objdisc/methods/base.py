@@ -112,6 +112,8 @@ class Method(nn.Module, ABC):
     """Folder of a run that maps of cluster ids are written to, and the end of their files' names."""
     edge_radius: float = 0.0
     """How far maps at full size are moved to edges of the image, in shares of its shorter side; 0 for not at all."""
+    preferred: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """Settings of a run, by their dotted names, that the method wants where nobody gives any."""
     default_stages: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
     """Runs that make up the method where it is not told what to start from, as ``DiscoverOptions.stages`` has them."""
 

@@ -1,8 +1,9 @@
 """Whole scenes from what an encoder sees: overclusters of its maps, joined to K categories of stuff and things."""
 
 import math
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -53,6 +54,14 @@ class Scene(Method):
     per_pixel: ClassVar[bool] = True
     trains: ClassVar[bool] = False
     map_kind: ClassVar[Literal["clusterIds", "sceneIds"]] = "sceneIds"
+    preferred: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {
+            "objectness": {"class_path": "grid", "init_args": {"side": 0, "pad": True}},
+            "patches.size": 528,
+            "background": "keep",
+            "equalization": 0.0,
+        }
+    )
 
     mean: Tensor
     scale: Tensor

@@ -140,7 +140,9 @@ def _summary(
     score, training = segmented.score, trained.training
     epochs = score_epochs(trained.run, folder, trained.dataset, trained.store)
     assigned = _assignments(split.store, split.predictions)
-    kept = kept_clusters(trained.method, split.store, training, assigned)
+    method = trained.method
+    # of crops of scenes, which hold several clusters each, it would tell nothing
+    kept = {} if method.per_pixel and not method.trains else kept_clusters(method, split.store, training, assigned)
     stages = plan(options, trained.run)
     return RunSummary(
         split=split.dataset.split,
