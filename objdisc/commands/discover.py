@@ -1,7 +1,6 @@
 """The main job: images and objectness in; clusters, maps, pictures and scores out. No class label reaches training."""
 
 import logging
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,16 +13,18 @@ from objdisc.io.staging import staged
 from objdisc.methods.base import Method
 from objdisc.patches.store import PatchStore
 from objdisc.patches.windows import PatchOptions
-from objdisc.pipeline.checks import check_count
+from objdisc.pipeline.checks import check_count, splits
 from objdisc.pipeline.job import Job
 from objdisc.pipeline.loading import weights_name
 from objdisc.pipeline.options import DiscoverOptions, build_store
 from objdisc.pipeline.preparation import begun, prepare, tidy
 from objdisc.pipeline.results import EvaluatedSplit, Trained, report_data, scored_store, write_results
+from objdisc.pipeline.scenes import map_scenes
 from objdisc.pipeline.segmenters import segmenter_for
 from objdisc.pipeline.stages import Stage, format_stages, run_stage
 from objdisc.report.gallery import write_report
 from objdisc.retrieval import Centers
+from objdisc.training.engine import is_main_process
 from objdisc.training.options import TrainerOptions
 from objdisc.training.trainer import fit
 
@@ -68,6 +69,8 @@ def discover(options: DiscoverOptions) -> DiscoveredRun:
         return _finished(job, f"the run is finished: {run.path}\nreport: {run.report}")
     evaluated = None
     with begun(job):
+        if job.scene is not None:
+            map_scenes(job.scene, job.run.scene, splits(job))
         trained = _train(job)
         if is_main_process():
             with staged(trained.run.path, trained.run.results()) as folder:
@@ -169,8 +172,3 @@ def _write_centers(run: Run, method: Method, store: PatchStore, training: Traine
     drawn = np.random.default_rng(training.seed).permutation(len(objects))[:most]
     found = predict(method, store, training, np.sort(objects[drawn]).tolist())
     Centers.fit(found.features, found.probabilities, weights_name(run)).write(run.centers)
-
-
-def is_main_process() -> bool:
-    """Whether this is the only process, or the first of several that torchrun started."""
-    return int(os.environ.get("RANK", "0")) == 0

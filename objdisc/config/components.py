@@ -15,6 +15,10 @@ from objdisc.errors import UsageError
 Base = TypeVar("Base")
 
 
+NONE = "none"
+"""What a user gives for a component that may be left out."""
+
+
 @dataclass(frozen=True)
 class Component:
     """A class and the arguments it will be built with, as a config file names them.
@@ -26,6 +30,11 @@ class Component:
 
     class_path: str
     init_args: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_none(self) -> bool:
+        """Whether it says that there is to be no such object at all."""
+        return self.class_path == NONE
 
     @property
     def name(self) -> str:
@@ -140,7 +149,13 @@ def flat(options: type) -> Any:
     return field(default_factory=options, metadata={"flat": True})
 
 
-def component(base: type, package: str, default: Component | None = None, given: Sequence[str] = ()) -> Any:
+def component(
+    base: type,
+    package: str,
+    default: Component | None = None,
+    given: Sequence[str] = (),
+    implied: Component | None = None,
+) -> Any:
     """Declare a field that names a class.
 
     Args:
@@ -148,5 +163,8 @@ def component(base: type, package: str, default: Component | None = None, given:
         package: Where a short name is looked up: ``NAME`` is the one class that module ``package.NAME`` defines.
         default: Taken when nothing is named; None is spelled ``auto``.
         given: Constructor's arguments that the program gives, not the user.
+        implied: Whose arguments are meant where some are given but no class is named; the component may then be
+            ``none`` as well.
     """
-    return field(default=default, metadata={"base": base, "package": package, "given": set(given)})
+    about = {"base": base, "package": package, "given": set(given), "implied": implied}
+    return field(default=default, metadata=about)

@@ -18,7 +18,7 @@ import docstring_parser
 import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, get_loader
 
-from objdisc.config.components import Component, component_names, resolve_class_path
+from objdisc.config.components import NONE, Component, component_names, resolve_class_path
 from objdisc.errors import UsageError
 
 log = logging.getLogger("objdisc")
@@ -151,6 +151,9 @@ class Settings:
         name = name.replace(".init_args.", ".")
         head, _, argument = name.partition(".")
         component, inner = self.components.get(head), _read_text(value)
+        implied = component.metadata["implied"] if component else None
+        if implied and argument not in {"", "class_path", "init_args"} and self.classes[head] in {"", NONE}:
+            self.classes[head] = implied.class_path
         if component and self.classes[head] and argument not in {"", "init_args", "class_path"}:
             found = Component(self.classes[head]).find(component.metadata["base"])
             name = f"{head}.{current_name(found, argument, place, f'{head}.', quiet=self.quiet)}"
@@ -174,6 +177,8 @@ class Settings:
         """Name the class of a component; another one than before comes without the arguments of that."""
         if value is None or (value == "auto" and item.default is None):
             path = _default(item).class_path
+        elif value == NONE and item.metadata["implied"]:
+            path = NONE
         elif isinstance(value, str):
             base, package = item.metadata["base"], item.metadata["package"]
             path = resolve_class_path(value, base, package, allow_import=self.allow_import)
@@ -205,10 +210,16 @@ class Settings:
             foreign = [path for path in foreign if path not in {*own, *own.values()}]
         return foreign
 
+    def _class_of(self, name: str, item: Field[Any]) -> type[Any] | None:
+        """Find the class that a component names; None for ``auto`` and ``none``."""
+        path = self.classes[name]
+        return None if path in {"", NONE} else Component(path).find(item.metadata["base"])
+
     def _put_preferred(self) -> None:
         """Put what a component's class wants of settings that nobody has put, as its ``preferred`` maps it."""
         for name, item in self.components.items():
-            found = Component(self.classes[name]).find(item.metadata["base"]) if self.classes[name] else None
+            # what is implied works beside the command's own class, with settings of its own
+            found = None if item.metadata["implied"] else self._class_of(name, item)
             wanted = getattr(found, "preferred", {})
             self._put_all({key: value for key, value in wanted.items() if key not in self.places}, "")
 
@@ -273,12 +284,12 @@ class Settings:
             if "flat" in item.metadata:
                 parser.add_class_arguments(item.type)
             elif "base" in item.metadata:
-                base, names = item.metadata["base"], component_names(item.metadata["base"], item.metadata["package"])
+                names = [*component_names(item.metadata["base"], item.metadata["package"])]
+                names += [NONE] if item.metadata["implied"] else []
                 text = f"{texts[name]} One of {', '.join(names)}, or a class by import path."
-                chosen = Component(self.classes[name])
-                found = chosen.find(base) if chosen.class_path else None
+                found = self._class_of(name, item)
                 if found and (summary := docstring_parser.parse(found.__doc__ or "").short_description):
-                    text += f" {chosen.name}: {' '.join(summary.split())}"
+                    text += f" {Component(self.classes[name]).name}: {' '.join(summary.split())}"
                 group = parser.add_argument_group(f"--{name} NAME", text)
                 if found:
                     group.add_class_arguments(found, name, as_group=False, skip=item.metadata["given"])

@@ -120,7 +120,7 @@ class Run:
         names = self.results()
         for pattern in _TRAINING:
             names += [str(path.relative_to(self.path)) for path in self.path.glob(pattern)]
-        for folder in (self.path / "baseline", *sorted(self.stages.glob("*"))):
+        for folder in (self.path / "baseline", self.scene.path, *sorted(self.stages.glob("*"))):
             if folder.is_dir() and not folder.is_symlink() and Mark.read(folder) is None:
                 inner = Run(folder)
                 names += [str((folder / name).relative_to(self.path)) for name in inner.files()]
@@ -203,6 +203,11 @@ class Run:
     def maps(self, kind: str) -> Path:
         """Folder of maps of cluster ids: ``clusterIds`` of objects or ``sceneIds`` of whole scenes."""
         return self.path / kind
+
+    @property
+    def scene(self) -> "Run":
+        """The run that divides whole images into categories, beside the objects."""
+        return Run(self.path / "scene")
 
     @property
     def label_ids(self) -> Path:

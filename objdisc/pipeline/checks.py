@@ -20,6 +20,7 @@ from objdisc.pipeline.options import (
     store_folder,
 )
 from objdisc.pipeline.stages import is_finished as is_stage_finished
+from objdisc.pipeline.summary import RunSummary
 from objdisc.retrieval import Centers, Index
 from objdisc.training.checkpoint import start_from
 from objdisc.training.resuming import check_checkpoint
@@ -46,6 +47,8 @@ def _has_all(job: Job) -> bool:
         if job.command == "train":
             return True
         whole = bool(read_json(run.metrics)) and run.report.is_file() and run.clusters_csv.is_file()
+        if job.scene is not None and RunSummary.read(run.scene) is None:
+            return False
         return whole and Index.open(run).weights == centers.weights
     except UsageError:
         return False

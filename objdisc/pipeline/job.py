@@ -31,6 +31,7 @@ class Job:
         finished: Whether all of it is there already.
         trained: Whether the training has ended, so that predictions are all that is left.
         accelerator: Device and processes.
+        scene: The run that divides whole images, as ``scene_options`` lays it out; None where none is wanted.
     """
 
     command: str
@@ -46,6 +47,7 @@ class Job:
     finished: bool
     trained: bool
     accelerator: Accelerator
+    scene: DiscoverOptions | None = None
 
     @property
     def replaces(self) -> bool:

@@ -19,7 +19,7 @@ from objdisc.io.files import atomic_write, write_image
 from objdisc.io.run import Run
 from objdisc.naming.categories import Names
 from objdisc.patches.store import PatchStore
-from objdisc.render.overlay import UNKNOWN_COLOR, draw, paint
+from objdisc.render.overlay import UNKNOWN_COLOR, SceneLayer, draw, paint
 from objdisc.render.prototypes import prototype_picture, prototypes
 from objdisc.retrieval import ClusterPatches, rank, sheet
 from objdisc.types import NOTHING, UNKNOWN, Sample, SegmentationMap
@@ -39,6 +39,7 @@ class FrameStyle:
         shown_as: ``(K,)`` the cluster that stands for each in pictures, -1 for those that are not drawn; None: each
             stands for itself. ``clusterIds/`` and ``labelIds/`` do not depend on it.
         kind: Folder of the maps of cluster ids, ``Method.map_kind``.
+        scene: Finds what lies below the objects in the overlay of an image, by its name.
     """
 
     colors: NDArray[np.uint8]
@@ -47,6 +48,7 @@ class FrameStyle:
     class_colors: Mapping[int, Color] | None = None
     shown_as: NDArray[np.int16] | None = None
     kind: str = "clusterIds"
+    scene: Callable[[str], SceneLayer | None] | None = None
 
     @classmethod
     def plain(
@@ -103,7 +105,8 @@ def write_frame(
         palette = {cluster: (int(r), int(g), int(b)) for cluster, (r, g, b) in enumerate(style.colors)}
         write_color(run.color, segmentation.sample, pictured.clusters, palette | {UNKNOWN: UNKNOWN_COLOR})
     if image is not None:
-        picture = draw(image, pictured, style.colors, labels=style.legend)
+        below = None if style.scene is None else style.scene(segmentation.sample)
+        picture = draw(image, pictured, style.colors, labels=style.legend, scene=below)
         write_image(run.overlays / f"{segmentation.sample}.jpg", picture)
 
 
@@ -116,6 +119,7 @@ def write_maps(
     cluster_names: Mapping[int, str] | None = None,
     *,
     max_overlays: int = 50,
+    scene: Callable[[str], SceneLayer | None] | None = None,
 ) -> tuple[Sample, ...]:
     """Stitch and write every frame; one frame is in memory at a time.
 
@@ -130,11 +134,13 @@ def write_maps(
             also where the data set names no colours.
         cluster_names: Class names for the legends.
         max_overlays: Overlays are drawn for this many frames, spread evenly over the split.
+        scene: Finds what lies below the objects in the overlay of an image, by its name.
 
     Returns:
         The samples that have maps.
     """
     style = FrameStyle.plain(predictions.probabilities.shape[1], dataset, cluster_to_label, cluster_names)
+    style = replace(style, scene=scene)
     rows_of = _rows_with_outlines(store)
     mapped = [sample for sample in dataset.samples if sample.name in rows_of]
     drawn = set(spread_evenly(len(mapped), max_overlays).tolist())

@@ -35,6 +35,10 @@ log = logging.getLogger("objdisc")
 TOY_CITY = Path("runs/cache/toycity")
 
 
+SCENE = Component("objdisc.methods.scene.Scene")
+"""What divides whole images where nothing else is named."""
+
+
 @dataclass(frozen=True)
 class DiscoverOptions:
     """Find object categories in a folder of images, without class labels, and show how good they are.
@@ -49,10 +53,14 @@ class DiscoverOptions:
         split: Evaluation split: scored, mapped and drawn; val where there is one, else the split of the training.
         foreground: Classes that count as objects, by name, with commas between; the eight moving classes in
             Cityscapes layout. All that training sees of it is object or not.
-        num_clusters: K, the number of categories to find.
+        num_clusters: K, the number of categories to find, of objects and of scenes alike.
+        num_object_clusters: K of objects where it is another one.
+        num_scene_clusters: K of scenes where it is another one.
         objectness: Where objects may be, by name; auto: instance masks, or whole images, or windows, whichever the
             data has.
         method: The clustering method, by name.
+        scene: What divides whole images into categories, beside the objects: none, or a method by name; auto: ``scene``
+            where the data has no masks of objects.
         encoder: nin, googlenet, or any model of timm or segmentation-models-pytorch.
         weights: Start of the encoder: none, imagenet, or a file.
         channels: Of the images that the encoder takes: 3 for RGB, 4 with infrared.
@@ -85,12 +93,17 @@ class DiscoverOptions:
     split: str | None = None
     foreground: tuple[str, ...] | None = None
     num_clusters: int = 8
+    num_object_clusters: int | None = None
+    num_scene_clusters: int | None = None
     objectness: Component | None = component(ObjectnessSource, "objdisc.objectness")
     method: Component = component(
         Method,
         "objdisc.methods",
         default=Component("objdisc.methods.kmeans_memory.KMeansMemory"),
         given=("encoder", "num_clusters", "seed"),
+    )
+    scene: Component | None = component(
+        Method, "objdisc.methods", given=("encoder", "num_clusters", "seed"), implied=SCENE
     )
     encoder: str = "tf_efficientnet_lite0"
     weights: str = "imagenet"
@@ -115,8 +128,10 @@ class DiscoverOptions:
         Raises:
             UsageError: K is below 2, a split's name is no name of a folder, or two settings exclude each other.
         """
-        if self.num_clusters < 2:
-            raise UsageError(f"--num-clusters {self.num_clusters}: at least 2 are needed to tell anything apart.")
+        for name in ("num_clusters", "num_object_clusters", "num_scene_clusters"):
+            if (given := getattr(self, name)) is not None and given < 2:
+                flag = name.replace("_", "-")
+                raise UsageError(f"--{flag} {given}: at least 2 are needed to tell anything apart.")
         if self.overwrite and self.resume is not None:
             raise UsageError("--overwrite and --resume: a run is either replaced or gone on with; give one of them.")
         for split in filter(None, (self.train_split, self.split)):

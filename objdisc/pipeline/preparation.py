@@ -31,6 +31,7 @@ from objdisc.pipeline.options import (
     open_splits,
     store_folder,
 )
+from objdisc.pipeline.scenes import scene_options
 from objdisc.pipeline.segmenters import segmenter_for
 from objdisc.pipeline.stages import plan
 from objdisc.training.engine import make_accelerator
@@ -55,6 +56,11 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
     accelerator = make_accelerator(options.training.device, options.training.precision)
     path = find_data(options.path)
     dataset, scored = open_splits(path, options)
+    if options.num_object_clusters is not None:
+        scenes = options.num_scene_clusters or options.num_clusters
+        options = replace(
+            options, num_clusters=options.num_object_clusters, num_object_clusters=None, num_scene_clusters=scenes
+        )
     source = choose_objectness(options.objectness, dataset)
     source.check(dataset)
     _check_scored(source, scored)
@@ -68,8 +74,13 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
         segmenter_for(earlier).check(earlier, source, dataset)
     method = build_method(stages[-1].options)
     segmenter_for(method).check(method, source, dataset)
+    scene = scene_options(options, dataset, run.scene.path) if command == "discover" else None
+    if scene is not None:
+        divider = build_method(scene)
+        segmenter_for(divider).check(divider, choose_objectness(scene.objectness, dataset), dataset)
     trained = run.weights.is_file() and (not method.trains or has_ended(run, stages[-1].options.training))
     job = Job(command, options, path, dataset, scored, source, home, run, stages, method, False, trained, accelerator)
+    job = replace(job, scene=scene)
     if there is not None and not options.overwrite:
         job = replace(job, finished=is_finished(job))
         if options.resume is None and not job.finished:

@@ -25,6 +25,7 @@ from objdisc.pipeline.epoch_scores import score_epochs
 from objdisc.pipeline.loading import weights_name
 from objdisc.pipeline.maps import write_cluster_list, write_prototypes, write_sheets
 from objdisc.pipeline.options import DiscoverOptions, build_store
+from objdisc.pipeline.scenes import publish_scenes, scene_layers
 from objdisc.pipeline.segmenters import SegmentedSplit, Split, segmenter_for
 from objdisc.pipeline.stages import plan, summarise
 from objdisc.pipeline.summary import RunSummary
@@ -112,6 +113,10 @@ def write_results(trained: Trained, folder: Run, options: DiscoverOptions, start
     )
     segmenter = segmenter_for(trained.method)(trained.method, trained.source, replace(options, training=training))
     split = Split(scored, store, predictions)
+    scene = trained.run.scene
+    if RunSummary.read(scene) is not None:
+        publish_scenes(scene, folder, scored)
+        segmenter.scene = scene_layers(scene, options.num_clusters)
     segmented = segmenter.segment_split(
         folder,
         split,
@@ -143,7 +148,7 @@ def _summary(
     method = trained.method
     # of crops of scenes, which hold several clusters each, it would tell nothing
     kept = {} if method.per_pixel and not method.trains else kept_clusters(method, split.store, training, assigned)
-    stages = plan(options, trained.run)
+    stages, scene = plan(options, trained.run), RunSummary.read(trained.run.scene)
     return RunSummary(
         split=split.dataset.split,
         train_split=trained.dataset.split,
@@ -156,7 +161,12 @@ def _summary(
         cluster_to_label=score.cluster_to_label,
         cluster_names=score.cluster_names,
         stages=summarise(stages, score.numbers, trained.seconds) if len(stages) > 1 else {},
-        figures={**score.numbers, **({"epochs": epochs} if epochs else {}), "view_agreement": kept},
+        figures={
+            **score.numbers,
+            **({"epochs": epochs} if epochs else {}),
+            "view_agreement": kept,
+            **({} if scene is None else {"scene": scene.to_json()}),
+        },
     )
 
 

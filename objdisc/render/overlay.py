@@ -1,6 +1,7 @@
 """An image with its clusters drawn over it, and a legend below."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -19,11 +20,27 @@ UNKNOWN_COLOR = (128, 128, 128)
 """Of objects that are far from every cluster: no cluster is grey."""
 
 
+@dataclass(frozen=True, eq=False)
+class SceneLayer:
+    """What lies flat below the objects of an overlay.
+
+    Attributes:
+        clusters: ``(H, W)`` int16 cluster of each pixel, -1 where there is none.
+        colors: ``(K, 3)`` uint8 RGB.
+        labels: What the legend says of a cluster.
+    """
+
+    clusters: NDArray[np.int16]
+    colors: NDArray[np.uint8]
+    labels: Mapping[int, str]
+
+
 def draw(
     image: NDArray[np.uint8],
     segmentation: SegmentationMap,
     colors: NDArray[np.uint8],
     labels: Mapping[int, str] | None = None,
+    scene: SceneLayer | None = None,
 ) -> NDArray[np.uint8]:
     """Draw the clusters of one image: filled, outlined, and listed below with their share of the pixels.
 
@@ -34,6 +51,7 @@ def draw(
         segmentation: Its map, ``(H, W)``.
         colors: ``(K, 3)`` uint8 RGB, as ``imaging.colors.cluster_colors`` gives them.
         labels: What the legend says of a cluster; others are listed by number alone.
+        scene: What lies below the objects, of the image's size.
 
     Returns:
         ``(H', W', 3)`` uint8 RGB with the legend below the image. The image keeps its scale, but for one narrower than
@@ -52,8 +70,23 @@ def draw(
     if factor > 1:
         image = image.repeat(factor, axis=0).repeat(factor, axis=1)
         clusters = clusters.repeat(factor, axis=0).repeat(factor, axis=1)
-    painted = paint(image, clusters, colors)
-    return np.concatenate([painted, _legend(image.shape[1], clusters, colors, texts)])
+    if scene is None:
+        painted = paint(image, clusters, colors)
+        return np.concatenate([painted, _legend(image.shape[1], clusters, colors, texts)])
+    below = scene.clusters.repeat(factor, axis=0).repeat(factor, axis=1)
+    painted = paint(_tinted(image, below, scene.colors), clusters, colors)
+    width = image.shape[1]
+    legends = [
+        _legend(width, clusters, colors, texts, "objects"),
+        _legend(width, below, scene.colors, scene.labels, "scene"),
+    ]
+    return np.concatenate([painted, *legends])
+
+
+def _tinted(image: NDArray[np.uint8], clusters: NDArray[np.int16], colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Lay the colours of ``(H, W)`` clusters flat over an image, without outlines."""
+    filled = ((1 - _FILL) * image + _FILL * colors[np.maximum(clusters, 0)]).round().astype(np.uint8)
+    return np.where((clusters >= 0)[..., None], filled, image)
 
 
 def paint(image: NDArray[np.uint8], clusters: NDArray[np.int16], colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -83,9 +116,9 @@ def paint(image: NDArray[np.uint8], clusters: NDArray[np.int16], colors: NDArray
 
 
 def _legend(
-    width: int, clusters: NDArray[np.int16], colors: NDArray[np.uint8], texts: Mapping[int, str]
+    width: int, clusters: NDArray[np.int16], colors: NDArray[np.uint8], texts: Mapping[int, str], title: str = ""
 ) -> NDArray[np.uint8]:
-    """List the clusters of one map in as many columns as fit ``width`` pixels."""
+    """List the clusters of one map, below a title if there is one, in as many columns as fit ``width`` pixels."""
     ids, counts = np.unique(clusters[clusters >= 0], return_counts=True)
     largest = np.sort(np.argsort(-counts, kind="stable")[:_MAX_ENTRIES])
     entries = [_entry(int(ids[place]), counts[place] / clusters.size, texts) for place in largest]
@@ -96,17 +129,20 @@ def _legend(
     note = "no object found" if not entries else f"and {len(ids) - len(entries)} more clusters"
     rows = -(-len(entries) // columns)
     noted = len(ids) > len(entries) or not entries
-    panel = np.full((2 * gap + (rows + noted) * line, width, 3), 255, np.uint8)
+    head = line if title else 0
+    panel = np.full((2 * gap + head + (rows + noted) * line, width, 3), 255, np.uint8)
+    if title:
+        put_text(panel, title, gap, gap + line // 2, size, _FAINT)
     column_width = (width - gap) // columns
     for place, text in enumerate(entries):
         row, column = divmod(place, columns)
-        x, y = gap + column * column_width, gap + row * line + (line - size) // 2
+        x, y = gap + column * column_width, gap + head + row * line + (line - size) // 2
         panel[y : y + size, x : x + size] = _INK
         panel[y + 1 : y + size - 1, x + 1 : x + size - 1] = colors[ids[largest[place]]]
         text = shorten(text, size, column_width - size - 2 * gap)
         put_text(panel, text, x + size + gap, y + size // 2, size, _INK)
     if noted:
-        put_text(panel, note, gap, gap + rows * line + line // 2, size, _FAINT)
+        put_text(panel, note, gap, gap + head + rows * line + line // 2, size, _FAINT)
     return panel
 
 

@@ -130,3 +130,8 @@ def _has_bf16(device: str) -> bool:
         return False
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def is_main_process() -> bool:
+    """Whether this is the only process, or the first of several that torchrun started."""
+    return int(os.environ.get("RANK", "0")) == 0

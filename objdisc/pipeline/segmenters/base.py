@@ -20,6 +20,7 @@ from objdisc.patches.store import PatchStore
 from objdisc.pipeline.loading import LoadedRun
 from objdisc.pipeline.options import DiscoverOptions
 from objdisc.pipeline.scoring import Score
+from objdisc.render.overlay import SceneLayer
 from objdisc.types import Sample, SegmentationMap
 
 
@@ -133,6 +134,9 @@ class Segmenter(ABC):
         method: Trained.
         source: Where regions come from.
         options: Of the run; its device is where the network runs.
+
+    Attributes:
+        scene: Finds what lies below the objects in the overlay of an image, by its name; None where nothing does.
     """
 
     lists_objects: ClassVar[bool]
@@ -140,6 +144,7 @@ class Segmenter(ABC):
 
     def __init__(self, method: Method, source: ObjectnessSource, options: DiscoverOptions) -> None:
         self.source, self.options = source, options
+        self.scene: Callable[[str], SceneLayer | None] | None = None
         self.predictor = Predictor(method, options.training)
 
     @classmethod

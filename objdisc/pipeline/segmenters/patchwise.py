@@ -76,7 +76,9 @@ class PatchSegmenter(Segmenter):
         baselines = None if baseline is None else predict(baseline, store, self.options.training)
         result = score(dataset, store, predictions, baselines)
         names, mapping = result.cluster_names, result.cluster_to_label
-        mapped = write_maps(folder, dataset, store, predictions, mapping, names, max_overlays=overlays)
+        mapped = write_maps(
+            folder, dataset, store, predictions, mapping, names, max_overlays=overlays, scene=self.scene
+        )
         painter = frame_painter(dataset, store, predictions)
         if result.clusters is None:
             return SegmentedSplit(result, mapped, "", painter)

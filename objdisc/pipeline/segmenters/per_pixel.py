@@ -1,7 +1,7 @@
 """Images segmented pixel by pixel: overlapping tiles through the network, blended."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import ClassVar
 
@@ -81,7 +81,7 @@ class PixelSegmenter(Segmenter):
     ) -> SegmentedSplit:
         """Predict every pixel, and score the pixels, beside those of the baselines if they are asked for."""
         dataset = split.dataset
-        counts, seams = self._write_maps(folder, split)
+        counts, seams, written = self._write_maps(folder, split)
         score, table = PixelScore(), ""
         if counts is not None:
             training, baselines = dataset, iter(tuple[tuple[str, SegmentSample], ...]())
@@ -91,7 +91,7 @@ class PixelSegmenter(Segmenter):
                     baselines = pixel_baselines(self.options, training, trained_on.store, self.tiling)
             score = score_pixels(counts, dataset, training, self.segment, baselines)
             table = format_pixel_score(score, dataset.split, training.split)
-        mapped = self._write_pictures(folder, split, score, overlays)
+        mapped = self._write_pictures(folder, split, score, overlays, written)
         of_patches = {}
         if split.store is not None and split.predictions is not None:
             of_patches = patch_numbers(split.store, split.predictions)
@@ -99,23 +99,23 @@ class PixelSegmenter(Segmenter):
         result = Score(numbers, cluster_to_label=score.cluster_to_label, cluster_names=score.cluster_names)
         return SegmentedSplit(result, mapped, table, self._painter(folder, dataset))
 
-    def _write_maps(self, folder: Run, split: Split) -> tuple[PixelCounts | None, dict[str, float]]:
-        """Write ``clusterIds`` of every image, with a georeference where the image is a TIFF that has one.
+    def _write_maps(self, folder: Run, split: Split) -> tuple[PixelCounts | None, dict[str, float], set[str]]:
+        """Write the map of every image, with a georeference where the image is a TIFF that has one.
 
         Returns:
-            Pixels by class and cluster, None without ground truth; and how often clusters change where tiles meet
-            (``across``) against elsewhere (``inside``).
+            Pixels by class and cluster, None without ground truth; how often clusters change where tiles meet
+            (``across``) against elsewhere (``inside``); and the names of the images.
         """
         seams, dataset, num_clusters = np.zeros((2, 2)), split.dataset, self.options.num_clusters
-        readable = split.readable
+        readable, written = split.readable, set[str]()
 
         def maps() -> Iterator[SegmentationMap]:
             for sample in dataset.samples:
-                if sample.name in readable:
-                    found = self.segment(dataset, sample)
+                if sample.name in readable and (found := self._segment_or_skip(dataset, sample)) is not None:
                     write_cluster_ids(folder.maps(self.kind), found, num_clusters, self.kind)
                     self._write_georeferenced(folder, sample, found)
                     np.add(seams, _seams(found.clusters, self.tiling), out=seams)
+                    written.add(sample.name)
                     yield found
 
         counts = None
@@ -126,18 +126,30 @@ class PixelSegmenter(Segmenter):
             for _ in maps():
                 pass
         across, inside = (float(differ / pairs) if pairs else float("nan") for differ, pairs in seams)
-        return counts, {"across": across, "inside": inside, "ratio": across / inside if inside else float("nan")}
+        seam_figures = {"across": across, "inside": inside, "ratio": across / inside if inside else float("nan")}
+        return counts, seam_figures, written
 
-    def _write_pictures(self, folder: Run, split: Split, score: PixelScore, overlays: int) -> tuple[Sample, ...]:
-        """Write labelIds, colours and overlays from ``clusterIds``, and return the images that have maps."""
+    def _segment_or_skip(self, dataset: ImageDataset, sample: Sample) -> SegmentationMap | None:
+        """Segment an image; None, with the reason on the log, where it cannot be read and others are to go on."""
+        try:
+            return self.segment(dataset, sample)
+        except UnreadableImageError as error:
+            if self.options.strict:
+                raise
+            log.warning("skipped %s: %s", error.path, error.reason)
+            return None
+
+    def _write_pictures(
+        self, folder: Run, split: Split, score: PixelScore, overlays: int, written: Collection[str]
+    ) -> tuple[Sample, ...]:
+        """Write labelIds, colours and overlays from the maps, and return the images that have some."""
         dataset, num_clusters, mapping = split.dataset, self.options.num_clusters, score.cluster_to_label
         if mapping is not None:
             # with groups, 0 is a class: a cluster that matches nothing must be none
             spare = 0 if dataset.options.classes is None else IGNORED
             mapping = {cluster: mapping.get(cluster, spare) for cluster in range(num_clusters)}
         style = replace(FrameStyle.plain(num_clusters, dataset, mapping, score.cluster_names), kind=self.kind)
-        readable = split.readable
-        mapped = [sample for sample in dataset.samples if sample.name in readable]
+        mapped = [sample for sample in dataset.samples if sample.name in written]
         drawn = set(spread_evenly(len(mapped), overlays).tolist())
         for number, sample in enumerate(mapped):
             image = np.ascontiguousarray(dataset.read_image(sample)[..., :3]) if number in drawn else None

@@ -1,0 +1,167 @@
+"""Whole scenes beside objects: a run of its own within a run, trained on a sample of the images, that maps them all."""
+
+import copy
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from objdisc.config.components import Component
+from objdisc.config.parser import compose, dump, load
+from objdisc.datasets import ImageDataset
+from objdisc.errors import UsageError
+from objdisc.imaging.colors import cluster_colors
+from objdisc.imaging.decode import read_index_map
+from objdisc.imaging.spread import spread_evenly
+from objdisc.io.files import atomic_write, write_json
+from objdisc.io.run import Run
+from objdisc.io.staging import final_place
+from objdisc.methods.base import Method
+from objdisc.objectness.automatic import AUTOMATIC
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.pipeline.options import SCENE, DiscoverOptions, build_method, build_store, choose_objectness
+from objdisc.pipeline.segmenters import segmenter_for
+from objdisc.pipeline.segmenters.base import Split
+from objdisc.pipeline.summary import RunSummary
+from objdisc.render.overlay import SceneLayer
+from objdisc.training.engine import is_main_process
+from objdisc.training.trainer import fit
+
+log = logging.getLogger("objdisc")
+
+_MOST_IMAGES = 200  # that a scene is fitted to, spread evenly over the split
+
+
+def scene_options(options: DiscoverOptions, dataset: ImageDataset, folder: Path) -> DiscoverOptions | None:
+    """Lay out the run of the scene beside that of the objects; None where none is wanted.
+
+    Args:
+        options: Of the whole.
+        dataset: The split of the training. Where it has masks of objects, a scene is made only if it is asked for.
+        folder: The run of the scene.
+
+    Raises:
+        UsageError: What is named is no method that maps every pixel.
+    """
+    named = options.scene
+    if named is None:
+        named = SCENE if has_no_masks(options, dataset) and not is_per_pixel(options.method) else Component("none")
+    if named.is_none:
+        return None
+    if not is_per_pixel(named):
+        raise UsageError(f"--scene {named.name}: predicts no single pixels; give scene, or none.")
+    shared = {name: getattr(options, name) for name in ("encoder", "weights", "channels", "pooling", "strict")}
+    values = shared | {
+        "num_clusters": options.num_scene_clusters or options.num_clusters,
+        "method": {"class_path": named.class_path, "init_args": dict(named.init_args)},
+    }
+    made = compose(DiscoverOptions, None, values, allow_import=options.allow_import)
+    own = made.training
+    training = replace(options.training, background=own.background, equalization=own.equalization, epochs=own.epochs)
+    kept = {name: getattr(options, name) for name in ("train_split", "split", "foreground", "data", "path")}
+    return replace(made, **kept, training=training, output_dir=folder, overlays=0, scene=Component("none"))
+
+
+def is_per_pixel(method: Component) -> bool:
+    """Whether a method predicts single pixels."""
+    return method.find(Method).per_pixel
+
+
+def has_no_masks(options: DiscoverOptions, dataset: ImageDataset) -> bool:
+    """Whether nobody says where the objects of the images are, so that they must be looked for."""
+    return options.objectness is None and not any(source.serves(dataset) for source in AUTOMATIC[:-1])
+
+
+def map_scenes(options: DiscoverOptions, run: Run, splits: Sequence[ImageDataset]) -> RunSummary | None:
+    """Fit the scene to a sample of the first split, map every image, and score the last split where it has labels.
+
+    What an earlier call has finished stays as it is.
+
+    Args:
+        options: From ``scene_options``.
+        run: The run of the scene.
+        splits: The split of the training, and the evaluation split if that is another one.
+
+    Returns:
+        What the run knows about itself; None in processes other than the main one.
+    """
+    if (known := RunSummary.read(run)) is not None:
+        return known
+    started = time.monotonic()
+    Run.create(run.path)
+    with atomic_write(run.config) as file:
+        file.write(dump(replace(options, output_dir=final_place(run.path))))
+    method = build_method(options)
+    sample = _sampled(splits[0])
+    source: ObjectnessSource = choose_objectness(options.objectness, sample)
+    store = build_store(run, sample, source, options, keep=run.has_learned)
+    seconds = fit(method, store, run, options.training, resume=True)
+    if not is_main_process():
+        return None
+    segmenter = segmenter_for(method)(method, source, options)
+    mapped: list[str] = []
+    for dataset in splits:
+        log.info("scenes of %s: %d images", dataset.split or "the folder", len(dataset.samples))
+        segmented = segmenter.segment_split(run, Split(dataset), trained_on=None, baseline=None, overlays=0)
+        mapped += [sample.name for sample in segmented.mapped]
+    write_json(run.index / "index.json", {"images": mapped})  # tells which files are the run's own
+    summary = RunSummary(
+        split=splits[-1].split,
+        train_split=splits[0].split,
+        seed=options.training.seed,
+        weights=method.encoder.origin,
+        training_seconds=seconds,
+        seconds=time.monotonic() - started,
+        encoder=method.encoder.name,
+        method=options.method.name,
+        cluster_to_label=segmented.score.cluster_to_label,
+        cluster_names=segmented.score.cluster_names,
+        figures=segmented.score.numbers,
+    )
+    summary.write(run)
+    return summary
+
+
+def publish_scenes(scene: Run, run: Run, dataset: ImageDataset) -> None:
+    """Copy the scene maps of a split into the run that they are of, beside those of its objects."""
+    for sample in dataset.samples:
+        found = _map_of(scene, sample.name)
+        if found.is_file():
+            with atomic_write(_map_of(run, sample.name), "wb") as file:
+                file.write(found.read_bytes())
+
+
+def scene_layers(scene: Run, num_object_clusters: int) -> Callable[[str], SceneLayer | None]:
+    """Make a function that finds the scene of an image, by its name, in colours that no cluster of objects has.
+
+    Args:
+        scene: The run of the scene.
+        num_object_clusters: K of the objects.
+    """
+    summary, options = RunSummary.read(scene), load(DiscoverOptions, scene.config, allow_import=True, quiet=True)
+    names = {} if summary is None else summary.cluster_names or {}
+    labels = {cluster: f"scene {cluster}: {name}" for cluster, name in names.items()}
+    labels = {cluster: f"scene {cluster}" for cluster in range(options.num_clusters)} | labels
+    colors = cluster_colors(num_object_clusters + options.num_clusters)[num_object_clusters:]
+
+    def layer(name: str) -> SceneLayer | None:
+        path = _map_of(scene, name)
+        return SceneLayer(read_index_map(path).astype(np.int16), colors, labels) if path.is_file() else None
+
+    return layer
+
+
+def _map_of(run: Run, name: str) -> Path:
+    return run.maps("sceneIds") / f"{name}_sceneIds.png"
+
+
+def _sampled(dataset: ImageDataset) -> ImageDataset:
+    """Return a split of some of the images, spread evenly."""
+    if len(dataset.samples) <= _MOST_IMAGES:
+        return dataset
+    some = copy.copy(dataset)
+    some.samples = tuple(dataset.samples[place] for place in spread_evenly(len(dataset.samples), _MOST_IMAGES).tolist())
+    return some
