@@ -202,8 +202,8 @@ def encoder(name: str = "tf_efficientnet_lite0", *, weights: str = "imagenet", *
 
     Args:
         name: One of this package, or any model of timm or segmentation-models-pytorch.
-        weights: ``none`` (random), ``imagenet``, or a file (.safetensors, .pth).
-        settings: ``channels`` of the images, 3; ``pooling``, ``avg`` or ``max``.
+        weights: ``none`` (random), ``pretrained`` or ``imagenet`` (those of the name), or a file or folder.
+        settings: ``channels`` of the images, 3; ``pooling``, ``avg``, ``max``, ``token`` or ``token+avg``.
 
     Raises:
         UsageError: The name is unknown, or the weights are not to be had or do not fit.

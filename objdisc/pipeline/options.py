@@ -20,8 +20,9 @@ from objdisc.io.paths import checked_name
 from objdisc.io.run import Run
 from objdisc.io.staging import final_place
 from objdisc.methods.base import Method
-from objdisc.models.encoder import Pooling, build_encoder
+from objdisc.models.encoder import build_encoder
 from objdisc.models.origin import WeightsOrigin
+from objdisc.models.patch_grid import Pooling
 from objdisc.objectness.automatic import AUTOMATIC
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches.shards import CutJob
@@ -61,10 +62,13 @@ class DiscoverOptions:
         method: The clustering method, by name.
         scene: What divides whole images into categories, beside the objects: none, or a method by name; auto: ``scene``
             where the data has no masks of objects.
-        encoder: nin, googlenet, or any model of timm or segmentation-models-pytorch.
-        weights: Start of the encoder: none, imagenet, or a file.
+        encoder: nin, googlenet, or any model of timm or segmentation-models-pytorch; one of timm with or without a tag
+            for its weights, such as vit_small_patch14_dinov2.lvd142m.
+        weights: Start of the encoder: none; pretrained (those of its name and tag, downloaded; imagenet is the same);
+            or a file or folder as timm, transformers or Meta publish them.
         channels: Of the images that the encoder takes: 3 for RGB, 4 with infrared.
-        pooling: Of the encoder's last feature map: max or avg; networks of this package keep their own.
+        pooling: Of the encoder's last feature map: max or avg; networks of this package keep their own. Of a
+            transformer: token (class token), avg (mean of the patch tokens), token+avg, or max for its own.
         baseline: Train the paper's baseline too, k-means on the same encoder, and print it beside the method.
         strict: Stop at the first unreadable image instead of skipping it.
         output_dir: Folder of the run; runs/DATASET_METHOD_kK_sSEED if none is given. One that holds anything else than
