@@ -20,6 +20,7 @@ from objdisc.models.origin import WeightsOrigin
 from objdisc.models.patch_grid import PatchGrid, Pooling, build
 from objdisc.models.resnet import SmallImageResNet18, SmallImageResNet34
 from objdisc.models.segnet import PUBLISHED_LAYERS, SegNet
+from objdisc.models.supervision import PRETRAINED, origin_of
 from objdisc.models.vgg import Vgg
 from objdisc.models.weights import PACKAGED, load_file_into, load_pretrained
 
@@ -203,7 +204,7 @@ def build_encoder(
     Raises:
         UsageError: The name is unknown, or the weights are not to be had or do not fit.
     """
-    downloaded = weights in {"imagenet", "pretrained"}
+    downloaded = weights in PRETRAINED
     if channels != 3 and downloaded:
         raise UsageError(f"--weights {weights}: made for 3 channels, the images have {channels}; give --weights none")
     encoder = _architecture(name, channels, pooling)
@@ -212,10 +213,9 @@ def build_encoder(
         if name.partition(":")[0] in {"segnet", *_OWN}:
             raise UsageError(f"--weights {weights}: there are none for {name}; give --weights none")
         load_pretrained(encoder.body, name, weights)
-        encoder.origin = WeightsOrigin.imagenet()
     elif weights != "none":
         load_file_into(encoder.body, Path(weights))
-        encoder.origin = WeightsOrigin.file(Path(weights))
+    encoder.origin = origin_of(name, weights)
     return encoder
 
 

@@ -16,16 +16,19 @@ class WeightsOrigin:
     """What an encoder's weights were before a run trained them.
 
     Attributes:
-        source: ``random``, ``imagenet``, or ``file``.
+        source: ``random``; ``imagenet``; ``pretrained`` for published weights that have seen other labels, or none; or
+            ``file``.
         supervision: The labels that the weights have seen, in words; ``none`` if none.
         path: The file; None for the other sources.
         init_from: Folder of the run that the weights went on from; None where a run began with the source itself.
+        images: What weights that have seen no label were trained on, in words; None if they are random, or have.
     """
 
-    source: Literal["random", "imagenet", "file"] = "random"
+    source: Literal["random", "imagenet", "pretrained", "file"] = "random"
     supervision: str = _NONE
     path: str | None = None
     init_from: str | None = None
+    images: str | None = None
 
     @classmethod
     def imagenet(cls) -> Self:
@@ -49,7 +52,8 @@ class WeightsOrigin:
 
     def __str__(self) -> str:
         """Say it in words, for reports and for the key ``supervision`` of ``metrics.json``."""
-        return self.supervision if self.init_from is None else f"{self.supervision}{_STARTED}{self.init_from})"
+        said = self.supervision if self.images is None else f"{self.supervision} (self-supervised on {self.images})"
+        return said if self.init_from is None else f"{said}{_STARTED}{self.init_from})"
 
     def to_metrics(self) -> dict[str, Any]:
         """Return what ``metrics.json`` holds: the sentence as ``supervision``, the facts as ``weights``."""

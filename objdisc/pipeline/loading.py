@@ -20,6 +20,7 @@ from objdisc.io.hashing import digest_file
 from objdisc.io.run import Run
 from objdisc.methods.base import Method
 from objdisc.models.origin import WeightsOrigin
+from objdisc.models.supervision import origin_of
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.objectness.windows import Windows
 from objdisc.patches.store import PatchStore
@@ -88,10 +89,7 @@ def load_run(path: Path, *, allow_import: bool = False, device: str = "auto") ->
 
 def _origin_of(options: DiscoverOptions) -> WeightsOrigin:
     """Say what a run's weights began with, as its settings tell."""
-    if options.weights in {"none", "imagenet"}:
-        origin = WeightsOrigin() if options.weights == "none" else WeightsOrigin.imagenet()
-    else:
-        origin = WeightsOrigin.file(Path(options.weights))
+    origin = origin_of(options.encoder, options.weights)
     return origin if options.init_from is None else origin_after(options.init_from, origin)
 
 
