@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.imaging.crops import Window, cut
-from objdisc.inference.edges import follow_edges
+from objdisc.inference.edges import follow_edges, within_segments
 from objdisc.inference.predict import Predictor
 from objdisc.models.encoder import PIXELS_AT_ONCE
 from objdisc.objectness.grid import grid_windows
@@ -93,7 +93,7 @@ def _along_edges(ask: Predictor, name: str, image: NDArray[np.uint8], tiling: Ti
     height, width = (max(round(length * seen_side / side), 1) for length in frame)
     seen = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     strips = _strips(ask, lambda top, bottom: seen[top:bottom], (height, width), replace(tiling, side=seen_side))
-    probabilities = np.concatenate([strip for _, strip in strips], axis=1)
+    probabilities = within_segments(np.concatenate([strip for _, strip in strips], axis=1), seen)
     return SegmentationMap(name, *follow_edges(probabilities, image, tiling.edge_radius * min(frame)))
 
 

@@ -57,6 +57,8 @@ class DiscoverOptions:
         num_clusters: K, the number of categories to find, of objects and of scenes alike.
         num_object_clusters: K of objects where it is another one.
         num_scene_clusters: K of scenes where it is another one.
+        scene_size: Side of the squares, as high as each image, that scenes are seen in, in pixels of the network's
+            input; None for what the method prefers.
         objectness: Where objects may be, by name; auto: instance masks, or whole images, or windows, whichever the
             data has.
         method: The clustering method, by name.
@@ -99,6 +101,7 @@ class DiscoverOptions:
     num_clusters: int = 8
     num_object_clusters: int | None = None
     num_scene_clusters: int | None = None
+    scene_size: int | None = None
     objectness: Component | None = component(ObjectnessSource, "objdisc.objectness")
     method: Component = component(
         Method,

@@ -58,6 +58,8 @@ def scene_options(options: DiscoverOptions, dataset: ImageDataset, folder: Path)
         "num_clusters": options.num_scene_clusters or options.num_clusters,
         "method": {"class_path": named.class_path, "init_args": dict(named.init_args)},
     }
+    if options.scene_size is not None:
+        values["patches"] = {"size": options.scene_size}
     made = compose(DiscoverOptions, None, values, allow_import=options.allow_import)
     own = made.training
     training = replace(options.training, background=own.background, equalization=own.equalization, epochs=own.epochs)

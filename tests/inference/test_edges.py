@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.inference.edges import follow_edges
+from objdisc.inference.edges import follow_edges, within_segments
 
 
 def halves(width: int, edge: int, height: int = 64) -> NDArray[np.uint8]:
@@ -60,3 +60,23 @@ def test_memory_does_not_grow_with_the_clusters_at_full_size() -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.1 * peaks[0]
+
+
+def test_segments_draw_a_blurred_border_to_where_colours_change() -> None:
+    image = halves(64, 40)
+    blurred = coarse(64, 32.0, height=64)
+    found = within_segments(blurred, image)
+    np.testing.assert_allclose(found.sum(axis=0), blurred.sum(axis=0), atol=1e-6)
+    right = image[..., 0] > 100
+    wrong = [(given.argmax(axis=0) != right).mean() for given in (blurred, found)]
+    assert wrong[1] < 0.7 * wrong[0]
+    assert found.dtype == np.float32
+
+
+def test_segments_of_one_colour_are_the_whole_image_and_tiny_images_work() -> None:
+    for side in (1, 2, 40):
+        image = np.full((side, side, 3), 120, np.uint8)
+        probabilities = np.random.default_rng(0).dirichlet(np.ones(3), (side, side)).transpose(2, 0, 1)
+        found = within_segments(probabilities.astype(np.float32), image)
+        mean = probabilities.mean(axis=(1, 2), keepdims=True)
+        np.testing.assert_allclose(found, (probabilities + 2 * mean) / 3, atol=1e-5)

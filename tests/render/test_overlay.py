@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from objdisc.imaging.colors import cluster_colors
-from objdisc.render.overlay import UNKNOWN_COLOR, draw, paint
+from objdisc.render.overlay import UNKNOWN_COLOR, SceneLayer, draw, paint
 from objdisc.types import UNKNOWN, SegmentationMap
 
 
@@ -117,3 +117,29 @@ def test_what_is_unknown_is_grey_and_listed(image: NDArray[np.uint8], clusters: 
     assert not (known == UNKNOWN_COLOR).all(axis=-1)[240:].any()
     middle = picture[110:190, 310:390].astype(float)
     np.testing.assert_allclose(middle, 0.58 * image[110:190, 310:390] + 0.42 * 128, atol=1)
+
+
+@pytest.mark.parametrize("width", [480, 100])
+def test_a_scene_lies_flat_below_the_objects_and_has_a_legend_of_its_own(width: int) -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (60, width, 3), np.uint8)
+    clusters = np.full((60, width), -1, np.int16)
+    clusters[10:30, 20:60] = 1
+    colors = cluster_colors(5)
+    scene = SceneLayer(
+        np.repeat([[3], [4]], 30, axis=0).repeat(width, axis=1).astype(np.int16) - 3, colors[3:], {0: "sky"}
+    )
+    alone = draw(image, _map(clusters), colors[:3])
+    both = draw(image, _map(clusters), colors[:3], scene=scene)
+    factor = alone.shape[1] // width
+    assert both.shape[0] > alone.shape[0]
+    assert both.shape[1] == alone.shape[1]
+    inside = np.s_[15 * factor : 25 * factor, 30 * factor : 50 * factor]
+    below = (0.58 * image + 0.42 * colors[3]).round().astype(np.uint8)
+    expected = (0.58 * below + 0.42 * colors[1]).round()
+    np.testing.assert_allclose(
+        both[inside], expected[15:25, 30:50].repeat(factor, axis=0).repeat(factor, axis=1), atol=1
+    )
+    away = both[35 * factor : 59 * factor, : width * factor]
+    plain = (0.58 * image[35:59] + 0.42 * colors[4]).round()
+    np.testing.assert_allclose(away, plain.repeat(factor, axis=0).repeat(factor, axis=1), atol=1)

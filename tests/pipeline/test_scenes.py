@@ -1,0 +1,112 @@
+"""Scenes beside objects: made where nobody says where objects are, kept, published, drawn below the objects."""
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import pytest
+
+from objdisc.cli import main
+from objdisc.io.run import Run
+
+from ..support.runs import state
+
+SCENE = ["--scene-size", "64", "--scene.points", "2000", "--scene.overclusters", "12", "--scene.stride", "4"]
+QUICK = ["--encoder", "resnet18_3x3:8,2", "--weights", "none", "--patches.size", "32", "--epochs", "1"]
+QUICK += ["--batch-size", "16", "--workers", "0", "--device", "cpu", "--overlays", "2"]
+
+
+@pytest.fixture(scope="module")
+def photos(toy_city: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight photos without masks, of two sizes, and one file that is no image."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number, path in enumerate(sorted(toy_city.rglob("*_leftImg8bit.png"))[:8]):
+        image = cv2.imread(str(path))
+        assert image is not None
+        cv2.imwrite(str(folder / f"{number}.png"), image if number else image[:, :100])
+    (folder / "broken.png").write_bytes(b"no image")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("runs") / "photos"
+    more = ["--num-clusters", "3", "--num-scene-clusters", "4", "--output-dir", str(folder)]
+    assert main(["discover", str(photos), *QUICK, *SCENE, *more]) == 0
+    return Run.open(folder)
+
+
+def test_photos_get_a_scene_of_every_pixel_beside_the_objects(run: Run, photos: Path) -> None:
+    names = [path.stem for path in sorted(photos.glob("[0-9].png"))]
+    assert [path.name for path in sorted(run.maps("sceneIds").iterdir())] == [f"{name}_sceneIds.png" for name in names]
+    for name in names:
+        scene = cv2.imread(str(run.maps("sceneIds") / f"{name}_sceneIds.png"), cv2.IMREAD_UNCHANGED)
+        photo = cv2.imread(str(photos / f"{name}.png"))
+        assert scene is not None
+        assert photo is not None
+        assert scene.shape == photo.shape[:2]
+        assert scene.max() < 4
+        assert (run.cluster_ids / f"{name}_clusterIds.png").is_file()
+    assert len(list(run.overlays.iterdir())) == 2
+
+
+def test_a_scene_is_what_the_method_alone_gives(run: Run, photos: Path, tmp_path: Path) -> None:
+    arguments = [flag.replace("--scene.", "--method.").replace("--scene-size", "--patches.size") for flag in SCENE]
+    words = [str(photos), *QUICK, "--method", "scene", *arguments, "--num-clusters", "4"]
+    # the last value of a flag that is given twice counts
+    assert main(["discover", *words, "--output-dir", str(tmp_path / "alone")]) == 0
+    alone = Run(tmp_path / "alone")
+    assert not alone.cluster_ids.exists()
+    for path in run.maps("sceneIds").iterdir():
+        assert path.read_bytes() == (alone.maps("sceneIds") / path.name).read_bytes()
+
+
+def test_a_finished_run_is_left_alone_and_one_without_its_scene_gets_it_again(
+    run: Run, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(run.path, copy.path)
+    before = state(copy.path)
+    assert main(["discover", "--resume", str(copy.path)]) == 0
+    assert state(copy.path) == before
+    assert "nothing to do" in capsys.readouterr().out
+    copy.scene.metrics.unlink()
+    shutil.rmtree(copy.scene.maps("sceneIds"))
+    assert main(["discover", "--resume", str(copy.path)]) == 0
+    scenes = {name: value for name, value in before.items() if "sceneIds" in name}
+    assert {name: value for name, value in state(copy.path).items() if "sceneIds" in name} == scenes
+
+
+def test_metrics_tell_the_scenes_facts_apart_from_the_objects(run: Run) -> None:
+    numbers = json.loads(run.metrics.read_text(encoding="utf-8"))
+    assert numbers["method"] == "kmeans_memory"
+    assert numbers["scene"]["method"] == "scene"
+
+
+def test_every_file_of_the_scene_is_the_runs_own(run: Run) -> None:
+    own = set(run.files())
+    there = {str(path.relative_to(run.path)) for path in run.scene.path.rglob("*") if path.is_file()}
+    assert there - own == set()
+
+
+def test_masks_or_none_leave_the_scene_out_and_naming_it_brings_it_in(
+    toy_city: Path, photos: Path, tmp_path: Path
+) -> None:
+    few = ["--num-clusters", "3", "--overlays", "0"]
+    assert main(["discover", str(toy_city), *QUICK, *few, "--output-dir", str(tmp_path / "masks")]) == 0
+    assert not Run(tmp_path / "masks").scene.path.exists()
+    assert main(["discover", str(photos), *QUICK, *few, "--scene", "none", "--output-dir", str(tmp_path / "none")]) == 0
+    assert not Run(tmp_path / "none").scene.path.exists()
+    assert main(["discover", str(toy_city), *QUICK, *few, *SCENE, "--output-dir", str(tmp_path / "both")]) == 0
+    scenes = list(Run(tmp_path / "both").maps("sceneIds").rglob("*_sceneIds.png"))
+    assert len(scenes) == len(list((toy_city / "leftImg8bit" / "val").rglob("*.png")))
+    numbers = json.loads(Run(tmp_path / "both").metrics.read_text(encoding="utf-8"))
+    assert 0 < numbers["scene"]["accuracy_hungarian"] <= 1
+
+
+def test_what_predicts_no_pixels_is_no_scene(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [str(photos), *QUICK, "--scene", "iic", "--output-dir", str(tmp_path / "run")]
+    assert main(["discover", *words]) == 2
+    assert "--scene iic: predicts no single pixels; give scene, or none." in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
