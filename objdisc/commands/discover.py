@@ -23,6 +23,7 @@ from objdisc.pipeline.scenes import map_scenes
 from objdisc.pipeline.segmenters import segmenter_for
 from objdisc.pipeline.stages import Stage, format_stages, run_stage
 from objdisc.report.gallery import write_report
+from objdisc.report.warnings import occupancy_warnings
 from objdisc.retrieval import Centers
 from objdisc.training.engine import is_main_process
 from objdisc.training.options import TrainerOptions
@@ -77,6 +78,8 @@ def discover(options: DiscoverOptions) -> DiscoveredRun:
                 evaluated = write_results(trained, Run(folder), options, started)
                 data = report_data(options, trained, evaluated)
                 write_report(Run(folder), data, read_metrics_log(trained.run.metrics_log))
+            for warning in occupancy_warnings([shown.size for shown in data.clusters]):
+                log.warning("%s", warning)
     return DiscoveredRun(run, "" if evaluated is None else _text(run, evaluated))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _COLLAPSED = 0.8  # share of all patches in one cluster
+_CROWDED = 0.5  # the same, where it is also more than three times an even share
 _TINY = 0.1  # of an even share
 _UNSETTLED = 0.1  # share of the patches that changes clusters in the last epoch
 _SWINGING = 4  # epochs to look back; so many steps show whether shares go somewhere or to and fro
@@ -16,7 +17,7 @@ _LISTED = 20
 
 
 def occupancy_warnings(sizes: Sequence[int]) -> list[str]:
-    """Say what is suspicious about the sizes of the clusters: nearly everything in one, empty ones, tiny ones.
+    """Say what is suspicious about the sizes of the clusters: too much in one, empty ones, tiny ones.
 
     Args:
         sizes: Patches per cluster.
@@ -32,7 +33,12 @@ def occupancy_warnings(sizes: Sequence[int]) -> list[str]:
     if sizes[largest] / total > _COLLAPSED:
         found.append(
             f"Cluster {largest} holds {sizes[largest] / total:.0%} of all patches: the clustering has collapsed, or "
-            "one kind of object makes up most of the images. Look at its random patches below."
+            "one kind of object makes up most of the images. Look at its random patches."
+        )
+    elif sizes[largest] / total > max(_CROWDED, 3 / len(sizes)):
+        found.append(
+            f"Cluster {largest} holds {sizes[largest] / total:.0%} of all patches, more than three times an even "
+            "share: different kinds may lie together in it. Look at its random patches, and try more clusters."
         )
     empty = [cluster for cluster, size in enumerate(sizes) if not size]
     if empty:

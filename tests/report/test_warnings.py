@@ -20,6 +20,13 @@ def test_one_cluster_of_nearly_everything_is_a_collapse() -> None:
     assert "collapsed" in found
 
 
+def test_one_cluster_of_more_than_half_and_three_even_shares_is_crowded() -> None:
+    (found,) = occupancy_warnings([77, *[2] * 11, 1])
+    assert found.startswith("Cluster 0 holds 77% of all patches, more than three times an even share")
+    assert occupancy_warnings([52, 16, 16, 16]) == []  # three even shares are 0.75
+    assert occupancy_warnings([49, *[5] * 10]) == []
+
+
 def test_empty_clusters_are_counted_and_listed() -> None:
     (found,) = occupancy_warnings([5, 0, 6, 0])
     assert "2 of 4 clusters are empty (1, 3)" in found
