@@ -44,6 +44,8 @@ def draw(
 ) -> NDArray[np.uint8]:
     """Draw the clusters of one image: filled, outlined, and listed below with their share of the pixels.
 
+    Over a scene, which is filled without outlines, they are outlined alone.
+
     What is ``UNKNOWN`` is grey.
 
     Args:
@@ -74,7 +76,7 @@ def draw(
         painted = paint(image, clusters, colors)
         return np.concatenate([painted, _legend(image.shape[1], clusters, colors, texts)])
     below = scene.clusters.repeat(factor, axis=0).repeat(factor, axis=1)
-    painted = paint(_tinted(image, below, scene.colors), clusters, colors)
+    painted = paint(_tinted(image, below, scene.colors), clusters, colors, fill=0.0)
     width = image.shape[1]
     legends = [
         _legend(width, clusters, colors, texts, "objects"),
@@ -89,20 +91,23 @@ def _tinted(image: NDArray[np.uint8], clusters: NDArray[np.int16], colors: NDArr
     return np.where((clusters >= 0)[..., None], filled, image)
 
 
-def paint(image: NDArray[np.uint8], clusters: NDArray[np.int16], colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def paint(
+    image: NDArray[np.uint8], clusters: NDArray[np.int16], colors: NDArray[np.uint8], fill: float = _FILL
+) -> NDArray[np.uint8]:
     """Fill and outline the regions of every cluster.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
         clusters: ``(H, W)`` int16 cluster ids, -1 where there is none.
         colors: ``(K, 3)`` uint8 RGB.
+        fill: Share of a cluster's colour inside its regions, in [0, 1]; 0 outlines them alone.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB; pixels away from every region are the image's own.
     """
     found = clusters >= 0
     color = colors[np.maximum(clusters, 0)] if len(colors) else np.zeros_like(image)  # (H, W, 3)
-    filled = ((1 - _FILL) * image + _FILL * color).round().astype(np.uint8)
+    filled = ((1 - fill) * image + fill * color).round().astype(np.uint8)
     painted: NDArray[np.uint8] = np.where(found[..., None], filled, image)
     line = 2 * max(1, round(image.shape[1] / 700)) + 1  # odd: the kernel reaches equally far to both sides
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (line, line))
