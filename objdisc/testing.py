@@ -45,8 +45,8 @@ def check_method(method: type[Method] | str, **arguments: Any) -> None:
     """Check what the trainer, the evaluation and the export rely on, on small random images, on the CPU.
 
     - Its module reads no labels: it imports nothing of ``objdisc.evaluation`` and calls no ``read_labels``.
-    - A training that was interrupted in its second epoch and resumed ends with the weights of one that was not, bit for
-      bit, and a second training with the same seed does, too.
+    - A training that was interrupted in its second epoch, or after it in ``finish``, and resumed ends with the weights
+      of one that was not, bit for bit, and a second training with the same seed does, too.
     - Losses are finite, ``loss`` is a scalar, ``occupancy`` is not negative; batches hold background only where
       ``wants_background`` says so.
     - Two processes train, and end with the same weights.
@@ -184,11 +184,14 @@ def _check_log(run: Run) -> None:
 
 
 def _check_repeated(method: type[Method], arguments: Mapping[str, Any], folder: Path, whole: dict[str, bytes]) -> None:
-    """Train again, and once more with an interruption in the second epoch."""
+    """Train again, and go on after an interruption in ``finish``, and after one in the second epoch."""
     _, again = _train(method, arguments, folder / "again")
     _check_equal(whole, again, "two trainings with one seed differ")
     if not method.trains:
         return
+    Run(folder / "again").weights.unlink()  # what a process leaves that is killed after the last checkpoint
+    fit(build_small(method, arguments), small_patches(), Run(folder / "again"), _OPTIONS, resume=True)
+    _check_equal(whole, _bytes_of(folder / "again"), "one stopped in finish and resumed differs from one never stopped")
     stopped, patches = build_small(method, arguments), small_patches()
     steps = -(-len(patches) // _OPTIONS.batch_size)
     try:

@@ -74,6 +74,26 @@ class Moody(Linear):
         return EpochPlan()
 
 
+class Careless(Linear):
+    """Draws at the end what a resumed training draws otherwise."""
+
+    @torch.no_grad()
+    def finish(self, ranks: Ranks) -> None:
+        self.head.weight += torch.rand(1)
+
+
+class Careful(Linear):
+    @torch.no_grad()
+    def finish(self, ranks: Ranks) -> None:
+        self.head.weight += float(ranks.generator.random())
+
+
+@pytest.mark.ddp
+@pytest.mark.slow
+def test_what_the_generator_gives_may_be_random_at_the_end() -> None:
+    check_method(Careful)
+
+
 @pytest.mark.ddp
 @pytest.mark.slow
 def test_a_class_outside_the_package_passes_by_its_import_path() -> None:
@@ -87,6 +107,7 @@ def test_a_class_outside_the_package_passes_by_its_import_path() -> None:
         (Exploding, "not finite"),
         (Unnormalized, "sum to 1"),
         (Moody, "one seed differ"),
+        (Careless, "stopped in finish and resumed"),
     ],
 )
 def test_a_broken_rule_is_named(broken: type[Method], said: str) -> None:

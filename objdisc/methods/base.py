@@ -33,8 +33,9 @@ class Ranks(Protocol):
 
     Attributes:
         foreground: ``(N,)`` bool on the CPU, one for each row of the training set.
-        generator: Seeded by run and epoch, and alike in every process. Nothing else may be random in ``begin_epoch``,
-            or a resumed training would differ from one that never stopped.
+        generator: Seeded anew before ``begin_epoch``, by run and epoch, and before ``finish``, by run; alike in every
+            process. Nothing else may be random in these two, or a resumed training would differ from one that never
+            stopped.
         world: Number of processes.
     """
 

@@ -26,11 +26,11 @@ class TrainingRanks:
         self.foreground = encoder.foreground
         self.world = accelerator.num_processes
         self._accelerator, self._encoder, self._seed = accelerator, encoder, seed
-        self.begin(0)
+        self.begin(None)
 
-    def begin(self, epoch: int) -> None:
-        """Seed the generator for an epoch."""
-        self.generator = np.random.default_rng([self._seed, epoch, 2])
+    def begin(self, epoch: int | None) -> None:
+        """Seed the generator for an epoch; None for what comes after the last one, whichever that was."""
+        self.generator = np.random.default_rng([self._seed, 0, 3] if epoch is None else [self._seed, epoch, 2])
 
     def encode(self, module: nn.Module, rows: Tensor, view: int | None = None) -> Tensor:
         """Run a module over rows, see ``methods.base.Ranks``."""

@@ -184,6 +184,7 @@ class _Training:
         if self.epoch < self.options.epochs:
             logger.info("the budget is spent after epoch %d of %d", self.epoch, self.options.epochs)
         share_state(self.accelerator, self.method)
+        self.ranks.begin(None)
         self.method.finish(self.ranks)
         if self.run is not None:
             save_weights(self.run, self.method)

@@ -127,12 +127,12 @@ def test_an_epoch_that_is_run_again_draws_the_same(
 
 
 def test_run_and_epoch_alone_decide_on_the_generator(ranks: TrainingRanks) -> None:
-    drawn = []
-    for epoch in (1, 2, 1):
+    drawn: dict[int | None, list[float]] = {}
+    for epoch in (None, 0, 1, 2, 3, 1, None):
         ranks.begin(epoch)
-        drawn.append(ranks.generator.random(4))
-    np.testing.assert_array_equal(drawn[0], drawn[2])
-    assert not np.array_equal(drawn[0], drawn[1])
+        found = ranks.generator.random(4).tolist()
+        assert drawn.setdefault(epoch, found) == found
+    assert len({tuple(found) for found in drawn.values()}) == 5
 
 
 def test_in_one_process_gathering_and_adding_up_change_nothing(ranks: TrainingRanks) -> None:
