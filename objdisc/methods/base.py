@@ -99,7 +99,7 @@ class Method(nn.Module, ABC):
         num_clusters: K, at least 2.
 
     Raises:
-        UsageError: There are fewer clusters.
+        UsageError: There are fewer clusters, or there is no ``training_step`` although the class ``trains``.
     """
 
     views: Views = Views.SINGLE
@@ -122,6 +122,8 @@ class Method(nn.Module, ABC):
         super().__init__()
         if num_clusters < 2:
             raise UsageError(f"num_clusters {num_clusters}: at least 2 are needed to tell anything apart")
+        if self.trains and type(self).training_step is Method.training_step:
+            raise UsageError(_no_step(self))
         self.encoder = encoder
         self.num_clusters = num_clusters
 
@@ -164,13 +166,16 @@ class Method(nn.Module, ABC):
         """Re-cluster, mine neighbours or merge before the epoch's first batch, and say what batches are to hold."""
         return EpochPlan()
 
-    @abstractmethod
     def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
-        """Return the scalar ``loss`` of a batch, and named terms to log.
+        """Return the scalar ``loss`` of a batch, and named terms to log; of a class that does not train, never called.
 
         The term ``occupancy`` is no scalar but says how many samples (or what share of them) each cluster holds,
         ``(K,)``; it is added up over batches and processes.
+
+        Raises:
+            NotImplementedError: The class does not train.
         """
+        raise NotImplementedError(_no_step(self))
 
     def end_epoch(self, epoch: int, ranks: Ranks) -> Mapping[str, Tensor]:
         """Do what is left after an epoch's last batch, such as adding up what each process has counted.
@@ -208,6 +213,10 @@ class Method(nn.Module, ABC):
     def forward(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         """Call ``training_step``: DistributedDataParallel hooks ``forward`` only."""
         return self.training_step(batch, ranks)
+
+
+def _no_step(method: Method) -> str:
+    return f"{type(method).__name__} has no training_step: write one, or say 'trains = False' if it learns nothing"
 
 
 @torch.no_grad()

@@ -11,11 +11,10 @@ from objdisc.clustering.classical import Algorithm, cluster_points
 from objdisc.clustering.kmeans import soft_assignments
 from objdisc.clustering.neighbors import nearest
 from objdisc.errors import UsageError
-from objdisc.methods.base import Ranks
 from objdisc.methods.support.transductive import TransductiveMethod
 from objdisc.models.encoder import Encoder
 from objdisc.models.pixels import pixel_encoder
-from objdisc.types import Batch, Prediction
+from objdisc.types import Prediction
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +115,3 @@ class Classical(TransductiveMethod):
         """Return what is clustered, ``(B, D)`` float32."""
         embedding: Tensor = self.encoder(images).float()
         return embedding
-
-    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
-        """Refuse: the trainer runs no epoch of a method that learns nothing."""
-        raise NotImplementedError("classical clustering has no training step")

@@ -15,11 +15,11 @@ from objdisc.errors import UnreadableImageError
 from objdisc.inference.predict import Predictor
 from objdisc.inference.tiling import SegmentSample, Tiling, segment_image
 from objdisc.losses.kmeans_memory import squared_distances
-from objdisc.methods.base import Method, Ranks
+from objdisc.methods.base import Method
 from objdisc.models.encoder import Encoder
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.options import DiscoverOptions, build_method
-from objdisc.types import Batch, Prediction, Sample, SegmentationMap
+from objdisc.types import Prediction, Sample, SegmentationMap
 
 _IMAGES = 100  # that k-means sees, and of each so many pixels
 _PIXELS = 200
@@ -99,6 +99,7 @@ class _FeatureKMeans(Method):
     """
 
     per_pixel: ClassVar[bool] = True
+    trains: ClassVar[bool] = False
     centroids: Tensor
 
     def __init__(self, encoder: Encoder, num_clusters: int, stride: int = 8) -> None:
@@ -132,7 +133,3 @@ class _FeatureKMeans(Method):
         batch, _, height, width = features.shape
         maps = probabilities.reshape(batch, height, width, self.num_clusters).permute(0, 3, 1, 2)
         return Prediction(maps, features.mean(dim=(2, 3)))
-
-    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
-        """Refuse: there is nothing to train."""
-        raise NotImplementedError("k-means has no training step; call fit")

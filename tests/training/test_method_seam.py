@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from objdisc.errors import UsageError
 from objdisc.io.run import Run, read_metrics_log
 from objdisc.methods.base import EpochPlan, Method, Ranks
 from objdisc.models.encoder import Encoder
@@ -19,6 +20,8 @@ from objdisc.training.options import TrainerOptions
 from objdisc.training.ranks import TrainingRanks
 from objdisc.training.trainer import fit
 from objdisc.types import Batch, Prediction
+
+from ..support.ranks import OneProcess
 
 OPTIONS = TrainerOptions(epochs=3, batch_size=16, device="cpu", precision="fp32", workers=0, background_share=0.25)
 
@@ -144,3 +147,18 @@ def test_in_one_process_gathering_and_adding_up_change_nothing(ranks: TrainingRa
 
 def test_ranks_know_which_rows_are_objects(ranks: TrainingRanks, toy_store: PatchStore) -> None:
     np.testing.assert_array_equal(ranks.foreground, toy_store.foreground)
+
+
+def test_a_class_that_trains_has_a_training_step(make_encoder: Callable[[], Encoder]) -> None:
+    class Lazy(Method):
+        def infer(self, images: Tensor, context: Tensor) -> Prediction:
+            raise AssertionError
+
+    class Resting(Lazy):
+        trains = False
+
+    with pytest.raises(UsageError, match="Lazy has no training_step: write one, or say 'trains = False'"):
+        Lazy(make_encoder(), 3)
+    image, row = torch.zeros(1, 3, 8, 8), torch.zeros(1, dtype=torch.int64)
+    with pytest.raises(NotImplementedError, match="Resting has no training_step"):
+        Resting(make_encoder(), 3)(Batch((image,), row, row == 0, image), OneProcess())
