@@ -80,6 +80,15 @@ def test_discover_spells_its_flags_as_torchvision_does(capsys: pytest.CaptureFix
         (["city", "--epoch", "3"], "unknown setting 'epoch'; did you mean epochs?"),
         (["city", "--objectness", "magic"], "no ObjectnessSource is called 'magic'"),
         (["city", "--method", "magic"], "no Method is called 'magic'"),
+        (["city", "--method.help", "DenseIIC"], "did you mean iic_dense?"),
+        (
+            ["city", "--method", "simclr", "--method.restart", "2"],
+            "mean method.restarts? See objdisc discover --method.h",
+        ),
+        (
+            ["city", "--method.init", "x"],
+            "init: expected one of 'ward', 'kmeans', 'kmeans++', 'random', got 'x'",
+        ),
         (["city", "--encoder", "magic"], "--encoder magic"),
         (["city", "--weights", "magic.pth"], "magic.pth: no such file"),
         (["city", "--objectness", "folder", "--objectness.masks", "nowhere"], "nowhere: no such folder of masks"),

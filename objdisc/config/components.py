@@ -8,6 +8,7 @@ import inspect
 import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from objdisc.errors import UsageError
@@ -109,8 +110,11 @@ def resolve_class_path(name: str, base: type, package: str, *, allow_import: boo
     if "." not in name:
         if path := known.get(name.replace("-", "_")):
             return path
+        spelt = {**{path.rpartition(".")[2].lower(): short for short, path in known.items()}, **{x: x for x in known}}
+        close = get_close_matches(name.replace("-", "_").lower(), spelt, n=1)
+        hint = f"did you mean {spelt[close[0]]}? There" if close else "there"
         raise UsageError(
-            f"no {base.__name__} is called {name!r}; there are {', '.join(known)}, or give an import path."
+            f"no {base.__name__} is called {name!r}; {hint} are {', '.join(known)}, or give an import path."
         )
     if name not in known.values() and not allow_import:
         raise UsageError(

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import MISSING, Field, fields, is_dataclass
 from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -229,7 +230,7 @@ class Settings:
         try:
             read = self._parser().parse_object(deepcopy(self.values)).as_dict()
         except ArgumentError as error:
-            raise UsageError(f"{self._one_line(str(error))} See {self.prog} --help.") from error
+            raise UsageError(self._one_line(str(error))) from error
         return self._built(self.options, read | self.passed_on)
 
     def _built(self, section: Any, values: Mapping[str, Any]) -> Any:
@@ -243,23 +244,39 @@ class Settings:
         return section(**given)
 
     def _one_line(self, message: str) -> str:
-        """Say in one line what jsonargparse says in many."""
+        """Say in one line what jsonargparse says in many, and which help tells more."""
         name = ".".join(re.findall(r'Parser key "([^"]+)"', message))
         if unknown := re.search(r"Option '([^']+)' is not accepted", message):
             name = unknown[1]
             said = self._unknown(name)
         elif wrong := re.search(r"Expected an? (.*?)\. Got value: (.*)", message):
             kind = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", wrong[1])
+            kind = re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", kind)
             said = f"{name}: expected {kind}, got {wrong[2]!r}."
         else:
             said = f"{' '.join(message.split())}."
-        return self.places.get(name, self.places.get(name.rpartition(".")[0], "")) + said
+        place = self.places.get(name, self.places.get(name.rpartition(".")[0], ""))
+        return f"{place}{said} See {self.prog} {self._help_flag(name)}."
 
     def _unknown(self, name: str) -> str:
         section, _, last = name.rpartition(".")
-        close = get_close_matches(name, self.fields, n=1)
+        if chosen := self.classes.get(section):
+            item = self.components[section]
+            taken = set(signature(Component(chosen).find(item.metadata["base"])).parameters) - item.metadata["given"]
+            close = [f"{section}.{each}" for each in get_close_matches(last, sorted(taken), n=1)]
+        else:
+            close = get_close_matches(name, self.fields, n=1)
         hint = f"; did you mean {close[0]}?" if close else "."
         return f"unknown setting {last!r}{f' of {section}' if section else ''}{hint}"
+
+    def _help_flag(self, name: str) -> str:
+        """Return the flag that asks for the help that tells of a setting."""
+        head = name.partition(".")[0]
+        if not (path := self.classes.get(head)):
+            return "--help"
+        item = self.components[head]
+        known = component_names(item.metadata["base"], item.metadata["package"])
+        return f"--{head}.help {next((short for short, known_path in known.items() if known_path == path), path)}"
 
     def _parser(self) -> ArgumentParser:
         described = docstring_parser.parse(self.options.__doc__ or "")

@@ -67,7 +67,7 @@ def fit(
 
     Raises:
         UsageError: There are too few foreground patches, the checkpoint is damaged or of another training, there is
-            one that is not to be gone on with, or ``init_from`` does not fit the method.
+            one that is not to be gone on with, ``init_from`` does not fit the method, or its loss has no gradient.
         ObjdiscError: The loss is not finite.
     """
     if run is not None and not resume and run.has_learned:
@@ -201,7 +201,7 @@ class _Training:
             summed, last = self._accumulation(number)
             with nullcontext() if last else self.accelerator.no_sync(self.model):
                 losses = self.model(batch, self.ranks)
-                self._check_finite(losses)
+                self._check_terms(losses)
                 self.accelerator.backward(losses["loss"] / summed)
             sizes = losses.pop("occupancy", None)
             if sizes is not None:
@@ -269,7 +269,12 @@ class _Training:
                 return
             yield self.make_batch(raw, self.epoch), waited
 
-    def _check_finite(self, losses: dict[str, Tensor]) -> None:
+    def _check_terms(self, losses: dict[str, Tensor]) -> None:
+        if not losses["loss"].requires_grad:
+            raise UsageError(
+                f"{type(self.method).__name__}: the loss depends on no parameter that learns; compute it from some, or "
+                "say 'trains = False' if the method learns nothing"
+            )
         broken = [name for name, term in losses.items() if not bool(torch.isfinite(term).all())]
         if broken:
             where = "" if self.run is None else f"{self.run.path}: "

@@ -1,6 +1,7 @@
 """Components are chosen by name or class, and have arguments of their own."""
 
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -65,6 +66,18 @@ def test_of_one_command_line_a_class_is_named_before_its_arguments(tmp_path: Pat
     with pytest.raises(UsageError, match=r"source\.points: name the class too, such as --source NAME"):
         job("--source.points", "6")
     assert job("--source", STAR, "--source", "auto").source is None
+
+
+def test_a_misspelt_argument_is_put_right_and_the_help_of_the_class_named() -> None:
+    said = f"did you mean shape.regular? See objdisc job --shape.help {POLYGON}."
+    with pytest.raises(UsageError, match=re.escape(said)):
+        job("--shape.regula", "true")
+
+
+@pytest.mark.parametrize(("wrong", "meant"), [("windos", "windows"), ("Folder", "folder"), ("DatasetFolder", "folder")])
+def test_a_misspelt_name_is_put_right_as_is_that_of_a_class(wrong: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=rf"'{wrong}'; did you mean {meant}\? There are .*windows"):
+        resolve_class_path(wrong, ObjectnessSource, "objdisc.objectness")
 
 
 def test_help_of_a_component_shows_its_summary_and_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:

@@ -149,6 +149,15 @@ def test_ranks_know_which_rows_are_objects(ranks: TrainingRanks, toy_store: Patc
     np.testing.assert_array_equal(ranks.foreground, toy_store.foreground)
 
 
+def test_a_loss_that_no_weight_can_lower_is_refused(
+    make_encoder: Callable[[], Encoder], toy_store: PatchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = Witness(make_encoder())
+    monkeypatch.setattr(method, "training_step", lambda batch, ranks: {"loss": torch.ones(())})
+    with pytest.raises(UsageError, match=r"Witness: the loss depends on no parameter that learns.*'trains = False'"):
+        fit(method, toy_store, None, OPTIONS)
+
+
 def test_a_class_that_trains_has_a_training_step(make_encoder: Callable[[], Encoder]) -> None:
     class Lazy(Method):
         def infer(self, images: Tensor, context: Tensor) -> Prediction:
