@@ -43,11 +43,12 @@ class Ranks(Protocol):
     generator: np.random.Generator
     world: int
 
-    def encode(self, module: nn.Module, rows: Tensor, view: int | None = None) -> Tensor:
-        """Run a module over rows of the training set, in order, gathered over processes, without gradients.
+    def encode(self, function: Callable[[Tensor], Tensor], rows: Tensor, view: int | None = None) -> Tensor:
+        """Run a function of images over rows of the training set, in order, gathered over processes, without gradients.
 
         Args:
-            module: Maps images ``(B, 3, H, W)`` to ``(B, D)``; run in evaluation mode.
+            function: Maps images ``(B, C, H, W)`` to ``(B, D)``. A module runs in evaluation mode; while any other
+                function runs, such as ``self.embed``, the whole method is in evaluation mode.
             rows: ``(n,)`` int64 rows of the data set.
             view: None for the patches as they are, else the number of a random augmented view (the same number
                 gives the same view again).

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from objdisc.clustering.projections import pca_whitening
 from objdisc.errors import UsageError
 from objdisc.methods.base import EpochPlan, Ranks, Views
-from objdisc.methods.support.pseudolabels import PseudoLabelMethod, encode_with
+from objdisc.methods.support.pseudolabels import PseudoLabelMethod, encode_finite
 from objdisc.models.encoder import Encoder
 from objdisc.models.sobel import sobel
 from objdisc.types import Batch
@@ -114,7 +114,7 @@ class DeepCluster(PseudoLabelMethod):
 
     def prepare(self, ranks: Ranks, rows: Tensor, *, final: bool) -> Tensor:
         """Whiten the features that the encoder gives now, ``(n, dimensions)`` of unit length."""
-        features = encode_with(self, ranks, "features", rows)
+        features = encode_finite(ranks, self.features, rows)
         few = self.pca_samples or len(features)
         order = torch.randperm(len(features), generator=torch.Generator().manual_seed(self.seed))
         sample = features if few >= len(features) else features[order[:few].to(features.device)]

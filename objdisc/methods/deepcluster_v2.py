@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from objdisc.errors import UsageError
 from objdisc.methods.base import EpochPlan, Ranks, Views, add_up
-from objdisc.methods.support.pseudolabels import PseudoLabelMethod, encode_with
+from objdisc.methods.support.pseudolabels import PseudoLabelMethod, encode_finite
 from objdisc.models.encoder import Encoder
 from objdisc.models.sobel import sobel
 from objdisc.types import Batch
@@ -95,7 +95,7 @@ class DeepClusterV2(PseudoLabelMethod):
         at = rows.to(self.bank.device)
         if epoch == 0:
             for view in range(self.num_views):
-                self.bank[view, at] = encode_with(self, ranks, "embed", rows, view)
+                self.bank[view, at] = encode_finite(ranks, self.embed, rows, view)
         else:
             # a row of a batch that was left out keeps what it had
             seen = (self.counts > 0)[:, None]
@@ -135,7 +135,7 @@ class DeepClusterV2(PseudoLabelMethod):
 
     def prepare(self, ranks: Ranks, rows: Tensor, *, final: bool) -> Tensor:
         """Return the embeddings ``(n, D)`` of the images as they are."""
-        return encode_with(self, ranks, "embed", rows)
+        return encode_finite(ranks, self.embed, rows)
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the projected features ``(B, D)`` float32 of unit length."""

@@ -12,7 +12,7 @@ from objdisc.clustering.neighbors import nearest
 from objdisc.errors import UsageError
 from objdisc.losses.contrastive import info_nce
 from objdisc.losses.iid import iid_loss
-from objdisc.methods.base import EpochPlan, ImageFunction, Method, Ranks, Views, add_up
+from objdisc.methods.base import EpochPlan, Method, Ranks, Views, add_up
 from objdisc.methods.support.iic_start import start_from_kmeans, start_from_merging, start_from_neighbors
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
@@ -211,25 +211,25 @@ class IIC(Method):
     @torch.no_grad()
     def _start_head_a(self, ranks: Ranks) -> None:
         rows = self._sample(ranks)
-        features = ranks.encode(ImageFunction(self, self.features_to_predict), rows)
-        seen = ImageFunction(self, lambda images: self.compared(self.features(images)))
-        points = self.compared(features) + ranks.encode(seen, rows, view=0) + ranks.encode(seen, rows, view=1)
+        features = ranks.encode(self.features_to_predict, rows)
+        seen = [ranks.encode(lambda images: self.compared(self.features(images)), rows, view=view) for view in (0, 1)]
+        points = self.compared(features) + seen[0] + seen[1]
         start_from_kmeans(self.head_a, features, F.normalize(points, dim=1), self.seed)
 
     @torch.no_grad()
     def _start_head_b(self, ranks: Ranks) -> None:
         rows = self._sample(ranks)
-        features = ranks.encode(ImageFunction(self, self.features_to_predict), rows)
+        features = ranks.encode(self.features_to_predict, rows)
         if self.merge_neighbors:
             others = self._nearest_in_pixels(ranks, rows)
             start_from_neighbors(self.head_b, features, self.head_a(features), others, self.seed)
         else:
-            views = [self.head_a(ranks.encode(ImageFunction(self, self.features), rows, view=view)) for view in (0, 1)]
+            views = [self.head_a(ranks.encode(self.features, rows, view=view)) for view in (0, 1)]
             start_from_merging(self.head_b, features, views[0], views[1], self.seed)
 
     def _nearest_in_pixels(self, ranks: Ranks, rows: Tensor) -> Tensor:
         """Return for each row the places ``(n, k)`` in ``rows`` of those that look most like it."""
-        pixels = ranks.encode(ImageFunction(self, lambda images: pixel_vectors(images, self.encoder, unit=True)), rows)
+        pixels = ranks.encode(lambda images: pixel_vectors(images, self.encoder, unit=True), rows)
         k = min(self.merge_neighbors, len(rows) - 1)
         return nearest(pixels, pixels, k, exclude_self=True)[0]
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from objdisc.augmentation.affine import warp
 from objdisc.errors import UsageError
 from objdisc.losses.iid import iid_dense_loss
-from objdisc.methods.base import EpochPlan, ImageFunction, Method, Ranks, Views, add_up
+from objdisc.methods.base import EpochPlan, Method, Ranks, Views, add_up
 from objdisc.methods.support.iic_start import start_from_joint
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
@@ -186,7 +186,7 @@ class DenseIIC(Method):
             found = self.encoder.feature_map(images, self.stride).float()
             return F.interpolate(found, (_START_SIDE, _START_SIDE), mode="nearest-exact").flatten(1)
 
-        features = ranks.encode(ImageFunction(self, pixels), rows).view(len(rows), -1, _START_SIDE, _START_SIDE)
+        features = ranks.encode(pixels, rows).view(len(rows), -1, _START_SIDE, _START_SIDE)
         overclusters = _rows(self.heads["A"](features))
         head = self.heads["B"]
         assert isinstance(head, SubHeads)  # what an nn.ModuleDict holds is a module to the type checker

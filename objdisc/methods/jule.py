@@ -20,7 +20,7 @@ from objdisc.clustering.linkage import ClusterGraph
 from objdisc.clustering.mutual_information import walk_information
 from objdisc.errors import UsageError
 from objdisc.losses.triplet import TripletTerms, affinity_triplets, hinge_triplets
-from objdisc.methods.base import EpochPlan, ImageFunction, Ranks
+from objdisc.methods.base import EpochPlan, Ranks
 from objdisc.methods.support.transductive import TransductiveMethod
 from objdisc.methods.support.triplet_rows import lay_out_triplets
 from objdisc.models.encoder import Encoder
@@ -131,12 +131,11 @@ class JULE(TransductiveMethod):
     def _merge(self, epoch: int, ranks: Ranks) -> None:
         rows = ranks.foreground.nonzero()[:, 0]
         if epoch == 0:
-            seen = ImageFunction(self, lambda images: pixel_vectors(images, self.encoder, unit=self.unit_pixels))
-            points = ranks.encode(seen, rows)
+            points = ranks.encode(lambda images: pixel_vectors(images, self.encoder, unit=self.unit_pixels), rows)
             graph = knn_graph(points, self.neighbors, self.scale)
             self._take(rows, graph, start_clusters(graph.affinity, self.num_clusters))
         elif (left := self.clusters_left) > self.num_clusters:
-            points = ranks.encode(ImageFunction(self, self.embed), rows)
+            points = ranks.encode(self.embed, rows)
             wanted = max(left - math.ceil(self.eta * left), self.num_clusters)
             graph = knn_graph(points, self.neighbors, self.scale)
             self._take(rows, graph, self._merged(graph, points, self.clusters[rows].cpu().numpy(), wanted))

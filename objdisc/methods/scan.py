@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from objdisc.errors import ObjdiscError, UsageError
 from objdisc.losses.scan import ScanTerms, scan_loss
-from objdisc.methods.base import EpochPlan, ImageFunction, Method, Ranks, Views, add_up
+from objdisc.methods.base import EpochPlan, Method, Ranks, Views, add_up
 from objdisc.methods.support.mining import mine
 from objdisc.methods.support.scan_start import start_heads
 from objdisc.models.encoder import Encoder
@@ -113,7 +113,7 @@ class SCAN(Method):
     def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
         """Mine the neighbours before the first epoch; after each, keep the model if its loss is the lowest yet."""
         if epoch == 0:
-            mined = mine(ranks, ImageFunction(self, self._features), self.neighbors, include_self=self.include_self)
+            mined = mine(ranks, self._features, self.neighbors, include_self=self.include_self)
             self.near[mined.rows] = mined.rows.to(self.near.device)[mined.places]
             if self.candidates:
                 start_heads(self.heads, mined.features, mined.places, self.candidates, self.entropy_weight, self.seed)
@@ -183,8 +183,8 @@ class SCAN(Method):
     def _evaluate(self, ranks: Ranks) -> ScanTerms:
         """Compute the loss ``(S,)`` of all training samples as they are, each with one neighbour drawn once for all."""
         rows = ranks.foreground.nonzero()[:, 0]
-        told = ImageFunction(self, lambda images: self.probabilities(images).transpose(0, 1).flatten(1))
-        return self._terms(ranks.encode(told, rows), rows)
+        told = ranks.encode(lambda images: self.probabilities(images).transpose(0, 1).flatten(1), rows)
+        return self._terms(told, rows)
 
     def _terms(self, flat: Tensor, rows: Tensor) -> ScanTerms:
         """Compute the same from what all heads say, ``(n, S K)``, of these rows, the whole foreground."""

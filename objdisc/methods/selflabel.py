@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from objdisc.errors import UsageError
 from objdisc.losses.scan import curriculum_thresholds, self_label_loss
-from objdisc.methods.base import EpochPlan, ImageFunction, Method, Ranks, Views, add_up
+from objdisc.methods.base import EpochPlan, Method, Ranks, Views, add_up
 from objdisc.models.encoder import Encoder
 from objdisc.models.heads import SubHeads
 from objdisc.models.kept import KeptCopy, features_of, num_features
@@ -83,7 +83,7 @@ class SelfLabel(Method):
         self._warn(epoch)
         self.thresholds.fill_(self.threshold)  # another run's may have come with its weights
         if self.curriculum:
-            believed = ranks.encode(ImageFunction(self, self.probabilities), ranks.foreground.nonzero()[:, 0])
+            believed = ranks.encode(self.probabilities, ranks.foreground.nonzero()[:, 0])
             self.thresholds.copy_(curriculum_thresholds(believed, self.threshold))
         self.sizes.zero_()
         self.seen.zero_()

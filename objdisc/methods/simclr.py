@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from objdisc.clustering.kmeans import kmeans, soft_assignments
 from objdisc.errors import UsageError
 from objdisc.losses.contrastive import info_nce
-from objdisc.methods.base import EpochPlan, ImageFunction, Method, Ranks, Views
+from objdisc.methods.base import EpochPlan, Method, Ranks, Views
 from objdisc.methods.support.mining import mine
 from objdisc.methods.support.rows import rows_to_cluster
 from objdisc.models.encoder import Encoder
@@ -81,8 +81,7 @@ class SimCLR(Method):
     def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
         """Mine the neighbours, if it is time to."""
         if self.neighbors and epoch % self.mining_period == 0:
-            seen = ImageFunction(self, lambda images: features_of(images, self.encoder, self.kept_copy))
-            mined = mine(ranks, seen, self.neighbors)
+            mined = mine(ranks, lambda images: features_of(images, self.encoder, self.kept_copy), self.neighbors)
             self.near[mined.rows] = mined.rows.to(self.near.device)[mined.places]
         return EpochPlan(partners=self.near if self.neighbors else None)
 
@@ -106,7 +105,7 @@ class SimCLR(Method):
             UsageError: There are fewer foreground patches than clusters.
         """
         rows = rows_to_cluster(ranks, self.num_clusters)
-        points = ranks.encode(ImageFunction(self, self.embed), rows)
+        points = ranks.encode(self.embed, rows)
         found = kmeans(points, self.num_clusters, seed=self.seed, restarts=self.restarts, distance="products")
         self.centroids.copy_(found[0])
         if self.neighbors:

@@ -1,4 +1,4 @@
-"""Running a module over patches of a store in their order: features for a method's clustering."""
+"""Running a function of images over patches of a store in their order: features for a method's clustering."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from objdisc.models.encoder import PIXELS_AT_ONCE, Encoder
+from objdisc.methods.base import Method
+from objdisc.models.encoder import PIXELS_AT_ONCE
 from objdisc.patches.memory import Patches
 from objdisc.training.loader import PatchViews, make_loader
 from objdisc.training.options import TrainerOptions
@@ -19,14 +20,15 @@ class StoreEncoder:
 
     Args:
         store: Patches.
-        encoder: Says how images are normalised.
+        method: Its encoder says how images are normalised.
         accelerator: Device, precision, processes.
         options: Of the training: backgrounds, augmentation, seed, workers.
     """
 
-    def __init__(self, store: Patches, encoder: Encoder, accelerator: Accelerator, options: TrainerOptions) -> None:
+    def __init__(self, store: Patches, method: Method, accelerator: Accelerator, options: TrainerOptions) -> None:
         self.foreground = torch.from_numpy(store.foreground)
-        self._preprocessing = options.preprocessing(encoder)
+        self._preprocessing = options.preprocessing(method.encoder)
+        self._method = method
         self._accelerator = accelerator
         self._batch = patches_at_once(store.size)
         self._plain = PatchViews(store, None, 1, options.seed)
@@ -35,15 +37,16 @@ class StoreEncoder:
         self._augmented = PatchViews(store, options.augmentation, 1, options.seed, repeat)
 
     @torch.no_grad()
-    def __call__(self, module: nn.Module, rows: Tensor, view: int | None = None) -> Tensor:
-        """Encode ``rows`` with ``module`` in evaluation mode: ``(n, D)`` float32 on the training device."""
-        was_training = module.training
-        module.eval()
-        encoded = self._encode(module, rows, view)
-        module.train(was_training)
+    def __call__(self, function: Callable[[Tensor], Tensor], rows: Tensor, view: int | None = None) -> Tensor:
+        """Encode ``rows`` with a module or another function of images: ``(n, D)`` float32 on the training device."""
+        switched = function if isinstance(function, nn.Module) else self._method
+        was_training = switched.training
+        switched.eval()
+        encoded = self._encode(function, rows, view)
+        switched.train(was_training)
         return encoded
 
-    def _encode(self, module: Callable[[Tensor], Tensor], rows: Tensor, view: int | None) -> Tensor:
+    def _encode(self, function: Callable[[Tensor], Tensor], rows: Tensor, view: int | None) -> Tensor:
         rank, world = self._accelerator.process_index, self._accelerator.num_processes
         share = -(-len(rows) // world)
         # wraps around, so that all shares are equal
@@ -52,14 +55,14 @@ class StoreEncoder:
         batches = [
             [(_ENCODING_EPOCH + (view or 0), int(row)) for row in chunk] for chunk in torch.split(mine, self._batch)
         ]
-        parts = [self._forward(module, patches) for patches, _, _ in make_loader(views, batches, workers=0)]
+        parts = [self._forward(function, patches) for patches, _, _ in make_loader(views, batches, workers=0)]
         gathered: Tensor = self._accelerator.gather(torch.cat(parts))
         return gathered[: len(rows)]
 
-    def _forward(self, module: Callable[[Tensor], Tensor], patches: Tensor) -> Tensor:
+    def _forward(self, function: Callable[[Tensor], Tensor], patches: Tensor) -> Tensor:
         images = self._preprocessing(patches[0].to(self._accelerator.device))
         with self._accelerator.autocast():
-            return module(images).float()
+            return function(images).float()
 
 
 def patches_at_once(size: int) -> int:

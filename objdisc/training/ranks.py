@@ -1,12 +1,13 @@
 """What the processes of one training tell each other."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast, broadcast_object_list
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributed.nn.functional import all_gather
 
 from objdisc.methods.base import EpochPlan, Method
@@ -18,7 +19,7 @@ class TrainingRanks:
 
     Args:
         accelerator: The processes.
-        encoder: Runs modules over the training set.
+        encoder: Runs functions of images over the training set.
         seed: Of the run.
     """
 
@@ -32,9 +33,9 @@ class TrainingRanks:
         """Seed the generator for an epoch; None for what comes after the last one, whichever that was."""
         self.generator = np.random.default_rng([self._seed, 0, 3] if epoch is None else [self._seed, epoch, 2])
 
-    def encode(self, module: nn.Module, rows: Tensor, view: int | None = None) -> Tensor:
-        """Run a module over rows, see ``methods.base.Ranks``."""
-        return self._encoder(module, rows, view)
+    def encode(self, function: Callable[[Tensor], Tensor], rows: Tensor, view: int | None = None) -> Tensor:
+        """Run a function of images over rows, see ``methods.base.Ranks``."""
+        return self._encoder(function, rows, view)
 
     def gather(self, tensor: Tensor) -> Tensor:
         """Put the tensors of all processes behind each other; gradients flow back to each."""

@@ -109,7 +109,7 @@ def _finish_at_once(
     method.to(accelerator.device)
     if init_from is not None:
         start_from(init_from, method)
-    method.finish(TrainingRanks(accelerator, StoreEncoder(store, method.encoder, accelerator, options), options.seed))
+    method.finish(TrainingRanks(accelerator, StoreEncoder(store, method, accelerator, options), options.seed))
     if run is not None and accelerator.is_main_process:
         save_weights(run, method)
     accelerator.wait_for_everyone()
@@ -131,7 +131,7 @@ class _Training:
     ) -> None:
         self.method, self.options, self.accelerator = method, options, accelerator
         self.run = run if accelerator.is_main_process else None  # only the main process writes
-        encoder = StoreEncoder(store, method.encoder, accelerator, options)
+        encoder = StoreEncoder(store, method, accelerator, options)
         self.ranks = TrainingRanks(accelerator, encoder, options.seed)
         self.batches = EpochBatches(
             store.foreground,

@@ -32,7 +32,7 @@ def method(make_encoder: Callable[[], Encoder]) -> KMeansMemory:
 
 
 def encoder_of(store: PatchStore, method: KMeansMemory) -> StoreEncoder:
-    return StoreEncoder(store, method.encoder, make_accelerator("cpu", "fp32"), OPTIONS)
+    return StoreEncoder(store, method, make_accelerator("cpu", "fp32"), OPTIONS)
 
 
 def test_rows_are_encoded_in_the_order_asked_for(toy_store: PatchStore, method: KMeansMemory) -> None:
@@ -51,6 +51,22 @@ def test_encoding_leaves_the_mode_and_the_statistics_as_they_were(toy_store: Pat
     encoder_of(toy_store, method)(method.encoder, torch.arange(20))
     assert method.encoder.training
     assert all(torch.equal(value, before[name]) for name, value in method.encoder.state_dict().items())
+
+
+def test_a_function_of_images_is_run_with_its_method_in_evaluation_mode(
+    toy_store: PatchStore, method: KMeansMemory
+) -> None:
+    def seen(images: Tensor) -> Tensor:
+        assert not method.training
+        return method.project(method.features(images))
+
+    encode, rows = encoder_of(toy_store, method), torch.arange(20)
+    expected = method.eval().project(encode(method.encoder, rows))
+    for training in (True, False):
+        torch.testing.assert_close(encode(seen, rows), expected)
+        assert method.train(training).training is training
+        encode(seen, rows)
+        assert method.training is training
 
 
 def test_the_same_view_number_gives_the_same_view(toy_store: PatchStore, method: KMeansMemory) -> None:
@@ -77,7 +93,7 @@ def test_views_repeat_objects_on_empty_backgrounds_alone(
     for background, expected in expectations:
         asked.clear()
         options = replace(OPTIONS, background=background, augmentation=always)
-        encode = StoreEncoder(toy_store, method.encoder, make_accelerator("cpu", "fp32"), options)
+        encode = StoreEncoder(toy_store, method, make_accelerator("cpu", "fp32"), options)
         encode(method.encoder, rows)
         assert not asked
         encode(method.encoder, rows, view=0)
@@ -95,7 +111,7 @@ def test_shares_of_all_ranks_are_equal_and_join_to_the_rows(
         stand_in = MagicMock(wraps=make_accelerator("cpu", "fp32"))
         stand_in.process_index, stand_in.num_processes, stand_in.device = rank, world, torch.device("cpu")
         stand_in.gather.side_effect = shares.append
-        encode = StoreEncoder(toy_store, method.encoder, stand_in, OPTIONS)
+        encode = StoreEncoder(toy_store, method, stand_in, OPTIONS)
         with pytest.raises(TypeError):  # the stand-in has no other ranks to gather from
             encode(method.encoder, rows)
     assert len({len(share) for share in shares}) == 1

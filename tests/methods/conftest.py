@@ -1,5 +1,7 @@
 """A small world for methods: patches of three kinds whose views differ in pixels that say nothing."""
 
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,6 +36,14 @@ def shares_of(terms: dict[str, Tensor]) -> list[float]:
     return shares
 
 
+def owner_of(function: Callable[[Tensor], Tensor]) -> nn.Module:
+    """Return the module that a function is, belongs to or closes over; the trainer knows the method without that."""
+    if isinstance(function, nn.Module):
+        return function
+    owner: nn.Module = getattr(function, "__self__", None) or inspect.getclosurevars(function).nonlocals["self"]
+    return owner
+
+
 @dataclass
 class World(OneProcess):
     """Stands in for the trainer: images by row, and views of them.
@@ -52,12 +62,12 @@ class World(OneProcess):
     seen: list[int | None] = field(default_factory=list)
     generator: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
-    def encode(self, module: nn.Module, rows: Tensor, view: int | None = None) -> Tensor:
+    def encode(self, function: Callable[[Tensor], Tensor], rows: Tensor, view: int | None = None) -> Tensor:
         self.seen.append(view)
         images = self.images[rows] if view is None else self.view(rows, view)
+        owner_of(function).eval()
         with torch.no_grad():
-            encoded: Tensor = module.eval()(images).float()
-        return encoded
+            return function(images).float()
 
     def calm(self) -> None:
         """Take most of what says nothing out of the images, so that their clusters are plain to see."""

@@ -1,5 +1,6 @@
 """Whole scenes: overclusters of an encoder's maps, joined to categories whatever their share of the images."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,9 @@ class Scenes(OneProcess):
         self.foreground = torch.ones(len(images), dtype=torch.bool)
         self.generator = np.random.default_rng(0)
 
-    def encode(self, module: nn.Module, rows: Tensor, view: int | None = None) -> Tensor:
+    def encode(self, function: Callable[[Tensor], Tensor], rows: Tensor, view: int | None = None) -> Tensor:
         with torch.no_grad():
-            encoded: Tensor = module.eval()(self.images[rows]).float()
-        return encoded
+            return function(self.images[rows]).float()
 
 
 def scenes(count: int = 12, noise: float = 0.02) -> tuple[Tensor, NDArray[np.int64]]:

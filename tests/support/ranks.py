@@ -1,8 +1,10 @@
 """A stand-in for the processes of a training."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 class OneProcess:
@@ -15,7 +17,7 @@ class OneProcess:
     def __init__(self) -> None:
         self.generator = np.random.default_rng(0)
 
-    def encode(self, module: nn.Module, rows: Tensor, view: int | None = None) -> Tensor:
+    def encode(self, function: Callable[[Tensor], Tensor], rows: Tensor, view: int | None = None) -> Tensor:
         raise AssertionError("nothing was to be encoded")
 
     def gather(self, tensor: Tensor) -> Tensor:

@@ -68,7 +68,7 @@ def clusters_in(batch: Batch) -> Tensor:
 @pytest.fixture
 def ranks(make_encoder: Callable[[], Encoder], toy_store: PatchStore) -> TrainingRanks:
     accelerator = make_accelerator("cpu", "fp32")
-    return TrainingRanks(accelerator, StoreEncoder(toy_store, make_encoder(), accelerator, OPTIONS), seed=4)
+    return TrainingRanks(accelerator, StoreEncoder(toy_store, Witness(make_encoder()), accelerator, OPTIONS), seed=4)
 
 
 def test_occupancy_is_logged_as_shares_of_all_batches(

@@ -49,6 +49,7 @@ import json, sys
 from pathlib import Path
 import torch
 from torch import nn
+from objdisc.methods.kmeans_baseline import KMeansBaseline
 from objdisc.models.encoder import Encoder
 from objdisc.patches.store import PatchStore
 from objdisc.training.encoding import StoreEncoder
@@ -57,7 +58,8 @@ from objdisc.training.options import TrainerOptions
 from objdisc.training.ranks import TrainingRanks
 
 accelerator = make_accelerator("cpu", "fp32")
-encoder = StoreEncoder(PatchStore.open(Path(sys.argv[1])), Encoder(nn.Flatten(), 1), accelerator, TrainerOptions())
+method = KMeansBaseline(Encoder(nn.Flatten(), 1), 2)
+encoder = StoreEncoder(PatchStore.open(Path(sys.argv[1])), method, accelerator, TrainerOptions())
 ranks = TrainingRanks(accelerator, encoder, 0)
 rank = accelerator.process_index
 mine = torch.full((2, 3), float(rank), requires_grad=True)

@@ -137,7 +137,7 @@ def _features(
     training = training_options(loaded, options.evaluation)
     accelerator = make_accelerator(training.device, training.precision)
     method.to(accelerator.device)
-    encode = StoreEncoder(patches.store, method.encoder, accelerator, training)
+    encode = StoreEncoder(patches.store, method, accelerator, training)
     return encode(module, torch.from_numpy(patches.rows))
 
 

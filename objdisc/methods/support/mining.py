@@ -1,9 +1,10 @@
 """Mining of neighbours: which other samples of the training set a sample may be paired with."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from objdisc.clustering.neighbors import nearest
@@ -25,7 +26,7 @@ class Mined(NamedTuple):
     places: Tensor
 
 
-def mine(ranks: Ranks, features: nn.Module, neighbors: int, *, include_self: bool = True) -> Mined:
+def mine(ranks: Ranks, features: Callable[[Tensor], Tensor], neighbors: int, *, include_self: bool = True) -> Mined:
     """Find the neighbours of all foreground samples, by the inner product of their features at unit length.
 
     Args:

@@ -2,7 +2,7 @@
 
 import logging
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from objdisc.clustering.kmeans import kmeans, soft_assignments, split_largest
 from objdisc.clustering.mutual_information import normalized_mutual_information
 from objdisc.clustering.neighbors import Distance
 from objdisc.errors import ObjdiscError, UsageError
-from objdisc.methods.base import ImageFunction, Method, Ranks
+from objdisc.methods.base import Method, Ranks
 from objdisc.methods.support.rows import rows_to_cluster
 from objdisc.models.encoder import Encoder
 from objdisc.types import Prediction
@@ -156,13 +156,13 @@ class PseudoLabelMethod(Method):
         return terms
 
 
-def encode_with(method: Method, ranks: Ranks, function: str, rows: Tensor, view: int | None = None) -> Tensor:
-    """Run one of a method's functions of images over rows, or over a view of them, ``(n, D)`` float32.
+def encode_finite(ranks: Ranks, function: Callable[[Tensor], Tensor], rows: Tensor, view: int | None = None) -> Tensor:
+    """Run a function of images over rows, or over a view of them, ``(n, D)`` float32.
 
     Raises:
         ObjdiscError: A number is not finite.
     """
-    found = ranks.encode(ImageFunction(method, getattr(method, function)), rows, view)
+    found = ranks.encode(function, rows, view)
     if not bool(torch.isfinite(found).all()):
         raise ObjdiscError("deepcluster: the features to cluster are not finite; lower --lr or use --precision fp32")
     return found

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from objdisc.clustering.neighbors import nearest
 from objdisc.errors import UsageError
-from objdisc.methods.base import ImageFunction, Method, Ranks
+from objdisc.methods.base import Method, Ranks
 from objdisc.methods.support.rows import rows_to_cluster
 from objdisc.models.encoder import Encoder
 from objdisc.types import Prediction
@@ -85,7 +85,7 @@ class TransductiveMethod(Method):
 
     def points_and_prints(self, ranks: Ranks, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Encode rows once: their points ``(n, D)`` float32 and their fingerprints ``(n,)`` int64."""
-        encoded = ranks.encode(ImageFunction(self, self._points_beside_prints), rows)
+        encoded = ranks.encode(self._points_beside_prints, rows)
         return encoded[:, :-_HALVES].contiguous(), _joined(encoded[:, -_HALVES:])
 
     def remember(self, points: Tensor, prints: Tensor, clusters: Tensor) -> None:
