@@ -2,8 +2,6 @@
 
 import inspect
 import pkgutil
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -177,11 +175,3 @@ def test_the_package_offers_all_of_them_by_name() -> None:
     assert {module.__name__ for module, _, _ in CASES.values()} <= offered
     with pytest.raises(AttributeError, match="has no attribute 'hinge'"):
         getattr(losses, "hinge")  # noqa: B009 - mypy knows that it is not there
-
-
-def test_importing_the_package_does_not_wait_for_torch() -> None:
-    script = (
-        "import sys, objdisc.losses; assert 'torch' not in sys.modules; "
-        "assert objdisc.losses.iid.iid_loss is objdisc.losses.iid_loss"
-    )
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
