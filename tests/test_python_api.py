@@ -182,3 +182,9 @@ def test_no_method_takes_fewer_than_two_clusters(name: str) -> None:
     for few in (1, 0):
         with pytest.raises(UsageError, match=f"^num_clusters {few}: at least 2 are needed to tell anything apart$"):
             method(small_encoder(), num_clusters=few)
+
+
+def test_a_word_that_an_argument_does_not_take_is_refused_from_python_too() -> None:
+    words: list[Any] = ["foo"]
+    with pytest.raises(UsageError, match="Classical: algorithm is 'foo'; expected one of 'kmeans', 'spectral'"):
+        objdisc.methods.Classical(small_encoder(), 8, algorithm=words[0])

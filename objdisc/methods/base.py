@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from objdisc.config.choices import with_checked_choices
 from objdisc.errors import UsageError
 from objdisc.models.encoder import Encoder
 from objdisc.types import Batch, Prediction
@@ -118,6 +119,11 @@ class Method(nn.Module, ABC):
     """Settings of a run, by their dotted names, that the method wants where nobody gives any."""
     default_stages: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
     """Runs that make up the method where it is not told what to start from, as ``DiscoverOptions.stages`` has them."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "__init__" in vars(cls):
+            cls.__init__ = with_checked_choices(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(self, encoder: Encoder, num_clusters: int) -> None:
         super().__init__()
