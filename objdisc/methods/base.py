@@ -231,15 +231,3 @@ def add_up(ranks: Ranks, *counters: Tensor) -> None:
     """Add up in place, over processes, buffers in which each has counted its share of an epoch."""
     for counter in counters:
         counter.copy_(ranks.sum(counter))
-
-
-class ImageFunction(nn.Module):
-    """A function of images as ``Ranks.encode`` takes it, which switches the method it is of to evaluation."""
-
-    def __init__(self, method: Method, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self._method, self._function = method, function
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Map ``(B, C, H, W)`` images as the function does."""
-        return self._function(images)
