@@ -1,25 +1,25 @@
 """What is set of a command's options, from whatever place, and its way to typed values.
 
-A setting is a value under a dotted name such as ``patches.size``; later settings replace earlier ones. This is the only
-module that imports jsonargparse, which knows the types, the arguments of classes and the help.
+A setting is a value under a dotted name such as ``patches.size``; later settings replace earlier ones. jsonargparse knows
+the types and the arguments of classes; ``schema`` has what it is told.
 """
 
 import logging
 import re
-from argparse import SUPPRESS, ArgumentError
+from argparse import ArgumentError
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-import docstring_parser
 import yaml
-from jsonargparse import ArgumentParser, DefaultHelpFormatter, get_loader
+from jsonargparse import get_loader
 
 from objdisc.config.components import NONE, Component, component_names, resolve_class_path
+from objdisc.config.schema import class_of, make_parser
 from objdisc.errors import UsageError
 
 log = logging.getLogger("objdisc")
@@ -113,7 +113,7 @@ class Settings:
         named = {name: flags[f"{name}.help"] for name in self.components if f"{name}.help" in flags}
         if named or {"help", "h"} & set(flags):
             self.put({name: flags[name] for name in self.components if name in flags} | named)
-            self._parser().print_help()
+            make_parser(self.options, self.prog, self.classes).print_help()
             raise SystemExit(0)
 
     def put_flags(self, pairs: Sequence[tuple[str, str]]) -> None:
@@ -211,16 +211,11 @@ class Settings:
             foreign = [path for path in foreign if path not in {*own, *own.values()}]
         return foreign
 
-    def _class_of(self, name: str, item: Field[Any]) -> type[Any] | None:
-        """Find the class that a component names; None for ``auto`` and ``none``."""
-        path = self.classes[name]
-        return None if path in {"", NONE} else Component(path).find(item.metadata["base"])
-
     def _put_preferred(self) -> None:
         """Put what a component's class wants of settings that nobody has put, as its ``preferred`` maps it."""
         for name, item in self.components.items():
             # what is implied works beside the command's own class, with settings of its own
-            found = None if item.metadata["implied"] else self._class_of(name, item)
+            found = None if item.metadata["implied"] else class_of(self.classes[name], item)
             wanted = getattr(found, "preferred", {})
             self._put_all({key: value for key, value in wanted.items() if key not in self.places}, "")
 
@@ -228,7 +223,7 @@ class Settings:
         """Make the options, their values of the fields' types."""
         self._put_preferred()
         try:
-            read = self._parser().parse_object(deepcopy(self.values)).as_dict()
+            read = make_parser(self.options, self.prog, self.classes).parse_object(deepcopy(self.values)).as_dict()
         except ArgumentError as error:
             raise UsageError(self._one_line(str(error))) from error
         return self._built(self.options, read | self.passed_on)
@@ -277,45 +272,3 @@ class Settings:
         item = self.components[head]
         known = component_names(item.metadata["base"], item.metadata["package"])
         return f"--{head}.help {next((short for short, known_path in known.items() if known_path == path), path)}"
-
-    def _parser(self) -> ArgumentParser:
-        described = docstring_parser.parse(self.options.__doc__ or "")
-        texts = {entry.arg_name: entry.description for entry in described.params}
-        words = {item.name: item for item in fields(self.options) if "positional" in item.metadata}
-        spelt = {name: item.metadata["several"] or name.upper() for name, item in words.items()}
-        usage = [spelt[name] if item.default is MISSING else f"[{spelt[name]}]" for name, item in words.items()]
-        parser = ArgumentParser(
-            prog=self.prog,
-            description=described.description,
-            usage=" ".join([self.prog, *usage, "[--flag VALUE ...]"]),
-            exit_on_error=False,
-            formatter_class=_HelpFormatter,
-        )
-        parser.add_argument("--config", metavar="FILE", default=SUPPRESS, help="YAML settings; flags win over it.")
-        parser.add_argument(
-            "--print-config", action="store_true", default=SUPPRESS, help="Print all settings as YAML, and leave."
-        )
-        special = {item.name: item for item in fields(self.options) if {"base", "flat", "passed_on"} & {*item.metadata}}
-        parser.add_class_arguments(self.options, skip=set(special), as_positional=True)
-        for name, item in special.items():
-            if "flat" in item.metadata:
-                parser.add_class_arguments(item.type)
-            elif "base" in item.metadata:
-                names = [*component_names(item.metadata["base"], item.metadata["package"])]
-                names += [NONE] if item.metadata["implied"] else []
-                text = f"{texts[name]} One of {', '.join(names)}, or a class by import path."
-                found = self._class_of(name, item)
-                if found and (summary := docstring_parser.parse(found.__doc__ or "").short_description):
-                    text += f" {Component(self.classes[name]).name}: {' '.join(summary.split())}"
-                group = parser.add_argument_group(f"--{name} NAME", text)
-                if found:
-                    group.add_class_arguments(found, name, as_group=False, skip=item.metadata["given"])
-        return parser
-
-
-class _HelpFormatter(DefaultHelpFormatter):
-    """Shows flags with dashes, as they are typed, and words in capitals."""
-
-    def _format_action_invocation(self, action: Any) -> str:
-        flags, space, rest = super()._format_action_invocation(action).partition(" ")
-        return (flags.replace("_", "-") if flags.startswith("-") else flags.upper()) + space + rest

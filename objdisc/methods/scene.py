@@ -17,10 +17,10 @@ from torch.nn import functional as F
 from objdisc.clustering.kmeans import kmeans
 from objdisc.clustering.neighbors import distances_to_centroids
 from objdisc.errors import UsageError
-from objdisc.methods.base import ImageFunction, Method, Ranks
+from objdisc.methods.base import Method, Ranks
 from objdisc.methods.support.rows import rows_to_cluster
 from objdisc.models.encoder import Encoder
-from objdisc.types import Batch, Prediction
+from objdisc.types import Prediction
 
 _MOST_IMAGES = 200  # that points are taken from, spread evenly
 _NOISE = 1e-4  # differences, in standard deviations, that are rounding
@@ -86,9 +86,9 @@ class Scene(Method):
         seed: int = 0,
     ) -> None:
         super().__init__(encoder, num_clusters)
-        if num_clusters < 2 or overclusters < 2 or components < 1 or min(stride, restarts, points) < 1 or not blocks:
+        if overclusters < 2 or min(components, stride, restarts, points) < 1 or not blocks:
             raise UsageError(
-                "scene: --num-clusters and overclusters start at 2, components, stride, restarts and points at 1; "
+                "scene: overclusters start at 2, components, stride, restarts and points at 1; "
                 "at least one block is needed"
             )
         if sharpness <= 0 or not 0 <= edge_radius < 1:
@@ -107,10 +107,6 @@ class Scene(Method):
         self.register_buffer("categories", torch.zeros(count, dtype=torch.int64))  # -1: no such overcluster
         self.register_buffer("spread", torch.ones(()))  # mean squared distance of a point to its centre
 
-    def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
-        """Refuse: the trainer runs no epoch of a method that learns nothing."""
-        raise NotImplementedError("a scene is clustered at once, without training steps")
-
     @torch.no_grad()
     def finish(self, ranks: Ranks) -> None:
         """Find the overclusters and join them.
@@ -126,7 +122,7 @@ class Scene(Method):
             maps = [F.interpolate(found, (side, side), mode="bilinear") for found in self._block_maps(images)]
             return torch.cat(maps, dim=1).flatten(1)
 
-        found = ranks.encode(ImageFunction(self, places), rows)
+        found = ranks.encode(places, rows)
         widths = len(self.mean)
         self._fit(found.view(len(rows), widths, -1).transpose(1, 2).reshape(-1, widths))
 
