@@ -1,7 +1,7 @@
 """What is set of a command's options, from whatever place, and its way to typed values.
 
-A setting is a value under a dotted name such as ``patches.size``; later settings replace earlier ones. jsonargparse knows
-the types and the arguments of classes; ``schema`` has what it is told.
+A setting is a value under a dotted name such as ``patches.size``; later settings replace earlier ones. jsonargparse
+knows the types and the arguments of classes; ``schema`` has what it is told.
 """
 
 import logging
