@@ -1,0 +1,57 @@
+"""What a method prefers holds where nobody says anything; what anybody says wins."""
+
+from pathlib import Path
+
+import pytest
+
+from objdisc.config.components import Component
+from objdisc.config.parser import compose, dump, load, parse
+from objdisc.errors import UsageError
+from objdisc.pipeline.options import DiscoverOptions
+
+
+def options(*words: str) -> DiscoverOptions:
+    return parse(DiscoverOptions, words, "objdisc discover")
+
+
+def test_a_method_brings_the_settings_that_it_prefers() -> None:
+    made = options("--method", "scene")
+    assert made.objectness == Component("objdisc.objectness.grid.Grid", {"side": 0, "stride": 0, "pad": True})
+    assert (made.patches.size, made.training.background, made.training.equalization) == (528, "keep", 0.0)
+    plain = options()
+    assert plain.objectness is None
+    assert (plain.patches.size, plain.training.background, plain.training.equalization) == (96, "blank", 0.7)
+
+
+def test_flags_and_files_win_over_it(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("patches: {size: 300}\nbackground: dim\n")
+    made = options("--method", "scene", "--config", str(tmp_path / "run.yaml"), "--objectness", "whole")
+    assert made.objectness == Component("objdisc.objectness.whole.Whole", {})
+    assert (made.patches.size, made.training.background, made.training.equalization) == (300, "dim", 0.0)
+
+
+def test_a_written_configuration_is_read_as_it_was(tmp_path: Path) -> None:
+    for made in (options("--method", "scene", "--patches.size", "64"), options("--scene", "none"), options()):
+        (tmp_path / "config.yaml").write_text(dump(made))
+        assert load(DiscoverOptions, tmp_path / "config.yaml") == made
+
+
+def test_a_program_gets_the_same_as_the_command_line() -> None:
+    assert compose(DiscoverOptions, None, {"method": "scene"}) == options("--method", "scene")
+    assert compose(DiscoverOptions, None, {"method": "scene", "patches": {"size": 64}}).patches.size == 64
+
+
+def test_settings_of_the_scene_need_no_name_and_change_nothing_else() -> None:
+    made = options("--scene.overclusters", "80")
+    assert made.scene is not None
+    assert (made.scene.name, made.scene.init_args["overclusters"]) == ("scene", 80)
+    assert (made.patches.size, made.objectness, made.method.name) == (96, None, "kmeans_memory")
+
+
+def test_the_scene_may_be_none_and_the_method_may_not() -> None:
+    none = options("--scene", "none").scene
+    assert none is not None
+    assert none.is_none
+    assert options("--scene", "auto").scene is None
+    with pytest.raises(UsageError, match="no Method is called 'none'"):
+        options("--method", "none")
