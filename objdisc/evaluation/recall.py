@@ -1,0 +1,115 @@
+"""How many of the ground truth's objects a source of regions finds, whatever their class."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from objdisc.datasets.base import ImageDataset
+from objdisc.imaging.masks import encode_crop, regions_from_map
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.types import Region, RunLengthMask
+
+LIMITS: tuple[int | None, ...] = (8, 16, 32, 64, None)
+
+
+@dataclass(frozen=True)
+class RegionRecall:
+    """What share of the objects some of an image's best regions fit; NaN where there is no object.
+
+    Attributes:
+        num_images: Images with ground truth.
+        num_objects: Objects in them that are large enough.
+        num_regions: Regions that were found in them.
+        recall: The most regions of an image that count, best first (None: all of them), to the share of objects that
+            one of these fits with an intersection over union of at least the threshold.
+        mean_iou: The same keys to the mean, over objects, of the best intersection over union.
+    """
+
+    num_images: int
+    num_objects: int
+    num_regions: int
+    recall: dict[int | None, float]
+    mean_iou: dict[int | None, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as a dictionary whose keys are text; no limit is ``all``."""
+        shares = {
+            name: {"all" if limit is None else str(limit): value for limit, value in values.items()}
+            for name, values in (("recall", self.recall), ("mean_iou", self.mean_iou))
+        }
+        counts = {"num_images": self.num_images, "num_objects": self.num_objects, "num_regions": self.num_regions}
+        return counts | shares
+
+
+def region_recall(
+    dataset: ImageDataset,
+    source: ObjectnessSource,
+    *,
+    min_area: int = 400,
+    threshold: float = 0.5,
+    limits: Sequence[int | None] = LIMITS,
+) -> RegionRecall:
+    """Compare the regions of each image with its instance masks.
+
+    Args:
+        dataset: A split with instance masks; images without are left out.
+        source: Where the regions come from. Of one image they are ordered by falling score, equal ones as they came.
+        min_area: Smaller objects, in pixels, are not asked for.
+        threshold: The intersection over union of masks, 0 to 1, from which on a region fits an object.
+        limits: The most regions of an image that count; None for all.
+
+    Returns:
+        The shares over all objects.
+
+    Raises:
+        UnreadableImageError: An image or a mask cannot be read.
+    """
+    best: dict[int | None, list[NDArray[np.float64]]] = {limit: [] for limit in limits}
+    num_images = num_regions = 0
+    for sample in dataset.samples:
+        instances = dataset.read_instances(sample)
+        if instances is None:
+            continue
+        found = source.regions(dataset, sample, dataset.read_image(sample))
+        num_images, num_regions = num_images + 1, num_regions + len(found)
+        objects = [region for region in regions_from_map(instances) if region.area >= min_area]
+        overlaps = overlap(sorted(found, key=lambda region: -region.score), objects, instances.shape)
+        for limit in limits:
+            best[limit].append(overlaps[:limit].max(axis=0, initial=0.0))
+    joined = {limit: np.concatenate([np.zeros(0), *values]) for limit, values in best.items()}
+    return RegionRecall(
+        num_images,
+        sum(map(len, next(iter(best.values()), []))),
+        num_regions,
+        {limit: _mean(values >= threshold) for limit, values in joined.items()},
+        {limit: _mean(values) for limit, values in joined.items()},
+    )
+
+
+def overlap(regions: Sequence[Region], objects: Sequence[Region], frame: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return the intersection over union ``(regions, objects)`` of masks; a region without a mask is its box.
+
+    Args:
+        regions: Of one image.
+        objects: Of the same image.
+        frame: ``(H, W)`` of the image in pixels.
+    """
+    if not regions or not objects:
+        return np.zeros((len(regions), len(objects)))
+    masks = ([_mask(region, frame) for region in group] for group in (regions, objects))
+    return np.asarray(coco_mask.iou(*masks, [0] * len(objects)), np.float64)
+
+
+def _mask(region: Region, frame: tuple[int, ...]) -> RunLengthMask:
+    if region.mask is not None:
+        return region.mask
+    x, y, width, height = region.box
+    return encode_crop(np.ones((height, width), np.bool_), (x, y), (frame[0], frame[1]))
+
+
+def _mean(values: NDArray[np.generic]) -> float:
+    return float(values.mean()) if values.size else float("nan")
