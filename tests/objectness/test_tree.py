@@ -112,10 +112,10 @@ def test_grey_pictures_and_further_bands_pass(photos: ImageFolder) -> None:
 
 
 def test_a_large_photo_is_cut_small_and_its_masks_are_of_its_size(photos: ImageFolder) -> None:
-    large = cv2.resize(two_things(), (2400, 1800), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    large = cv2.resize(two_things(), (1600, 1200), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
     regions = found(photos, large)
     for thing in things():
-        truth = cv2.resize(thing.astype(np.uint8), (2400, 1800), interpolation=cv2.INTER_NEAREST).astype(np.bool_)
+        truth = cv2.resize(thing.astype(np.uint8), (1600, 1200), interpolation=cv2.INTER_NEAREST).astype(np.bool_)
         assert max(iou(pixels(region), truth) for region in regions) > 0.8
 
 
