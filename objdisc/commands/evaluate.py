@@ -38,7 +38,7 @@ class EvaluateOptions:
     run: Path = positional()
     path: Path | None = positional(default=None)
     split: str | None = None
-    objectness: Component | None = component(ObjectnessSource, "objdisc.objectness")
+    objectness: Component | None = component(ObjectnessSource, "objdisc.objectness", given=("encoder", "weights"))
     output_dir: Path | None = None
     strict: bool = False
     device: str = "auto"

@@ -139,7 +139,7 @@ def foreground_scorer(loaded: LoadedRun) -> Callable[[NDArray[np.uint8]], NDArra
 
 def choose_source(named: Component | None, dataset: ImageDataset, loaded: LoadedRun) -> ObjectnessSource:
     """Build the source of regions; windows are kept by the run's foreground head, if it learned one."""
-    source = choose_objectness(named, dataset)
+    source = choose_objectness(named, dataset, loaded.options.encoder, loaded.options.weights)
     if isinstance(source, Windows):
         source.scorer = foreground_scorer(loaded)
         source.scorer_name = weights_name(loaded.run)

@@ -59,8 +59,8 @@ class DiscoverOptions:
         num_scene_clusters: K of scenes where it is another one.
         scene_size: Side of the squares, as high as each image, that scenes are seen in, in pixels of the network's
             input; None for what the method prefers.
-        objectness: Where objects may be, by name; auto: instance masks, or whole images, or windows, whichever the
-            data has.
+        objectness: Where objects may be, by name; auto: instance masks, or whole images, whichever the data has, else
+            tree, which looks for them with the encoder.
         method: The clustering method, by name.
         scene: What divides whole images into categories, beside the objects: none, or a method by name; auto: ``scene``
             where the data has no masks of objects.
@@ -102,7 +102,7 @@ class DiscoverOptions:
     num_object_clusters: int | None = None
     num_scene_clusters: int | None = None
     scene_size: int | None = None
-    objectness: Component | None = component(ObjectnessSource, "objdisc.objectness")
+    objectness: Component | None = component(ObjectnessSource, "objdisc.objectness", given=("encoder", "weights"))
     method: Component = component(
         Method,
         "objdisc.methods",
@@ -180,11 +180,20 @@ def open_split(path: Path, split: str | None, foreground: tuple[str, ...] | None
     return open_dataset(path, split or default, foreground, data)
 
 
-def choose_objectness(named: Component | None, dataset: ImageDataset) -> ObjectnessSource:
-    """Build the source that was named, or take the first that the data can serve, and say which."""
+def choose_objectness(named: Component | None, dataset: ImageDataset, encoder: str, weights: str) -> ObjectnessSource:
+    """Build the source that was named, or take the first that the data can serve, and say which.
+
+    Args:
+        named: The source; None for whatever the data has.
+        dataset: The images.
+        encoder: Of a source that looks at images with a network.
+        weights: Its start, likewise.
+    """
+    given = {"encoder": encoder, "weights": weights}
     if named is not None:
-        return named.build(ObjectnessSource)
-    source = next(source for source in AUTOMATIC if source.serves(dataset))()
+        return named.build(ObjectnessSource, **given)
+    found = next(source for source in AUTOMATIC if source.serves(dataset))
+    source = Component(f"{found.__module__}.{found.__qualname__}").build(ObjectnessSource, **given)
     log.info("objectness: %s (choose with --objectness)", source.name)
     return source
 

@@ -61,7 +61,7 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
         options = replace(
             options, num_clusters=options.num_object_clusters, num_object_clusters=None, num_scene_clusters=scenes
         )
-    source = choose_objectness(options.objectness, dataset)
+    source = choose_objectness(options.objectness, dataset, options.encoder, options.weights)
     source.check(dataset)
     _check_scored(source, scored)
     home = options.resume or options.output_dir or default_output_dir(path, options)
@@ -77,7 +77,9 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
     scene = scene_options(options, dataset, run.scene.path) if command == "discover" else None
     if scene is not None:
         divider = build_method(scene)
-        segmenter_for(divider).check(divider, choose_objectness(scene.objectness, dataset), dataset)
+        segmenter_for(divider).check(
+            divider, choose_objectness(scene.objectness, dataset, scene.encoder, scene.weights), dataset
+        )
     trained = run.weights.is_file() and (not method.trains or has_ended(run, stages[-1].options.training))
     job = Job(command, options, path, dataset, scored, source, home, run, stages, method, False, trained, accelerator)
     job = replace(job, scene=scene)

@@ -98,7 +98,7 @@ def map_scenes(options: DiscoverOptions, run: Run, splits: Sequence[ImageDataset
         file.write(dump(replace(options, output_dir=final_place(run.path))))
     method = build_method(options)
     sample = _sampled(splits[0])
-    source: ObjectnessSource = choose_objectness(options.objectness, sample)
+    source: ObjectnessSource = choose_objectness(options.objectness, sample, options.encoder, options.weights)
     store = build_store(run, sample, source, options, keep=run.has_learned)
     seconds = fit(method, store, run, options.training, resume=True)
     if not is_main_process():

@@ -15,6 +15,7 @@ from objdisc.objectness.folder import Folder
 from objdisc.objectness.foreground import Foreground
 from objdisc.objectness.grid import Grid
 from objdisc.objectness.instances import Instances
+from objdisc.objectness.tree import Tree
 from objdisc.objectness.whole import Whole
 from objdisc.objectness.windows import Windows
 
@@ -37,7 +38,7 @@ def animals(tmp_path: Path) -> Path:
 def test_instance_masks_are_taken_before_label_maps(tmp_path: Path, write_cityscapes_frame: FrameWriter) -> None:
     labels = np.full((8, 8), 26, np.uint8)
     write_cityscapes_frame(tmp_path, "ulm/ulm_0_0", BLACK)
-    assert taken(Cityscapes(tmp_path)) is Windows
+    assert taken(Cityscapes(tmp_path)) is Tree
     write_cityscapes_frame(tmp_path, "ulm/ulm_0_1", BLACK, labels)
     assert taken(Cityscapes(tmp_path)) is Foreground
     write_cityscapes_frame(tmp_path, "ulm/ulm_0_2", BLACK, labels, labels.astype(np.uint16) * 1000)
@@ -48,7 +49,7 @@ def test_label_maps_are_masks_where_objects_are_named(tmp_path: Path) -> None:
     for folder, pixels in (("images", BLACK), ("labels", BLACK[..., 0])):
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / "a.png"), pixels)
-    assert taken(LabelMaps(tmp_path)) is Windows
+    assert taken(LabelMaps(tmp_path)) is Tree
     assert taken(LabelMaps(tmp_path, foreground=["class 0"])) is Foreground
 
 
@@ -56,7 +57,7 @@ def test_images_with_a_class_or_a_word_on_them_are_whole(animals: Path) -> None:
     assert taken(ImageFolder(animals, "train")) is Whole
     assert taken(ImageFolder(animals / "train", foreground=["dog"])) is Whole
     assert taken(ImageFolder(animals / "train", foreground=["dog"], labels_from_folders=False)) is Whole
-    assert taken(ImageFolder(animals / "train")) is Windows, "a folder of photos"
+    assert taken(ImageFolder(animals / "train")) is Tree, "a folder of photos"
 
 
 def test_a_choice_reads_no_pixel(tmp_path: Path, write_cityscapes_frame: FrameWriter) -> None:
@@ -68,7 +69,7 @@ def test_a_choice_reads_no_pixel(tmp_path: Path, write_cityscapes_frame: FrameWr
 
 def test_a_source_that_reads_nothing_of_the_data_set_serves_any(animals: Path) -> None:
     dataset = ImageFolder(animals)
-    assert all(source.serves(dataset) for source in (Folder, Grid, Windows))
+    assert all(source.serves(dataset) for source in (Folder, Grid, Tree, Windows))
 
 
 def test_what_is_taken_can_be_built_without_arguments_and_named_by_hand() -> None:

@@ -59,7 +59,7 @@ class BenchmarkOptions:
     device: str = "auto"
     encoder: str = "tf_efficientnet_lite0"
     weights: str = "imagenet"
-    objectness: Component | None = component(ObjectnessSource, "objdisc.objectness")
+    objectness: Component | None = component(ObjectnessSource, "objdisc.objectness", given=("encoder", "weights"))
     output: Path | None = None
     allow_import: bool = flag_only()
     patches: PatchOptions = field(default_factory=PatchOptions)
@@ -110,7 +110,7 @@ def whole_run(options: BenchmarkOptions) -> dict[str, float]:
     """Measure building, memory and data waiting on a data set."""
     path = find_data(options.path)
     dataset, _ = open_splits(path, DiscoverOptions())
-    source = choose_objectness(options.objectness, dataset)
+    source = choose_objectness(options.objectness, dataset, options.encoder, options.weights)
     some = first_images(dataset, options.images)
     if len(some.samples) < 2:
         raise UsageError(f"{path}: one image is too few to measure on; give a folder of more, or more --images.")

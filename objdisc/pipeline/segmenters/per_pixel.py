@@ -61,7 +61,7 @@ class PixelSegmenter(Segmenter):
     @classmethod
     def choose_source(cls, named: Component | None, dataset: ImageDataset, run: LoadedRun) -> ObjectnessSource:
         """Build the crops of the training: tiles are as large as these, whatever was asked for."""
-        return choose_objectness(run.options.objectness, dataset)
+        return choose_objectness(run.options.objectness, dataset, run.options.encoder, run.options.weights)
 
     @classmethod
     def baseline(cls, options: DiscoverOptions) -> Method | None:
