@@ -93,7 +93,8 @@ class Tree(ObjectnessSource):
         """Build the trees and rank their nodes, as ``ObjectnessSource`` describes; the best comes first."""
         del dataset, sample
         frame = (image.shape[1], image.shape[0])
-        work = _resized(image[..., :3], min(1.0, _LONGEST / max(frame)))
+        color = image[..., :3] if image.shape[2] >= 3 else image[..., :1].repeat(3, axis=2)
+        work = _resized(color, min(1.0, _LONGEST / max(frame)))
         if int(np.ptp(work, axis=(0, 1)).max()) <= _FLAT:
             return []
         parts = self._parts(work)
