@@ -89,7 +89,18 @@ def test_padding_is_not_valid(folder: Path, tmp_path: Path) -> None:
     assert (store.images[:, 80:, :, 3] == 0).all()
 
 
-@pytest.mark.parametrize("wrong", [{"side": 0}, {"stride": -1}])
+def test_side_0_is_the_shorter_side_of_each_image(tmp_path: Path) -> None:
+    for name, frame in (("a", (40, 100)), ("b", (90, 60)), ("c", (50, 50))):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.zeros((*frame, 3), np.uint8))
+    dataset = ImageFolder(tmp_path)
+    windows = [
+        [region.window for region in Grid(0).regions(dataset, sample, dataset.read_image(sample))]
+        for sample in dataset.samples
+    ]
+    assert windows == [[(0, 0, 40), (30, 0, 40), (60, 0, 40)], [(0, 0, 60), (0, 30, 60)], [(0, 0, 50)]]
+
+
+@pytest.mark.parametrize("wrong", [{"side": -1}, {"stride": -1}])
 def test_settings_are_checked(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="grid: side"):
         Grid(**wrong)
