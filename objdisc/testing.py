@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import json
 import os
+import pkgutil
 import socket
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 
 from objdisc.io.run import Run, read_metrics_log
 from objdisc.methods.base import Method, Ranks
-from objdisc.models.encoder import Encoder
+from objdisc.models.encoder import Encoder, build_encoder
 from objdisc.patches.memory import PatchArray
 from objdisc.training.options import TrainerOptions
 from objdisc.training.trainer import fit
@@ -78,8 +79,7 @@ def check_method(method: type[Method] | str, **arguments: Any) -> None:
 
 
 def _find(path: str) -> type[Method]:
-    module, _, name = path.rpartition(".")
-    found = getattr(importlib.import_module(module), name)
+    found = pkgutil.resolve_name(path)
     assert inspect.isclass(found), f"{path} is no class"
     assert issubclass(found, Method), f"{path} is no Method"
     return found
@@ -109,8 +109,6 @@ def build_small(method: type[Method], arguments: Mapping[str, Any]) -> Method:
 
 def _small_encoder(per_pixel: bool) -> Encoder:
     if per_pixel:
-        from objdisc.models.encoder import build_encoder
-
         return build_encoder("segnet:S,8,M,8", weights="none")
     layers = [nn.Conv2d(3, 12, 3, stride=2, padding=1), nn.BatchNorm2d(12), nn.ReLU(), nn.Conv2d(12, _WIDTH, 3)]
     return Encoder(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()), _WIDTH)

@@ -34,3 +34,8 @@ def check_checkpoint(method: Method, run: Run, options: TrainerOptions, num_samp
         optimizer = make_optimizer(method, options)
         scheduler = make_scheduler(optimizer, options, lambda: 1)
         restore(run, checkpoint, {"method": method, "optimizer": optimizer, "scheduler": scheduler})
+
+
+def is_over(run: Run, options: TrainerOptions) -> bool:
+    """Whether a run has its last weights, and no checkpoint any more to go on from."""
+    return run.weights.is_file() and not run.last_checkpoint.is_file() and has_ended(run, options)

@@ -30,7 +30,7 @@ from objdisc.training.logging import MeanTerms, TrainingLog
 from objdisc.training.optimization import make_optimizer, make_scheduler
 from objdisc.training.options import TrainerOptions
 from objdisc.training.ranks import TrainingRanks, check_plan, mean_over_ranks, share_plan, share_state
-from objdisc.training.resuming import has_ended
+from objdisc.training.resuming import is_over
 from objdisc.types import Batch
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def fit(
     method.setup(len(store))
     if not method.trains:
         return _finish_at_once(method, store, run, options, accelerator, init_from)
-    if run is not None and resume and _is_over(run, options):
+    if run is not None and resume and is_over(run, options):
         start_from(run, method)
         return sum(float(record.get("seconds", 0.0)) for record in read_metrics_log(run.metrics_log))
     training = _Training(method, store, run, options, accelerator, resume, init_from)
@@ -89,11 +89,6 @@ def fit(
     finally:
         # its processes end with the training; the cycle of references that it lies in may be found much later
         del training.loader
-
-
-def _is_over(run: Run, options: TrainerOptions) -> bool:
-    """Whether a run has its last weights, and no checkpoint any more to go on from."""
-    return run.weights.is_file() and not run.last_checkpoint.is_file() and has_ended(run, options)
 
 
 def _finish_at_once(
