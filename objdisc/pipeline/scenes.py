@@ -13,6 +13,7 @@ from objdisc.config.components import Component
 from objdisc.config.parser import compose, dump, load
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
+from objdisc.export.cityscapes import write_cluster_ids
 from objdisc.imaging.colors import cluster_colors
 from objdisc.imaging.decode import read_index_map
 from objdisc.imaging.spread import spread_evenly
@@ -22,9 +23,11 @@ from objdisc.io.staging import final_place
 from objdisc.methods.base import Method
 from objdisc.objectness.automatic import AUTOMATIC
 from objdisc.objectness.base import ObjectnessSource
+from objdisc.pipeline.loading import load_run
 from objdisc.pipeline.options import SCENE, DiscoverOptions, build_method, build_store, choose_objectness
 from objdisc.pipeline.segmenters import segmenter_for
 from objdisc.pipeline.segmenters.base import Split
+from objdisc.pipeline.segmenters.per_pixel import PixelSegmenter
 from objdisc.pipeline.summary import RunSummary
 from objdisc.render.overlay import SceneLayer
 from objdisc.training.engine import is_main_process
@@ -154,6 +157,28 @@ def scene_layers(scene: Run, num_object_clusters: int) -> Callable[[str], SceneL
         return SceneLayer(read_index_map(path).astype(np.int16), colors, labels) if path.is_file() else None
 
     return layer
+
+
+def segment_scenes(scene: Run, dataset: ImageDataset, folder: Run, *, device: str, strict: bool) -> None:
+    """Map the scenes of other images with the scene of a finished run, into ``sceneIds`` of a folder.
+
+    Args:
+        scene: The run of the scene.
+        dataset: The images.
+        folder: Where the maps go.
+        device: Where the network runs: auto, cpu, cuda or mps.
+        strict: Whether the first unreadable image ends it; otherwise such images are named and skipped.
+
+    Raises:
+        UsageError: The run's weights are missing or do not fit.
+        UnreadableImageError: An image is unreadable, and ``strict``.
+    """
+    loaded = load_run(scene.path, allow_import=True, device=device).on(device)
+    loaded = replace(loaded, options=replace(loaded.options, strict=strict))
+    segmenter = PixelSegmenter.of_run(loaded, dataset, None)
+    for sample in dataset.samples:
+        if (found := segmenter.segment_or_skip(dataset, sample)) is not None:
+            write_cluster_ids(folder.maps(segmenter.kind), found, loaded.options.num_clusters, segmenter.kind)
 
 
 def _map_of(run: Run, name: str) -> Path:

@@ -7,7 +7,9 @@ from objdisc.io.run import Run
 from objdisc.pipeline.folders import result_folder
 from objdisc.pipeline.loading import LoadedRun
 from objdisc.pipeline.options import open_split
+from objdisc.pipeline.scenes import segment_scenes
 from objdisc.pipeline.segmenters import FolderOptions, SegmentedFolder, segmenter_for
+from objdisc.pipeline.summary import RunSummary
 
 
 def segment_folder(
@@ -20,6 +22,8 @@ def segment_folder(
     output_dir: Path | None = None,
 ) -> SegmentedFolder:
     """Segment a folder of images, of any number; a cluster keeps the id that it has in the run.
+
+    A run that divides scenes divides those of the folder as well, into ``sceneIds``.
 
     Args:
         run: The run; its options say on what device.
@@ -37,4 +41,8 @@ def segment_folder(
     job = segmenter.folder_job(run, dataset, options)
     usual = run.run.path / "segment" / path.resolve().name
     with result_folder("segment", run, output_dir, usual, dataset=dataset, subject=dataset.split) as folder:
-        return job(Run(folder))
+        found = job(Run(folder))
+        if RunSummary.read(run.run.scene) is not None:
+            device = run.options.training.device
+            segment_scenes(run.run.scene, dataset, Run(folder), device=device, strict=options.strict)
+        return found

@@ -90,6 +90,18 @@ def test_every_file_of_the_scene_is_the_runs_own(run: Run) -> None:
     assert there - own == set()
 
 
+def test_segment_maps_the_scenes_of_other_images_as_the_run_did(run: Run, photos: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    new.mkdir()
+    for name in ("1", "2"):
+        shutil.copy(photos / f"{name}.png", new / f"again_{name}.png")
+    words = ["segment", str(run.path), str(new), "--device", "cpu", "--output-dir", str(tmp_path / "maps")]
+    assert main(words) == 0
+    for name in ("1", "2"):
+        again = tmp_path / "maps" / "sceneIds" / f"again_{name}_sceneIds.png"
+        assert again.read_bytes() == (run.maps("sceneIds") / f"{name}_sceneIds.png").read_bytes()
+
+
 def test_masks_or_none_leave_the_scene_out_and_naming_it_brings_it_in(
     toy_city: Path, photos: Path, tmp_path: Path
 ) -> None:

@@ -111,7 +111,7 @@ class PixelSegmenter(Segmenter):
 
         def maps() -> Iterator[SegmentationMap]:
             for sample in dataset.samples:
-                if sample.name in readable and (found := self._segment_or_skip(dataset, sample)) is not None:
+                if sample.name in readable and (found := self.segment_or_skip(dataset, sample)) is not None:
                     write_cluster_ids(folder.maps(self.kind), found, num_clusters, self.kind)
                     self._write_georeferenced(folder, sample, found)
                     np.add(seams, _seams(found.clusters, self.tiling), out=seams)
@@ -129,7 +129,7 @@ class PixelSegmenter(Segmenter):
         seam_figures = {"across": across, "inside": inside, "ratio": across / inside if inside else float("nan")}
         return counts, seam_figures, written
 
-    def _segment_or_skip(self, dataset: ImageDataset, sample: Sample) -> SegmentationMap | None:
+    def segment_or_skip(self, dataset: ImageDataset, sample: Sample) -> SegmentationMap | None:
         """Segment an image; None, with the reason on the log, where it cannot be read and others are to go on."""
         try:
             return self.segment(dataset, sample)
