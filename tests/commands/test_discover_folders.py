@@ -19,7 +19,7 @@ def test_folder_without_labels_gets_everything_but_the_evaluation(
     assert objdisc("discover", holiday, *SMALL, "--num-clusters", "2", "--output-dir", run.path) == 0
     out, err = capsys.readouterr()
     numbers = numbers_of(run)
-    assert "objectness: windows" in err
+    assert "objectness: tree" in err
     assert "broken.png" in err
     assert (numbers["num_images"], numbers["num_skipped"]) == (3, 1)
     assert "accuracy_majority" not in numbers
