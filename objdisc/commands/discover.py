@@ -78,7 +78,8 @@ def discover(options: DiscoverOptions) -> DiscoveredRun:
                 evaluated = write_results(trained, Run(folder), options, started)
                 data = report_data(options, trained, evaluated)
                 write_report(Run(folder), data, read_metrics_log(trained.run.metrics_log))
-            for warning in occupancy_warnings([shown.size for shown in data.clusters]):
+            sizes = [] if data.of_crops else [shown.size for shown in data.clusters]
+            for warning in occupancy_warnings(sizes):
                 log.warning("%s", warning)
     return DiscoveredRun(run, "" if evaluated is None else _text(run, evaluated))
 

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,13 +12,17 @@ from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError
-from objdisc.inference.predict import Predictions, join_predictions
+from objdisc.inference.predict import Predictions, join_predictions, select
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches.windows import PatchOptions, cut, object_window
 from objdisc.types import Region, Sample
 
 Predict = Callable[[torch.Tensor], Predictions]
 """A run's method as a function of ``(B, S, S, 4)`` uint8 patches, such as ``inference.predict.Predictor``."""
+
+_SURE = 0.9  # least probability of being an object, of a region that is a guess
+"""A run that was trained with masks on CamVid train then paints cars with a precision of 0.33 instead of 0.13, of those
+frames without their masks, finds 0.77 instead of 0.83 of their pixels, and paints 0.09 instead of 0.35 of the rest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,4 +149,19 @@ def stream(
     Peak memory depends on the largest image and on ``batch_size``, not on the number of images.
     """
     with closing(cut_images(dataset, source, options, samples, workers)) as images:
-        yield from predict_images(images, ask, batch_size)
+        for image, said in predict_images(images, ask, batch_size):
+            yield sure_objects(image, said) if source.guesses else (image, said)
+
+
+def sure_objects(image: CutImage, said: Predictions | None) -> tuple[CutImage, Predictions | None]:
+    """Leave out the regions that the method's foreground head is not sure of, if it has one.
+
+    Args:
+        image: A cut image.
+        said: What the method says of its n patches; None where n is 0.
+    """
+    if said is None or said.foreground is None:
+        return image, said
+    kept = np.flatnonzero(said.foreground >= _SURE)
+    regions = tuple(image.regions[row] for row in kept)
+    return replace(image, regions=regions, patches=image.patches[kept]), select(said, kept) if len(kept) else None

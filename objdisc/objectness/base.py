@@ -23,10 +23,13 @@ class ObjectnessSource(ABC):
     Attributes:
         outlines: True where the regions are outlines of objects: small ones may then be dropped, and what the outlines
             leave free is background. False where a region is only a place to look at.
+        guesses: True where many regions may hold no object; on other images than those of the training, a run then
+            leaves out what its foreground head is not sure of.
         in_process: True where the source cannot travel to another process, such as one that holds a network.
     """
 
     outlines: ClassVar[bool] = True
+    guesses: ClassVar[bool] = False
     in_process: bool = False
 
     @property

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -69,6 +69,7 @@ class Tree(ObjectnessSource):
         network: The encoder, in evaluation mode, on the processor.
     """
 
+    guesses: ClassVar[bool] = True
     in_process = True
 
     def __init__(

@@ -200,6 +200,7 @@ def report_data(options: DiscoverOptions, trained: Trained, evaluated: Evaluated
         cluster_names=evaluated.segmented.score.cluster_names,
         kept=numbers["view_agreement"],
         skipped=store.skipped,
+        of_crops=trained.method.per_pixel,
     )
 
 

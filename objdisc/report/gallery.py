@@ -69,6 +69,7 @@ class ReportData:
         cluster_names: Class that each cluster is read as; None without ground truth.
         kept: Cluster to the share of its patches that stay in it when augmented; empty where that was not measured.
         warnings: One sentence each, beside those that the page finds by itself.
+        of_crops: Whether patches are crops that hold several clusters each, so that sizes of clusters tell little.
         skipped: Images that could not be read, with the reason.
     """
 
@@ -95,6 +96,7 @@ class ReportData:
     former_identities: Sequence[str] = ()
     kept: Mapping[int, float] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    of_crops: bool = False
     skipped: Sequence[tuple[Path, str]] = ()
 
 
@@ -134,7 +136,7 @@ def write_report(run: Run, data: ReportData, log: Sequence[Mapping[str, Any]], *
         facts=_facts(data, pictures, colors, title),
         warnings=[
             *data.warnings,
-            *occupancy_warnings(sizes),
+            *([] if data.of_crops else occupancy_warnings(sizes)),
             *training_warnings(log),
             *stability_warnings(data.kept),
         ],

@@ -1,7 +1,9 @@
 """Images stream through in order, a few at a time, and each gets the prediction it would get alone."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -117,3 +119,44 @@ def test_leaving_early_stops_the_threads(city: ImageDataset) -> None:
     assert isinstance(predictions, Iterator)
     next(predictions)
     predictions.close()  # type: ignore[attr-defined]
+
+
+class Guessed(Instances):
+    """Masks that are taken for guesses."""
+
+    guesses: ClassVar[bool] = True
+
+
+def test_guessed_regions_stay_where_the_method_is_sure_of_an_object(city: ImageDataset) -> None:
+    """The stand-in is as sure as a patch is bright."""
+
+    def ask(patches: torch.Tensor) -> Predictions:
+        said = mean_colour(patches)
+        assert said.foreground is not None
+        return replace(said, foreground=(said.foreground > 0.4) * np.float32(0.95))
+
+    all_of_them = stream(city, Instances(), OPTIONS, city.samples, ask, workers=0, batch_size=16)
+    sure = stream(city, Guessed(), OPTIONS, city.samples, ask, workers=0, batch_size=16)
+    dropped = 0
+    for (image, said), (kept, of_kept) in zip(all_of_them, sure, strict=True):
+        assert said is not None
+        assert said.foreground is not None
+        rows = np.flatnonzero(said.foreground > 0)
+        assert kept.regions == tuple(image.regions[row] for row in rows)
+        assert (of_kept is None) == (len(rows) == 0)
+        if of_kept is not None:
+            np.testing.assert_array_equal(of_kept.probabilities, said.probabilities[rows])
+            np.testing.assert_array_equal(kept.patches, image.patches[rows])
+        dropped += len(image.regions) - len(rows)
+    assert dropped > 0
+
+
+def test_without_a_foreground_head_every_guess_stays(city: ImageDataset) -> None:
+    def ask(patches: torch.Tensor) -> Predictions:
+        return replace(mean_colour(patches), foreground=None)
+
+    both = [
+        stream(city, source, OPTIONS, city.samples, ask, workers=0, batch_size=16)
+        for source in (Instances(), Guessed())
+    ]
+    assert [len(image.regions) for image, _ in both[0]] == [len(image.regions) for image, _ in both[1]]

@@ -5,15 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-import torch
-
 from objdisc.config.components import Component
 from objdisc.datasets import ImageDataset
 from objdisc.evaluation.counts import format_table
 from objdisc.imaging.colors import cluster_colors
 from objdisc.inference.predict import predict
 from objdisc.inference.stitching import paint_regions
-from objdisc.inference.streaming import cut_image
+from objdisc.inference.streaming import cut_image, predict_images, sure_objects
 from objdisc.io.run import Run
 from objdisc.methods.base import Method
 from objdisc.naming.categories import Names, former_identities, run_identity
@@ -53,13 +51,13 @@ class PatchSegmenter(Segmenter):
         found = cut_image(dataset, self.source, self.options.patches, sample)
         if found.problem is not None:
             raise found.problem
-        if not found.regions:
+        ((found, said),) = predict_images([found], self.predictor, patches_at_once(self.options.patches.size))
+        if self.source.guesses:
+            found, said = sure_objects(found, said)
+        if said is None:
             return paint_regions(found.frame, [], [], [], sample.name)
-        at_once = patches_at_once(self.options.patches.size)
-        said = [self.predictor(batch).probabilities for batch in torch.split(torch.from_numpy(found.patches), at_once)]
-        clusters = [int(row.argmax()) for batch in said for row in batch]
-        confidence = [float(row.max()) for batch in said for row in batch]
-        return paint_regions(found.frame, found.regions, clusters, confidence, sample.name)
+        clusters, confidence = said.probabilities.argmax(axis=1), said.probabilities.max(axis=1)
+        return paint_regions(found.frame, found.regions, clusters.tolist(), confidence.tolist(), sample.name)
 
     def prepare(self, dataset: ImageDataset, folder: Run) -> Split:
         """Cut the split's patches, or take those that the folder holds, and predict for them."""
