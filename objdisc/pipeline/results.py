@@ -116,7 +116,7 @@ def write_results(trained: Trained, folder: Run, options: DiscoverOptions, start
     scene = trained.run.scene
     if RunSummary.read(scene) is not None:
         publish_scenes(scene, folder, scored)
-        segmenter.scene = scene_layers(scene, options.num_clusters)
+        segmenter.scene = scene_layers(scene, options.num_clusters, allow_import=options.allow_import)
     segmented = segmenter.segment_split(
         folder,
         split,

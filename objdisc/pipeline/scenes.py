@@ -139,14 +139,18 @@ def publish_scenes(scene: Run, run: Run, dataset: ImageDataset) -> None:
                 file.write(found.read_bytes())
 
 
-def scene_layers(scene: Run, num_object_clusters: int) -> Callable[[str], SceneLayer | None]:
+def scene_layers(scene: Run, num_object_clusters: int, *, allow_import: bool) -> Callable[[str], SceneLayer | None]:
     """Make a function that finds the scene of an image, by its name, in colours that no cluster of objects has.
 
     Args:
         scene: The run of the scene.
         num_object_clusters: K of the objects.
+        allow_import: Whether its settings may name classes outside of the package, whose modules are then run.
     """
-    summary, options = RunSummary.read(scene), load(DiscoverOptions, scene.config, allow_import=True, quiet=True)
+    summary, options = (
+        RunSummary.read(scene),
+        load(DiscoverOptions, scene.config, allow_import=allow_import, quiet=True),
+    )
     names = {} if summary is None else summary.cluster_names or {}
     labels = {cluster: f"scene {cluster}: {name}" for cluster, name in names.items()}
     labels = {cluster: f"scene {cluster}" for cluster in range(options.num_clusters)} | labels
@@ -159,7 +163,9 @@ def scene_layers(scene: Run, num_object_clusters: int) -> Callable[[str], SceneL
     return layer
 
 
-def segment_scenes(scene: Run, dataset: ImageDataset, folder: Run, *, device: str, strict: bool) -> None:
+def segment_scenes(
+    scene: Run, dataset: ImageDataset, folder: Run, *, device: str, strict: bool, allow_import: bool
+) -> None:
     """Map the scenes of other images with the scene of a finished run, into ``sceneIds`` of a folder.
 
     Args:
@@ -168,12 +174,13 @@ def segment_scenes(scene: Run, dataset: ImageDataset, folder: Run, *, device: st
         folder: Where the maps go.
         device: Where the network runs: auto, cpu, cuda or mps.
         strict: Whether the first unreadable image ends it; otherwise such images are named and skipped.
+        allow_import: Whether its settings may name classes outside of the package, whose modules are then run.
 
     Raises:
         UsageError: The run's weights are missing or do not fit.
         UnreadableImageError: An image is unreadable, and ``strict``.
     """
-    loaded = load_run(scene.path, allow_import=True, device=device).on(device)
+    loaded = load_run(scene.path, allow_import=allow_import, device=device).on(device)
     loaded = replace(loaded, options=replace(loaded.options, strict=strict))
     segmenter = PixelSegmenter.of_run(loaded, dataset, None)
     for sample in dataset.samples:

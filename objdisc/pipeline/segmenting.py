@@ -43,6 +43,12 @@ def segment_folder(
     with result_folder("segment", run, output_dir, usual, dataset=dataset, subject=dataset.split) as folder:
         found = job(Run(folder))
         if RunSummary.read(run.run.scene) is not None:
-            device = run.options.training.device
-            segment_scenes(run.run.scene, dataset, Run(folder), device=device, strict=options.strict)
+            segment_scenes(
+                run.run.scene,
+                dataset,
+                Run(folder),
+                device=run.options.training.device,
+                strict=options.strict,
+                allow_import=run.options.allow_import,
+            )
         return found

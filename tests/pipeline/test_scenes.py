@@ -102,6 +102,20 @@ def test_segment_maps_the_scenes_of_other_images_as_the_run_did(run: Run, photos
         assert again.read_bytes() == (run.maps("sceneIds") / f"{name}_sceneIds.png").read_bytes()
 
 
+def test_the_scene_of_a_foreign_run_runs_no_code_that_was_not_allowed(
+    run: Run, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(run.path, copy.path)
+    (tmp_path / "trap.py").write_text(f"open({str(tmp_path / 'sprung')!r}, 'w')\n")
+    config = copy.scene.config.read_text(encoding="utf-8")
+    copy.scene.config.write_text(config.replace("objdisc.methods.scene.Scene", "trap.Scene"), encoding="utf-8")
+    words = ["segment", str(copy.path), str(photos), "--device", "cpu", "--output-dir", str(tmp_path / "maps")]
+    assert main(words) == 2
+    assert "add --allow-import" in capsys.readouterr().err
+    assert not (tmp_path / "sprung").exists()
+
+
 def test_masks_or_none_leave_the_scene_out_and_naming_it_brings_it_in(
     toy_city: Path, photos: Path, tmp_path: Path
 ) -> None:
