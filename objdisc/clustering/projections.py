@@ -203,22 +203,55 @@ def view_discriminant(views: Tensor, dim: int, shrinkage: float = 0.1) -> tuple[
     means = views.mean(0)  # (N, D)
     center = means.mean(0)  # (D,)
     residuals = (views - means).flatten(0, 1)  # (V * N, D)
-    within = residuals.T @ residuals / len(residuals)
-    ridge = (shrinkage * within.diagonal().mean()).clamp_min(1e-12)
-    within = within + ridge * torch.eye(len(within), dtype=within.dtype, device=within.device)
-    between = (means - center).T @ (means - center) / len(means)
-    # solve the generalised symmetric problem between @ v = ratio * within @ v through the Cholesky factor of `within`
-    factor = torch.linalg.cholesky(within)
-    half = torch.linalg.solve_triangular(factor, between, upper=False)
-    reduced = torch.linalg.solve_triangular(factor, half.T, upper=False)
-    ratios, vectors = torch.linalg.eigh((reduced + reduced.T) / 2)  # ascending
-    directions = torch.linalg.solve_triangular(factor.T, vectors[:, -dim:].flip(1), upper=True)  # (D, dim)
+    residuals /= len(residuals) ** 0.5
+    ridge = (shrinkage * residuals.square().sum() / residuals.shape[1]).clamp_min(1e-12)
+    ratios, directions = _largest_ratios((means - center) / len(means) ** 0.5, residuals, ridge, dim)
     # an eigenvector's sign is arbitrary and may differ between machines
     directions = directions * directions.gather(0, directions.abs().argmax(0, keepdim=True)).sign()
     spread = ((means - center) @ directions).std(0, correction=0).clamp_min(1e-12)
-    kept = ratios[-dim:].flip(0) > 1e-9 * ratios[-1].clamp_min(1e-9)
-    projection = (directions / spread * kept).T
+    kept = ratios > 1e-9 * ratios[0].clamp_min(1e-9)
+    projection = F.pad((directions / spread * kept).T, (0, 0, 0, dim - len(ratios)))
     return projection.float(), (-projection @ center).float()
+
+
+def _largest_ratios(between: Tensor, within: Tensor, ridge: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Solve ``M.T @ M @ v = ratio * (R.T @ R + ridge) @ v``, in as many dimensions as there are rows or columns.
+
+    Args:
+        between: M, ``(N, D)`` float64.
+        within: R, ``(n, D)`` float64.
+        ridge: Above 0.
+        dim: How many of the largest ratios are wanted.
+
+    Returns:
+        Ratios, largest first, and vectors ``(D, m)`` of any length; m is ``dim``, or N where that is smaller.
+    """
+    count, width = between.shape
+    if count < width:
+        # with v = (R.T @ R + ridge)^-1 @ M.T @ u it is an eigenproblem of N x N
+        solved = _solve_ridge(within, ridge, between.T)
+        table = between @ solved
+        ratios, vectors = torch.linalg.eigh((table + table.T) / 2)  # ascending
+        return ratios[-dim:].flip(0), solved @ vectors[:, -dim:].flip(1)
+    scatter = within.T @ within
+    scatter.diagonal().add_(ridge)
+    factor = torch.linalg.cholesky(scatter)
+    half = torch.linalg.solve_triangular(factor, between.T @ between, upper=False)
+    reduced = torch.linalg.solve_triangular(factor, half.T, upper=False)
+    ratios, vectors = torch.linalg.eigh((reduced + reduced.T) / 2)
+    return ratios[-dim:].flip(0), torch.linalg.solve_triangular(factor.T, vectors[:, -dim:].flip(1), upper=True)
+
+
+def _solve_ridge(rows: Tensor, ridge: Tensor, targets: Tensor) -> Tensor:
+    """Return ``(R.T @ R + ridge)^-1 @ targets`` for R ``(n, D)`` and targets ``(D, m)``, in the smaller of n and D."""
+    count, width = rows.shape
+    table = rows @ rows.T if count < width else rows.T @ rows
+    table.diagonal().add_(ridge)
+    factor = torch.linalg.cholesky(table)
+    if count >= width:
+        return torch.cholesky_solve(targets, factor)
+    # the identity of Woodbury
+    return (targets - rows.T @ torch.cholesky_solve(rows @ targets, factor)) / ridge
 
 
 _REGULARISATION = 0.1  # of the features' mean variance
@@ -241,9 +274,8 @@ def ridge_classifier(
     """
     targets = F.one_hot(clusters, num_clusters).to(features.dtype)
     shares, center = targets.mean(0), features.mean(0)
-    x = features - center
-    covariance = x.T @ x / len(x)
-    strength = _REGULARISATION * covariance.diagonal().mean().clamp_min(torch.finfo(features.dtype).eps)
-    ridge = covariance + strength * torch.eye(len(covariance), device=features.device, dtype=features.dtype)
-    weights = torch.linalg.solve(ridge, x.T @ (targets - shares) / len(x)).T  # (K, F)
+    x = (features - center) / len(features) ** 0.5
+    variance = x.square().sum() / x.shape[1]
+    strength = _REGULARISATION * variance.clamp_min(torch.finfo(features.dtype).eps)
+    weights = _solve_ridge(x, strength, x.T @ (targets - shares) / len(features) ** 0.5).T  # (K, F)
     return scale * weights, scale * (shares - weights @ center)

@@ -82,6 +82,23 @@ def test_directions_are_the_generalised_eigenvectors_in_order() -> None:
         assert abs(cosine) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.parametrize("samples", [3, 7, 12])  # fewer views, fewer samples, and more samples than features
+def test_whichever_is_smaller_is_solved_for(samples: int) -> None:
+    """Of few samples an eigenproblem of all features would be nearly all of a small run's time."""
+    views = make_views(samples=samples, dim=10, num_views=3)
+    array = views.double().numpy()
+    means = array.mean(axis=0)
+    within = (array - means).reshape(-1, 10)
+    within = within.T @ within / len(within)
+    within += 0.1 * np.trace(within) / 10 * np.eye(10)
+    _, vectors = eigh(np.cov(means.T, bias=True), within)
+    projection, offset = view_discriminant(views, 2)
+    for row, vector in zip(projection.numpy(), vectors[:, ::-1].T[:2], strict=True):
+        assert abs(row @ vector / np.linalg.norm(row) / np.linalg.norm(vector)) == pytest.approx(1, abs=1e-5)
+    projected = views.mean(0) @ projection.T + offset
+    torch.testing.assert_close(projected.std(0, correction=0), torch.ones(2), rtol=1e-4, atol=0)
+
+
 def test_projected_mean_views_have_mean_0_variance_1_and_no_correlation() -> None:
     views = make_views()
     projection, offset = view_discriminant(views, 4)
@@ -125,6 +142,17 @@ def test_it_is_ridge_regression_on_one_hot_targets() -> None:
     weights, biases = ridge_classifier(features, clusters, 4, scale=5)
     variance = float((features - features.mean(0)).square().mean())
     oracle = Ridge(alpha=0.1 * variance * 200).fit(features.double(), torch.eye(4)[clusters])
+    expected = 5 * torch.from_numpy(oracle.predict(features.double()))
+    torch.testing.assert_close((features @ weights.T + biases).double(), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_ridge_of_fewer_samples_than_features_is_the_same_in_their_dimensions() -> None:
+    generator = torch.Generator().manual_seed(0)
+    features = 3 + torch.randn(9, 30, generator=generator)
+    clusters = torch.arange(9) % 3
+    weights, biases = ridge_classifier(features, clusters, 3, scale=5)
+    variance = float((features - features.mean(0)).square().mean())
+    oracle = Ridge(alpha=0.1 * variance * 9).fit(features.double(), torch.eye(3)[clusters])
     expected = 5 * torch.from_numpy(oracle.predict(features.double()))
     torch.testing.assert_close((features @ weights.T + biases).double(), expected, rtol=1e-3, atol=1e-3)
 
