@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from objdisc.clustering.kmeans import centroids_of
-from objdisc.clustering.neighbors import nearest_centroid
 from objdisc.clustering.projections import view_discriminant
 
 logger = logging.getLogger(__name__)
 
 _DIMENSIONS = (8, 10, 12, 14, 16, 20, 24)
+_DISTANCES_AT_ONCE = 2**24  # 64 MB of float32
 _FINALISTS = 0.25  # share of the candidates, the most stable ones, that vote
 
 
@@ -49,18 +49,34 @@ class _Embedded:
         """Mean point ``(K, D)`` of each cluster, zeros where there is none."""
         return centroids_of(self.points, labels, self.points.new_zeros(num_clusters, self.points.shape[1]))
 
-    def confusion(self, labels: Tensor, num_clusters: int) -> tuple[Tensor, Tensor]:
-        """Assign points and views to the clusters' centroids: ``(n,)`` of the points, ``(V, K, K)`` against views."""
-        centroids = self.centroids(labels, num_clusters)
-        assigned = F.one_hot(nearest_centroid(self.points, centroids)[0], num_clusters).double()
-        seen = torch.stack(
-            [F.one_hot(nearest_centroid(view, centroids)[0], num_clusters).double() for view in self.views]
-        )
-        return assigned.argmax(1), assigned.T @ seen
+    def confusion(self, candidates: Tensor, num_clusters: int) -> tuple[Tensor, Tensor]:
+        """Assign points and views to the centroids of each of c partitions ``(c, n)``.
 
-    def stability(self, labels: Tensor, num_clusters: int) -> float:
-        """Mean adjusted Rand index between points and views, both assigned to the clusters' centroids."""
-        return float(adjusted_rand_index(self.confusion(labels, num_clusters)[1]).mean())
+        Returns:
+            ``(c, n)`` int64 clusters of the points, and ``(c, V, K, K)`` float64 counts of them against the views'.
+        """
+        centroids = torch.stack([self.centroids(labels, num_clusters) for labels in candidates])  # (c, K, D)
+        everything = torch.cat([self.points[None], self.views]).flatten(0, 1)  # ((V + 1) * n, D)
+        at_once = max(_DISTANCES_AT_ONCE // (len(everything) * num_clusters), 1)
+        nearest = torch.cat([_nearest_of_each(everything, part) for part in torch.split(centroids, at_once)])
+        nearest = nearest.view(len(candidates), -1, len(self.points))  # (c, V + 1, n)
+        assigned, seen = nearest[:, :1], nearest[:, 1:]
+        tables = torch.arange(assigned.shape[0] * seen.shape[1], device=seen.device).view(-1, seen.shape[1], 1)
+        cells = (tables * num_clusters + assigned) * num_clusters + seen
+        counts = torch.bincount(cells.flatten(), minlength=tables.numel() * num_clusters**2)
+        return assigned[:, 0], counts.view(*seen.shape[:2], num_clusters, num_clusters).double()
+
+    def stability(self, candidates: Tensor, num_clusters: int) -> Tensor:
+        """Mean adjusted Rand index ``(c,)`` between points and views, both assigned to the clusters' centroids."""
+        return adjusted_rand_index(self.confusion(candidates, num_clusters)[1]).mean(1)
+
+
+def _nearest_of_each(points: Tensor, centroids: Tensor) -> Tensor:
+    """Find the nearest of the K centroids of each of c partitions, ``(c, K, D)``, to each point: ``(c, n)`` int64."""
+    with torch.autocast(points.device.type, enabled=False):
+        lengths = centroids.square().sum(2).flatten()
+        distances = torch.addmm(lengths, points, centroids.flatten(0, 1).T, alpha=-2)  # but for the points' own lengths
+        return distances.view(len(points), *centroids.shape[:2]).argmin(2).T
 
 
 def discriminant_projections(
@@ -121,8 +137,10 @@ def most_stable(
         for under in embedded
         for points in (under.points, F.normalize(under.views.mean(0), dim=-1))
     ]
-    # (candidates, projections)
-    stability = torch.tensor([[under.stability(labels, num_clusters) for under in embedded] for labels in candidates])
+    all_candidates = torch.stack(candidates)
+    stability = torch.stack(
+        [under.stability(all_candidates, num_clusters) for under in embedded], 1
+    )  # (c, projections)
     finalists = stability.mean(1).topk(math.ceil(_FINALISTS * len(candidates))).indices.tolist()
     winner = finalists[_medoid([candidates[index] for index in finalists], num_clusters)]
     under, labels = embedded[int(stability[winner].argmax())], candidates[winner]
@@ -136,7 +154,7 @@ def most_stable(
 
 def _merged(under: _Embedded, fine: Tensor, finest: int, num_clusters: int) -> Tensor:
     """Merge fine clusters to K, those first that views confuse: the cluster ``(n,)`` of each point."""
-    assigned, confusion = under.confusion(fine, finest)
+    (assigned,), (confusion,) = under.confusion(fine[None], finest)
     group_of = torch.zeros(finest, dtype=torch.int64, device=assigned.device)
     for group, members in enumerate(merge_confused(confusion, num_clusters)):
         group_of[members] = group
