@@ -126,7 +126,7 @@ def fit(
         images: A tensor ``(N, C, S, S)`` or an array ``(N, S, S, C)``, uint8 or in [0, 1]; a PyTorch data set of such
             images, whose labels are not looked at; or a ``PatchStore``.
         run: Folder for weights, checkpoints and log; an interrupted training there goes on. None writes nothing.
-        settings: Of the training, such as ``epochs=20``, ``batch_size=256``, ``lr=0.01``, ``device="cpu"``,
+        settings: Settings of the training, such as ``epochs=20``, ``batch_size=256``, ``lr=0.01``, ``device="cpu"``,
             ``augmentation=Augmentation(...)``; see ``objdisc.training.options.TrainerOptions``.
 
     Returns:

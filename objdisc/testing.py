@@ -59,7 +59,7 @@ def check_method(method: type[Method] | str, **arguments: Any) -> None:
 
     Args:
         method: The class, or its import path.
-        arguments: Of its constructor, beside the encoder and K.
+        arguments: Arguments of its constructor, beside the encoder and K.
 
     Raises:
         AssertionError: Something of it does not hold; the message says what.
@@ -101,7 +101,7 @@ def build_small(method: type[Method], arguments: Mapping[str, Any]) -> Method:
 
     Args:
         method: The class.
-        arguments: Of its constructor, beside the encoder and K.
+        arguments: Arguments of its constructor, beside the encoder and K.
     """
     torch.manual_seed(0)
     return method(_small_encoder(method.per_pixel), num_clusters=_CLUSTERS, **arguments)

@@ -47,7 +47,7 @@ def draw_affines(options: Affine, seeds: Sequence[Sequence[int]]) -> Tensor:
 
     Args:
         options: How far maps may go.
-        seeds: Of each of the B samples, non-negative integers.
+        seeds: Seed of each of the B samples, as non-negative integers.
 
     Returns:
         ``(B, 2, 3)`` float32 maps from pixels of the second view to pixels of the first, in the normalised

@@ -19,7 +19,7 @@ class Geometry:
         rotation: Largest rotation either way, in degrees.
         rotation_chance: Probability that a view is rotated at all.
         scale: Smallest factor that the content is scaled by, above 0; the largest is its inverse.
-        stretch: The same for width against height.
+        stretch: Smallest factor of width against height, above 0; the largest is its inverse.
         shear: Largest shift of a point either way, as a share of its height above the middle.
         shift: Largest shift either way along each axis, as a share of the side.
     """

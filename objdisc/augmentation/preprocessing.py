@@ -18,7 +18,7 @@ class Preprocessing:
     """What turns patches into the input of a network; training, prediction and export share one.
 
     Attributes:
-        mean: Of each channel, of images in [0, 1].
+        mean: Mean of each channel, of images in [0, 1].
         std: Standard deviation of each channel, likewise.
         background: What becomes of the pixels outside of the region: ``keep``; ``dim`` leaves a quarter of their
             contrast with the mean colour; ``blank`` leaves none.

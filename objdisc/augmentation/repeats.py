@@ -18,7 +18,7 @@ def repeat_object(patch: NDArray[np.uint8], rng: np.random.Generator) -> NDArray
 
     Args:
         patch: ``(S, S, C + 1)`` uint8, image channels and the object's mask.
-        rng: Of the number of copies, their places and orientation.
+        rng: Source of the number of copies, their places and orientation.
 
     Returns:
         ``(S, S, C + 1)`` uint8, the copies scaled to fit; the patch itself where the mask leaves no background or is

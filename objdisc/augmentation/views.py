@@ -87,7 +87,7 @@ class Augmenter:
 
         Args:
             patch: ``(S, S, C + 1)``: RGB, any further channels such as infrared, and the region's mask.
-            seed: Of every random choice.
+            seed: Random seed of every choice.
             first: Whether it is the first of a pair.
 
         Returns:

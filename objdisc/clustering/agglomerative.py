@@ -134,7 +134,7 @@ def merge_clusters(
         suspect: Share of the mean cluster size, n / ``num_clusters``, below which a cluster that is left at the end is
             suspected to be strays as well: a few odd points, linked by weights that are as good as none, cost a real
             cluster otherwise. What it started from joins the nearest means, and merging starts over, until none is as
-            small. Of all these partitions that one is returned in which the cluster of a point tells most about where a
+            small. The one of these partitions is returned in which the cluster of a point tells most about where a
             walk from it along links ends (``walk_information``). 0 suspects none.
 
     Returns:

@@ -92,7 +92,7 @@ class Retrieval:
         title: What was searched for.
         lines: What the run says of it.
         finds: The objects, best first.
-        table: The same as text.
+        table: The finds as text.
         folder: Where table and pictures are.
     """
 

@@ -55,7 +55,7 @@ def hold_to_size(sample: Sample, path: Path, size: tuple[int, ...], wanted: tupl
         sample: The image.
         path: Its map.
         size: ``(height, width)`` of the map in pixels.
-        wanted: The same of the image.
+        wanted: ``(height, width)`` of the image.
 
     Raises:
         UnreadableImageError: The image has another size.

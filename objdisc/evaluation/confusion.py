@@ -17,8 +17,8 @@ class ConfusionMatrix:
 
     Args:
         num_labels: Label ids run from 0 to this number - 1.
-        ignore_ids: Label ids that are not evaluated. Of those outside the range, such as 255, pixels that truly hold
-            one are left out; a prediction cannot hold one.
+        ignore_ids: Label ids that are not evaluated. Where the truth is outside the range, such as 255,
+            the pixel is left out; a prediction cannot be outside it.
 
     Attributes:
         counts: ``(num_labels, num_labels)`` int64 pixels, row = true id, column = predicted id.

@@ -76,7 +76,7 @@ def write_counts(
 
     Args:
         csv_path: The table for spreadsheets.
-        json_path: The same for programs.
+        json_path: The file for programs.
         metrics: The method's counts.
         baseline: The baseline's, of the same patches.
 

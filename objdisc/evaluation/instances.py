@@ -31,8 +31,8 @@ class ClassAgnosticScore:
         ap_50: At IoU 0.50.
         ap_75: At IoU 0.75.
         ar_10: Mean recall over the thresholds, of the best 10 detections an image.
-        ar_100: Of the best 100.
-        ar_1000: Of the best 1000.
+        ar_100: Average recall of the best 100.
+        ar_1000: Average recall of the best 1000.
         recall_50: Recall at IoU 0.50, of the best 1000.
         ar_small: As ``ar_1000``, objects below 32² pixels.
         ar_medium: From 32² to 96².

@@ -41,7 +41,7 @@ def fit_linear(
         labels: ``(n,)`` int64 in [0, C) on the same device.
         num_classes: C.
         decay: Strength of the penalty, >= 0; biases are not penalised.
-        iterations: Of L-BFGS, at most.
+        iterations: Most iterations of L-BFGS.
 
     Returns:
         The classifier, float32.

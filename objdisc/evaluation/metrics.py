@@ -152,7 +152,7 @@ class ClusterMetrics:
         accuracy_floor: Share of the largest class: what one single cluster would score.
         nmi: Normalised mutual information, 2 I(y; c) / (H(y) + H(c)): by the arithmetic mean of the entropies, as
             scikit-learn has it unless told otherwise. 1 where both sides are constant.
-        nmi_geometric: The same by the geometric mean, I(y; c) / sqrt(H(y) H(c)), as JULE reports it; never smaller.
+        nmi_geometric: NMI by the geometric mean, I(y; c) / sqrt(H(y) H(c)), as JULE reports it; never smaller.
         ari: Adjusted Rand index (Hubert and Arabie 1985): pairs of patches on which both agree whether they belong
             together, 0 where chance would agree as often; in [-0.5, 1].
         purity: The same number as ``accuracy_majority``; readers look for either name.

@@ -16,7 +16,7 @@ class ReadAccuracy:
 
     Attributes:
         num_clusters: K.
-        share: Of the fitting split's labels, in (0, 1].
+        share: Share of the fitting split's labels, in (0, 1].
         labelled: Patches whose label was used.
         accuracy: On the other split, in [0, 1]; a cluster without a labelled patch counts as wrong.
     """
@@ -38,10 +38,10 @@ def read_accuracies(
 
     Args:
         fitted: Labels ``(n,)``, below 0 where unknown, and clusters ``(n,)`` of the split to fit on.
-        scored: The same of the split that is scored; none of its labels is used to fit.
+        scored: Labels and clusters of the split that is scored; none of its labels is used to fit.
         num_clusters: K.
         shares: In (0, 1]; with one seed a smaller share is part of a larger one.
-        seed: Of the choice.
+        seed: Random seed of the choice.
 
     Raises:
         UsageError: A split has no labels, or a share is out of range.

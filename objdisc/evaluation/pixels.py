@@ -67,8 +67,9 @@ def pixel_metrics(counts: PixelCounts, fitted_on: PixelCounts | None = None) -> 
     """Score a per-pixel clustering.
 
     Args:
-        counts: Of the split to score.
-        fitted_on: Of the split whose labels mappings are fitted on, beside those fitted on the scored split itself.
+        counts: Counts of the split to score.
+        fitted_on: Counts of the split whose labels mappings are fitted on, beside those fitted on the scored split
+            itself.
 
     Raises:
         UsageError: No pixel is of any class.
@@ -101,7 +102,7 @@ def mapped_score(counts: PixelCounts, mapping: Mapping[int, int]) -> MappedScore
     """Score clusters that are read as classes by a given mapping, perhaps fitted elsewhere.
 
     Args:
-        counts: Of the split to score.
+        counts: Counts of the split to score.
         mapping: Cluster id to label id.
     """
     matrix = counts.confusion(mapping)

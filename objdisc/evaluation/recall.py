@@ -57,7 +57,7 @@ def region_recall(
 
     Args:
         dataset: A split with instance masks; images without are left out.
-        source: Where the regions come from. Of one image they are ordered by falling score, equal ones as they came.
+        source: Where the regions come from. Those of one image are taken by falling score, equal ones as they came.
         min_area: Smaller objects, in pixels, are not asked for.
         threshold: The intersection over union of masks, 0 to 1, from which on a region fits an object.
         limits: The most regions of an image that count; None for all.
@@ -94,8 +94,8 @@ def overlap(regions: Sequence[Region], objects: Sequence[Region], frame: tuple[i
     """Return the intersection over union ``(regions, objects)`` of masks; a region without a mask is its box.
 
     Args:
-        regions: Of one image.
-        objects: Of the same image.
+        regions: Regions of one image.
+        objects: Objects of the same image.
         frame: ``(H, W)`` of the image in pixels.
     """
     if not regions or not objects:

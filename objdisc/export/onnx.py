@@ -37,7 +37,7 @@ class DeployedMethod(nn.Module):
 
     Args:
         method: Trained.
-        options: Of its training: background and equalisation.
+        options: Options of its training: background and equalisation.
     """
 
     def __init__(self, method: Method, options: TrainerOptions) -> None:
@@ -72,7 +72,7 @@ def write_onnx(path: Path, method: Method, options: TrainerOptions, size: int, a
     Args:
         path: The file.
         method: Trained; moved to the CPU.
-        options: Of its training.
+        options: Options of its training.
         size: Side of a patch in pixels.
         about: What goes into the file's metadata, each value as JSON.
 
@@ -108,7 +108,7 @@ def check_onnx(path: Path, method: Method, options: TrainerOptions, patches: NDA
     Args:
         path: The file.
         method: What it was written from.
-        options: Of its training.
+        options: Options of its training.
         patches: ``(n, S, S, C + 1)`` uint8.
 
     Returns:

@@ -40,7 +40,7 @@ def put_text(
         text: The line.
         left: Where it starts, in pixels.
         middle: Height of its middle above the baseline, in pixels from the top.
-        height: Of the letters with ascenders and descenders, in pixels.
+        height: Height of the letters with ascenders and descenders, in pixels.
         color: In the channel order of the canvas.
         bold: Whether the strokes are thick.
     """

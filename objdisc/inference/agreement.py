@@ -27,7 +27,7 @@ def kept_clusters(
     Args:
         method: Trained.
         store: N patches.
-        options: Of the training: its augmentation, seed, device, precision and backgrounds.
+        options: Options of the training: its augmentation, seed, device, precision and backgrounds.
         clusters: ``(N,)`` cluster of each patch as it is, -1 for those that count for none.
 
     Returns:

@@ -130,7 +130,7 @@ class _Strip:
     """Weighted sums of probabilities for the rows that tiles are still to come for.
 
     Args:
-        width: Of the image in pixels.
+        width: Width of the image in pixels.
         weights: ``(side, side)`` of a tile.
     """
 

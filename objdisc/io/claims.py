@@ -56,7 +56,7 @@ def claimed(folder: Path, mark: Mark, *, other_weights: bool = False, unmarked: 
 
     Args:
         folder: Where the results go.
-        mark: Of the command.
+        mark: Mark of the command.
         other_weights: Whether results of another run are renewed too, as inside a run that was replaced since.
         unmarked: Whether the folder is the command's own though it bears no mark, as those of version 0.1.
 

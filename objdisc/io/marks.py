@@ -36,8 +36,8 @@ class Mark:
         weights: Hash of that run's weights, which names it wherever it lies; None for a run itself.
         date: Start, in ISO 8601 with time zone.
         host: Name of the machine.
-        commit: Of the checkout that the package was imported from; None outside of one.
-        versions: Of objdisc, Python, torch and numpy.
+        commit: Commit of the checkout that the package was imported from; None outside of one.
+        versions: Versions of objdisc, Python, torch and numpy.
     """
 
     command: str

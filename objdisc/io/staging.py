@@ -14,7 +14,7 @@ STAGING = ".objdisc-new"
 """Folder, inside the one that results are for, in which they are written: on the same disk, whatever is mounted."""
 
 REPLACEMENT = ".objdisc-replacement"
-"""The same for a run that will replace another: an interrupted one is gone on with."""
+"""Folder in which a run is written that will replace another: an interrupted one is gone on with."""
 
 _HIDDEN = {STAGING, REPLACEMENT}
 _WHOLE = ".objdisc-whole.json"  # lists what is to be moved and removed; it appears when the results are whole

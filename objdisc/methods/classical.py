@@ -37,7 +37,7 @@ class Classical(TransductiveMethod):
         neighbors: Links of a sample in the graph of spectral and gdl.
         max_samples: spectral and ward, whose cost grows with the square, cluster so many training images at most, drawn
             at random; the others get the cluster of the nearest of them.
-        seed: Of that choice, of kmeans and of spectral.
+        seed: Random seed of that choice, of kmeans and of spectral.
     """
 
     trains: ClassVar[bool] = False

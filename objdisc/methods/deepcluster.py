@@ -43,9 +43,9 @@ class DeepCluster(PseudoLabelMethod):
         pca_samples: Images that the components are found on, at most; 0 takes all, as the paper does.
         sobel: Whether the network sees horizontal and vertical derivatives of brightness instead of colour.
         keep_top_layer: Whether the linear layer is kept between epochs, although the clusters change their names.
-        iterations: Of k-means in an epoch, at most.
+        iterations: Most iterations of k-means in an epoch.
         restarts: Starts of the final k-means; the lowest inertia wins.
-        seed: Of clusterings and new layers.
+        seed: Random seed of clusterings and new layers.
     """
 
     renamed: ClassVar[Mapping[str, str]] = {"answer_dimensions": "prediction_dimensions"}
@@ -150,7 +150,7 @@ def uniform_over_clusters(targets: NDArray[np.int64], generator: np.random.Gener
 
     Args:
         targets: ``(N,)`` int64 clusters, below 0 for rows that are never drawn.
-        generator: Of all draws.
+        generator: Source of all draws.
 
     Returns:
         ``(n,)`` int64 shuffled rows, n the number of rows that have a cluster.

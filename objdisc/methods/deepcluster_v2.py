@@ -29,11 +29,11 @@ class DeepClusterV2(PseudoLabelMethod):
         heads: Clusterings side by side, in turn of the first views and of the second ones.
         embedding_dim: Length of an embedding.
         hidden: Width of the hidden layer before it.
-        temperature: Of the softmax over cosines with the centroids.
+        temperature: Temperature of the softmax over cosines with the centroids.
         sobel: Whether the network sees horizontal and vertical derivatives of brightness instead of colour.
-        iterations: Of k-means in an epoch, at most.
+        iterations: Most iterations of k-means in an epoch.
         restarts: Starts of the final k-means; the lowest inertia wins.
-        seed: Of all clusterings.
+        seed: Random seed of all clusterings.
     """
 
     views = Views.AUGMENTED_PAIR

@@ -42,19 +42,19 @@ class IIC(Method):
         subheads: Heads of each kind, side by side.
         order: Which heads learn: one entry an epoch, again from the start after the last; ``AB`` trains both at once.
         lamb_a: Weight of the marginal entropies in head A's loss; above 1, clusters are pushed towards equal size.
-        lamb_b: The same for head B.
+        lamb_b: Weight of the marginal entropies in head B's loss.
         repeats: r: so many second views are paired with the first view of an image.
         sobel: Whether the network sees horizontal and vertical derivatives of brightness instead of colour.
         center: Share of the side that is looked at to predict: the centre crop of the evaluation.
         batchnorm: What normalises to predict: ``running`` statistics of the training, or those of the ``batch``.
         pretext_epochs: Epochs of InfoNCE before anything is clustered.
         lead_epochs: Epochs after them in which head A learns alone.
-        temperature: Of InfoNCE.
+        temperature: Temperature of InfoNCE.
         embedding_dim: Length of the embedding that InfoNCE compares and k-means clusters.
         init_samples: Images that clusters are started from, at most.
         merge_neighbors: k: clusters are merged by how an image and its k nearest in pixels, at unit length, agree; 0:
             by how two views of an image agree.
-        seed: Of that choice.
+        seed: Random seed of that choice.
     """
 
     views = Views.AUGMENTED_PAIR

@@ -40,7 +40,7 @@ class DenseIIC(Method):
         half_t: T: the views are compared under all shifts of up to T pixels.
         sparse_shift: Before that, the second view's output is shifted at random by up to so many pixels.
         lamb_a: Weight of the marginal entropies in head A's loss; above 1, clusters are pushed towards equal size.
-        lamb_b: The same for head B.
+        lamb_b: Weight of the marginal entropies in head B's loss.
         collapsed: Whether the tables of all shifts are added up before the loss; otherwise the losses are averaged.
         subheads: Heads of each kind, side by side.
         order: Which heads learn: one entry an epoch, again from the start after the last; ``AB`` trains both at once.
@@ -49,7 +49,7 @@ class DenseIIC(Method):
         lead_epochs: Epochs in which head A learns alone, before its merged clusters start head B.
         init_scale: Standard deviation of the heads' weights at the start. With 0.01, hundreds of steps go by before
             probabilities differ from 1 / K.
-        seed: Of the images that head B is started from.
+        seed: Random seed for the choice of images that head B is started from.
     """
 
     views = Views.AFFINE_PAIR

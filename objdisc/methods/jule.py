@@ -60,7 +60,7 @@ class JULE(TransductiveMethod):
             it keeps the margin. ``paper``: negatives are of the K_c nearest clusters, laid out beside their anchors,
             and differences of affinities count as they are.
         gamma: Weight of the positive: 2 in the paper; 1 unless told otherwise in the program.
-        margin: Of ``hinge``, in squared distances.
+        margin: Margin of ``hinge``, in squared distances.
         unit_pixels: Whether images are scaled to unit length for the first clusters, as the program does.
         suspect: Share of the mean cluster size below which a cluster that is left at the end may be strays: they join
             what is nearest if then, without labels, the assignment is better; see ``merge_clusters``. 0 is the paper's

@@ -23,7 +23,7 @@ class KMeansBaseline(ForegroundMethod):
         num_clusters: K, at least 2.
         freeze: What of a pretrained encoder stays as it is.
         restarts: Starts of k-means; the lowest inertia wins.
-        seed: Of k-means.
+        seed: Random seed of k-means.
     """
 
     centroids: Tensor

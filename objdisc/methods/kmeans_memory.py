@@ -56,18 +56,18 @@ class KMeansMemory(ForegroundMethod):
         prior: Share that each cluster is expected to hold: ``uniform`` (paper), or ``initial``, the shares of the
             clusters found by ``init``.
         counts: How equation 4 counts: ``soft``, ``ste`` or ``hard`` (literal, without gradient).
-        kmeans_weight: Of equation 1.
+        kmeans_weight: Weight of equation 1.
         count_weight: alpha_c, of equation 3.
         l2_weight: alpha_r, of the squared weights.
         l2_on: Whether L_2 sums over the ``memories`` or over ``all`` weights.
-        agreement_weight: Of the cross-entropy between a view's assignment and the other view's balanced target; what
-            an encoder needs that learns from scratch. 0 trains on one view.
-        temperature: Of the softmax over similarities.
+        agreement_weight: Weight of the cross-entropy between a view's assignment and the other view's balanced target;
+            what an encoder needs that learns from scratch. 0 trains on one view.
+        temperature: Temperature of the softmax over similarities.
         epsilon: Entropy of the balanced targets.
         queue_size: Latest foreground embeddings that targets are balanced over.
-        foreground_weight: Of the foreground cross-entropy.
+        foreground_weight: Weight of the foreground cross-entropy.
         freeze: What of a pretrained encoder stays as it is.
-        seed: Of initialisation.
+        seed: Random seed of the initialisation.
     """
 
     memories: nn.Parameter

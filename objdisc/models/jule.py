@@ -15,8 +15,8 @@ class JuleNet(nn.Module):
     follows is normalised, so the smaller the weights, the faster they turn.
 
     Args:
-        side: Of the images in pixels, one of those of the paper's table; images of other sides are let through, the
-            last map averaged into the grid that this side would leave.
+        side: Side of the images in pixels, one of those of the paper's table; images of other sides are let through,
+            the last map averaged into the grid that this side would leave.
         color: Whether colour is seen; the paper's sets are mostly grey, and their networks have one input channel.
         num_features: Length of the output, which the paper scales to unit length.
     """

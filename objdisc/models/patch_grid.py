@@ -74,7 +74,7 @@ def build(name: str, channels: int, pooling: Pooling) -> tuple[Any, PatchGrid | 
 
     Args:
         name: Its name in timm, with or without a tag.
-        channels: Of the images.
+        channels: Channels of the images.
         pooling: What its features are to be: see ``objdisc.models.encoder.build_encoder``.
 
     Returns:

@@ -44,8 +44,8 @@ def pixel_encoder(channels: int, side: int) -> Encoder:
     """Build an encoder of pixels in [0, 1].
 
     Args:
-        channels: Of the images.
-        side: Of what is compared, as ``Pixels`` takes it.
+        channels: Channels of the images.
+        side: Side of what is compared, as ``Pixels`` takes it.
     """
     encoder = Encoder(Pixels(side), channels * side**2, (0.0,) * channels, (1.0,) * channels)
     encoder.name = "pixels"

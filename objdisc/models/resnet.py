@@ -48,7 +48,7 @@ class SmallImageResNet18(nn.Module):
 
     Args:
         width: Channels of the first stage; each of the three later ones has twice as many.
-        stride: Of the stem; 2 halves the side of every map.
+        stride: Stride of the stem; 2 halves the side of every map.
 
     Attributes:
         num_features: Length of the output, eight times the width.

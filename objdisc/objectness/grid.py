@@ -63,7 +63,7 @@ def grid_windows(frame: tuple[int, int], side: int, stride: int) -> list[Window]
 
     Args:
         frame: ``(H, W)`` in pixels.
-        side: Of a square in pixels. Along an axis that is shorter, a single square is centred on the frame.
+        side: Side of a square in pixels. Along an axis that is shorter, a single square is centred on the frame.
         stride: Largest step in pixels; the steps are made equal, to a pixel, and the last square ends at the border.
 
     Returns:

@@ -31,7 +31,7 @@ _TREES = (
     ((0.0, 1.0, 1.0, 0.0), 0.5, 0.0),
     ((1.0, 1.0, 1.0, 1.0), 1.0, 1.0),
 )
-"""Of each tree the weights of the last blocks, the weight of colour, and that of edges of the image along borders."""
+"""For each tree the weights of the last blocks, the weight of colour, and that of edges of the image along borders."""
 _DEEP = 2  # blocks, the last ones, that say how a node stands out
 _SHARES = (1 / 500, 1 / 5)  # of the image: the smallest and the largest node
 _AT_BORDER = 0.5  # of a node's outline, at most, that is the image's own border
@@ -61,7 +61,7 @@ class Tree(ObjectnessSource):
         weights: ``imagenet``, a file, or ``none`` for random weights, which are always the same.
         most: Regions of an image, at most. Each becomes a patch that is learned from, so that more of them find more
             objects (of those above, 8 find 0.25, 16 0.35, 32 0.46) and take as much longer.
-        superpixels: Of an image, about.
+        superpixels: About how many superpixels an image has.
         side: Pixels of the shorter side of the image that the encoder sees; less where the image is very long.
         max_overlap: The intersection over union above which the lower of two regions is left out, 0 to 1.
 

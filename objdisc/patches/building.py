@@ -34,8 +34,8 @@ def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str, stam
         job: What was cut.
         paths: Its shards, in the order of the samples.
         folder: Where the store's files go.
-        key: Of the store.
-        stamps: Of the files that were cut, with edges.
+        key: Key of the store.
+        stamps: Stamps of the files that were cut, with edges.
 
     Raises:
         UsageError: No object is in any of them.

@@ -90,7 +90,7 @@ class PixelFile:
 
         Args:
             path: The file; one that is there is gone on with if ``end`` is given.
-            patch_shape: Of its patches.
+            patch_shape: Shape of its patches.
             end: Byte behind the last patch to keep; None: none, and the file is new.
 
         Raises:
@@ -156,7 +156,7 @@ def read_shard(path: Path, patch_shape: tuple[int, int, int]) -> Shard:
 
     Args:
         path: The file.
-        patch_shape: Of its patches, as ``CutJob`` has it.
+        patch_shape: Shape of its patches, as ``CutJob`` has it.
 
     Raises:
         ValueError: The file is not whole, as after a power cut.

@@ -91,7 +91,7 @@ class PatchStore:
             source: Where their regions come from.
             options: How patches are cut.
             folder: Where the store goes; a store there that is out of date is replaced.
-            seed: Of the background windows, 0 or more.
+            seed: Random seed of the background windows, 0 or more.
             workers: Processes; 0 for this one alone.
             strict: Whether an unreadable image stops the build instead of being skipped.
             progress: Whether to draw a bar on stderr; None: if that is a terminal.
@@ -161,7 +161,7 @@ class PatchStore:
 
         Args:
             job: What the store was cut by.
-            folder: Of the store, which was found to be that of the job.
+            folder: Folder of the store, which was found to be that of the job.
         """
         store, now = cls.open(folder), job.stamps()
         if store.stamps is not None and (store.stamps.root, store.stamps.times) != (now.root, now.times):

@@ -131,7 +131,7 @@ class FinishedRun:
             split: Split of the folder, where it has splits; None for val, else the first there is.
             objectness: Where objects may be, by name; None for whatever suits the images.
             output_dir: Where the maps go; None for PATH_OF_RUN/segment/FOLDER.
-            settings: Of ``FolderOptions``: ``overlays``, ``unknown``, ``strict`` and the like.
+            settings: Fields of ``FolderOptions``: ``overlays``, ``unknown``, ``strict`` and the like.
 
         Raises:
             UsageError: The folder has nothing to segment, or a setting is unknown.

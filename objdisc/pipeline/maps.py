@@ -237,7 +237,7 @@ def write_sheets(
         store: N patches.
         predictions: What the method says about them.
         cluster_names: Class names for the titles.
-        seed: Of the random patches.
+        seed: Random seed of the patches that are drawn.
 
     Returns:
         The rows that were shown, for the report.

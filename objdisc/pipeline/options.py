@@ -68,9 +68,10 @@ class DiscoverOptions:
             for its weights, such as vit_small_patch14_dinov2.lvd142m.
         weights: Start of the encoder: none; pretrained (those of its name and tag, downloaded; imagenet is the same);
             or a file or folder as timm, transformers or Meta publish them.
-        channels: Of the images that the encoder takes: 3 for RGB, 4 with infrared.
-        pooling: Of the encoder's last feature map: max or avg; networks of this package keep their own. Of a
-            transformer: token (class token), avg (mean of the patch tokens), token+avg, or max for its own.
+        channels: Channels of the images that the encoder takes: 3 for RGB, 4 with infrared.
+        pooling: How the encoder's last feature map is pooled: max or avg; networks of this package always pool as they
+            were designed to. A transformer takes token (class token), avg (mean of the patch tokens), token+avg, or
+            max for its own way.
         baseline: Train the paper's baseline too, k-means on the same encoder, and print it beside the method.
         strict: Stop at the first unreadable image instead of skipping it.
         output_dir: Folder of the run; runs/DATASET_METHOD_kK_sSEED if none is given. One that holds anything else than
@@ -186,7 +187,7 @@ def choose_objectness(named: Component | None, dataset: ImageDataset, encoder: s
     Args:
         named: The source; None for whatever the data has.
         dataset: The images.
-        encoder: Of a source that looks at images with a network.
+        encoder: Network of a source that looks at images with one.
         weights: Its start, likewise.
     """
     given = {"encoder": encoder, "weights": weights}

@@ -32,7 +32,7 @@ def pixel_baselines(
     """Fit each baseline on valid pixels of the training split, as the method is.
 
     Args:
-        options: Of the run: K, network, seed.
+        options: Options of the run: K, network, seed.
         dataset: The training split.
         store: Its crops.
         tiling: How networks see full images.

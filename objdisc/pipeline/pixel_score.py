@@ -23,7 +23,7 @@ class PixelScore:
         baselines: Name to the same of what it must beat.
         matching: How clusters are read as classes in labelIds maps.
         cluster_to_label: Label id of each cluster there; None without ground truth.
-        cluster_names: The same as class names.
+        cluster_names: Name of the class that each cluster is read as.
     """
 
     metrics: PixelMetrics | None = None
@@ -74,7 +74,7 @@ def score_pixels(
     its most frequent class.
 
     Args:
-        counts: Of the scored split.
+        counts: Counts of the scored split.
         scored: That split.
         training: The split that was trained on; the same object where there is no other.
         segment: Segments an image by the method.
@@ -114,9 +114,9 @@ def format_pixel_score(score: PixelScore, split: str, train_split: str) -> str:
     """Format the scores as text: one row for the method and one for each baseline, the classes' IoU below.
 
     Args:
-        score: Of a split with ground truth.
+        score: Score of a split with ground truth.
         split: Its name.
-        train_split: Of the training, whose labels the second matching was fitted on.
+        train_split: Split of the training, whose labels the second matching was fitted on.
     """
     assert score.metrics is not None  # nobody formats nothing
     rows = [("this run", score.metrics), *(score.baselines or {}).items()]

@@ -49,7 +49,7 @@ class Trained:
         scored: The evaluation split; the same object as ``dataset`` where there is no other.
         training: How the method was trained; of a chain, its last stage.
         seconds: What the training took, all stages and what was done before an interruption included.
-        seconds_before: Of these, the ones of processes before this one, which were interrupted.
+        seconds_before: Those of ``seconds`` that processes before this one took, which were interrupted.
     """
 
     run: Run
@@ -94,7 +94,7 @@ def write_results(trained: Trained, folder: Run, options: DiscoverOptions, start
     Args:
         trained: The method and its data.
         folder: Where the results are written.
-        options: Of the run.
+        options: Options of the run.
         started: ``time.monotonic()`` at the start of the run.
     """
     scored, training = trained.scored, trained.training

@@ -42,7 +42,7 @@ def scene_options(options: DiscoverOptions, dataset: ImageDataset, folder: Path)
     """Lay out the run of the scene beside that of the objects; None where none is wanted.
 
     Args:
-        options: Of the whole.
+        options: Options of the whole run.
         dataset: The split of the training. Where it has masks of objects, a scene is made only if it is asked for.
         folder: The run of the scene.
 

@@ -35,9 +35,9 @@ class Score:
     Attributes:
         numbers: What goes into ``metrics.json``.
         clusters: Agreement of the clusters with the classes; None without ground truth.
-        baseline: The same for the baseline; None where it was not run.
+        baseline: Agreement of the baseline's clusters; None where it was not run.
         cluster_to_label: Label id that each cluster is read as in labelIds maps; empty without ground truth.
-        cluster_names: The same as class names.
+        cluster_names: Name of the class that each cluster is read as.
     """
 
     numbers: Mapping[str, Any]

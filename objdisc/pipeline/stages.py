@@ -47,7 +47,7 @@ def plan(options: DiscoverOptions, run: Run) -> list[Stage]:
     A budget of time is shared among the stages by their epochs; one that a stage has of its own stays its.
 
     Args:
-        options: Of the whole.
+        options: Options of the whole run.
         run: Its folder.
 
     Raises:
@@ -159,7 +159,7 @@ def summarise(stages: Sequence[Stage], figures: Mapping[str, Any], seconds: floa
 
     Args:
         stages: All of them.
-        figures: Of the last one, which are not on disk yet.
+        figures: Figures of the last one, which are not on disk yet.
         seconds: What all trainings took.
 
     Returns:

@@ -17,7 +17,7 @@ class RunSummary:
     Attributes:
         split: Split that it was evaluated on; ``""`` where there are no splits.
         train_split: Split that it was trained on.
-        seed: Of everything random.
+        seed: Random seed of the run.
         weights: What its encoder's weights were before the training.
         training_seconds: What the training took, all stages and what was done before an interruption included.
         seconds: What the whole took; None for a stage of a chain.

@@ -54,7 +54,7 @@ def bar_chart(title: str, names: Sequence[str], columns: Sequence[BarColumn]) ->
 
     Args:
         title: Above everything.
-        names: Of the rows, from the top; long ones are shortened.
+        names: Names of the rows, from the top; long ones are shortened.
         columns: From the left; each has as many bars as there are rows.
 
     Returns:

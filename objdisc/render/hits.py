@@ -36,7 +36,7 @@ def hit_sheet(
         query: ``(S, S, 4)`` uint8 patch; None where a cluster was asked for.
         patches: ``(S, S, 4)`` uint8 each, the finds.
         captions: Below each find.
-        colors: Of each find's cluster, RGB, for its border.
+        colors: Colour of each find's cluster, RGB, for its border.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
@@ -72,8 +72,8 @@ def draw_hits(
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
         regions: The finds in this frame, best first.
-        labels: Of each, such as its rank.
-        colors: Of each, RGB.
+        labels: Text under each, such as its rank.
+        colors: Colour of each, RGB.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.

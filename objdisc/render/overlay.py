@@ -17,7 +17,7 @@ _HALO = 0.35  # what is left of the image's brightness in the line around a regi
 _INK, _FAINT = (32, 32, 32), (110, 110, 110)
 
 UNKNOWN_COLOR = (128, 128, 128)
-"""Of objects that are far from every cluster: no cluster is grey."""
+"""Colour of objects that are far from every cluster: no cluster is grey."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,9 +48,9 @@ def prototype_picture(
     """Draw one patch a cluster, in the order of their ids, each in its cluster's colour.
 
     Args:
-        rows: Of ``prototypes``.
+        rows: Rows that ``prototypes`` returned.
         images: ``(N, S, S, C + 1)`` uint8 patches; only the rows shown are read.
-        colors: Of the clusters, RGB.
+        colors: Colours of the clusters, RGB.
         names: Classes that the evaluation matched to clusters, where there are labels.
 
     Returns:

@@ -29,7 +29,7 @@ class Find:
 
     Attributes:
         rank: From 1.
-        row: Of the index and the patch store.
+        row: Row of the index and of the patch store.
         distance: Euclidean, between embeddings.
         similarity: Cosine of the embeddings; None where they have no unit length.
         cluster: Its cluster.
@@ -112,7 +112,7 @@ def write_sheet(
 
     Args:
         path: The picture.
-        title: Of the search.
+        title: Title of the search.
         lines: What else is to be said of it.
         query: ``(S, S, 4)`` uint8 patch; None for none.
         finds: Best first, at least one.

@@ -51,7 +51,7 @@ class ReportData:
         seconds: Wall time of the run.
         data_path: The data set's folder.
         trained_on: Split of the training, in words: ``train, 367 images, 1120 patches``.
-        scored_on: The same of the split that the page shows.
+        scored_on: Split that the page shows, in such words.
         supervision: The labels that the encoder's weights have seen, ``none`` if none.
         objectness: Where the regions came from.
         metrics: As in ``metrics.json``; what is not in it (labels, baseline) is not shown, and the page says so.

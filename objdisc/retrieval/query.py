@@ -45,7 +45,7 @@ def query_patch(image: NDArray[np.uint8], region: Region, options: PatchOptions)
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
         region: As ``query_region`` makes it.
-        options: Of the run.
+        options: Options of the run.
 
     Returns:
         ``(S, S, 4)`` uint8, RGB and mask.

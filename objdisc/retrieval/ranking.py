@@ -26,7 +26,7 @@ class ClusterPatches:
     Attributes:
         cluster: Its id.
         size: All patches of the cluster.
-        mean_confidence: Of all its patches, in [0, 1]; 0 for an empty cluster.
+        mean_confidence: Mean over all its patches, in [0, 1]; 0 for an empty cluster.
         confident: ``(m,)`` int64 rows, most confident first.
         random: ``(m,)`` int64 rows drawn evenly from the whole cluster, confident ones not excluded: only so do they
             show what a cluster is like.
@@ -57,7 +57,7 @@ def rank(
         features: ``(N, D)`` embeddings: of equally confident patches those nearest to the mean of their cluster come
             first, as where a method gives every patch a cluster and no probability. None: those stored first.
         count: At most so many of each kind.
-        seed: Of the random ones.
+        seed: Random seed of those that are drawn.
 
     Returns:
         One entry a cluster, in the order of their ids, empty clusters included.
@@ -91,7 +91,7 @@ def thumbnail(patch: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
     Args:
         patch: ``(S, S, C + 1)`` uint8: RGB, further bands that are not shown, and last the mask.
-        side: Of the result, in pixels.
+        side: Side of the result, in pixels.
 
     Returns:
         ``(side, side, 3)`` uint8 RGB.
@@ -118,7 +118,7 @@ def sheet(
         images: ``(N, S, S, 4)`` uint8 patches; only the rows shown are read.
         confidence: ``(N,)`` in [0, 1].
         name: Class that the evaluation matched to the cluster.
-        color: Of the cluster, RGB, for the bar and the borders.
+        color: Colour of the cluster, RGB, for the bar and the borders.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.

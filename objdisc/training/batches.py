@@ -19,7 +19,7 @@ class BatchMaker:
 
     Args:
         method: Whose encoder says how images are normalised, and which views it compares.
-        options: Of the training: backgrounds, equalisation, geometry, seed.
+        options: Options of the training: backgrounds, equalisation, geometry, seed.
         device: Where batches go.
     """
 

@@ -15,7 +15,7 @@ class Block:
     """One block's pooled features, and where they lie among those of all blocks.
 
     Attributes:
-        channels: Of its map.
+        channels: Channels of its map.
         grid: Places along a side that the map was averaged into.
         start: First column.
         stop: Behind the last one.

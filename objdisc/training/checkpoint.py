@@ -56,7 +56,7 @@ def restore(run: Run, state: Mapping[str, Any], parts: Mapping[str, Stateful]) -
 
     Args:
         run: Where the checkpoint lies, for the message.
-        state: Of ``load_checkpoint``.
+        state: What ``load_checkpoint`` returned.
         parts: Method, optimiser and scheduler, by their names in the checkpoint.
 
     Returns:

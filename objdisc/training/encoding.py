@@ -22,7 +22,7 @@ class StoreEncoder:
         store: Patches.
         method: Its encoder says how images are normalised.
         accelerator: Device, precision, processes.
-        options: Of the training: backgrounds, augmentation, seed, workers.
+        options: Options of the training: backgrounds, augmentation, seed, workers.
     """
 
     def __init__(self, store: Patches, method: Method, accelerator: Accelerator, options: TrainerOptions) -> None:

@@ -22,7 +22,7 @@ class Item(NamedTuple):
 
     Attributes:
         epoch: Number that views are seeded by.
-        row: Of the store.
+        row: Row of the store.
         partner: Row that the second view is of; -1 for ``row`` itself.
         turn: How often the row has come in this epoch before.
     """
@@ -55,7 +55,7 @@ class PatchViews(Dataset[tuple[NDArray[np.uint8], int, bool]]):
         augmentation: What views may change; None gives the patch itself.
         num_views: Views of a foreground patch. A background patch is never compared with itself: its further views
             are the first one again.
-        seed: Of the run.
+        seed: Random seed of the run.
         repeat: Probability that a view shows a foreground patch's object several times.
     """
 
@@ -121,8 +121,8 @@ class EpochBatches:
         foreground: ``(N,)`` bool.
         batch_size: Rows of a global batch.
         background_share: Share of background rows in a batch, in [0, 1); lowered where there are too few.
-        seed: Of the run.
-        rank: Of this process.
+        seed: Random seed of the run.
+        rank: Rank of this process.
         world: Number of processes.
 
     Attributes:

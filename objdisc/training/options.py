@@ -19,13 +19,13 @@ class TrainerOptions:
         budget_minutes: The training stops after the epoch in which it has taken so long, and the cosine falls to 0
             there instead of at the last epoch; how fast runs go then decides on weights. 0 sets no limit.
         batch_size: Patches of a global batch, foreground and background together.
-        lr: Learning rate at its highest.
+        lr: Peak learning rate.
         encoder_lr_scale: Factor on the learning rate of the encoder.
         optimizer: adamw, sgd, or rmsprop (the k-means memory paper's).
-        momentum: Of sgd and rmsprop.
-        eps: Denominator's constant of adamw and rmsprop; the paper's rmsprop takes 1.0.
-        weight_decay: Decoupled for adamw; biases and normalisation layers are left out.
-        schedule: cosine (after a linear warm-up) or constant.
+        momentum: Momentum of sgd and rmsprop.
+        eps: Constant that adamw and rmsprop add to the denominator; the paper's rmsprop takes 1.0.
+        weight_decay: Weight decay, decoupled for adamw; biases and normalisation layers are left out.
+        schedule: Course of the learning rate: cosine (after a linear warm-up) or constant.
         warmup: Share of all steps that the learning rate rises in.
         clip_norm: Largest norm of the gradient; 0 never clips.
         accumulation: Batches that one step sums over.
@@ -36,10 +36,10 @@ class TrainerOptions:
         augmentation: How strongly the views of a patch differ.
         affine: How the geometry of the two views differs for methods that compare them pixel by pixel; of
             ``augmentation`` they take jitter and grey alone.
-        precision: bf16, fp32, or auto (bf16 where the processor has units for it).
-        device: auto, cpu, cuda, or mps.
+        precision: Number format of the networks: bf16, fp32, or auto (bf16 where the processor has units for it).
+        device: Where the networks run: auto, cpu, cuda, or mps.
         workers: Processes that load data; 0 loads in the main one.
-        seed: Of everything random.
+        seed: Random seed for weights, order, augmentation and clusterings.
     """
 
     epochs: int = 5

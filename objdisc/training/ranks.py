@@ -20,7 +20,7 @@ class TrainingRanks:
     Args:
         accelerator: The processes.
         encoder: Runs functions of images over the training set.
-        seed: Of the run.
+        seed: Random seed of the run.
     """
 
     def __init__(self, accelerator: Accelerator, encoder: StoreEncoder, seed: int) -> None:

@@ -26,7 +26,7 @@ def search_times(rows: int = 300_000, dimensions: int = 128, device: str = "cpu"
 
     Args:
         rows: Embeddings.
-        dimensions: Of each.
+        dimensions: Dimensions of each.
         device: Where PyTorch searches.
 
     Returns:

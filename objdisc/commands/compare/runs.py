@@ -30,7 +30,7 @@ class PlannedRun:
     """One config with one seed.
 
     Attributes:
-        name: Of the config.
+        name: Name of the config.
         seed: The seed.
         run: Its folder.
         options: What discover is asked to do.
@@ -64,8 +64,8 @@ def plan_run(config: Path, seed: int, data: Path, folder: Path, flags: Sequence[
         config: YAML of discover.
         seed: The seed.
         data: Folder of the data set.
-        folder: Of the comparison.
-        flags: Of discover; they win over the config.
+        folder: Folder of the comparison.
+        flags: Flags of discover; they win over the config.
 
     Raises:
         UsageError: The config or a flag is wrong.

@@ -48,7 +48,7 @@ class Outcome:
     """How one run of a comparison ended.
 
     Attributes:
-        name: Of its config.
+        name: Name of its config.
         seed: Its seed.
         numbers: Its ``metrics.json`` and what was measured; empty if it failed.
         failure: Why it failed; empty if it did not, and of one that has not been run yet ``not run yet``.
@@ -87,7 +87,7 @@ class Comparison:
 
     Attributes:
         title: What was compared, in one line.
-        names: Of the configs, in the order of the rows.
+        names: Names of the configs, in the order of the rows.
         outcomes: One a run, in any order.
         protocol: Sentences that say how: data, splits, budget.
     """

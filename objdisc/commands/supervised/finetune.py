@@ -50,7 +50,7 @@ class FinetuneOptions:
             the same number of steps.
         lr: Learning rate of the classifier at its highest.
         encoder_lr_scale: Factor on it for the network; 0 leaves the network as it is.
-        weight_decay: Of both.
+        weight_decay: Weight decay of both.
         hidden: Width of the classifier's hidden layer; 0 for none.
         random: Train the same from the network's random weights too.
         allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
@@ -75,10 +75,10 @@ class FinetunedShare:
     """What came of one share of the labels.
 
     Attributes:
-        share: Of the training split's labels, in (0, 1].
+        share: Share of the training split's labels, in (0, 1].
         labelled: Patches that trained.
-        accuracy: On the other patches, in [0, 1].
-        accuracy_random: The same from random weights; None where it was not asked for.
+        accuracy: Accuracy on the other patches, in [0, 1].
+        accuracy_random: Accuracy from random weights; None where it was not asked for.
     """
 
     share: float

@@ -33,8 +33,8 @@ class SupervisedOptions:
     """What all evaluations with labels are told.
 
     Attributes:
-        seed: Of every choice among labelled images, and of what is trained on them.
-        held_out: Of a run that was trained and scored on one split: the share of its labelled images that are scored
+        seed: Random seed of every choice among labelled images, and of what is trained on them.
+        held_out: For a run that was trained and scored on one split: the share of its labelled images that are scored
             and train nothing. 0 refuses such a run.
         output_dir: Where table and picture go; RUN_COMMAND, beside the run, if none is given.
         device: Where the network runs: auto, cpu, or a device as PyTorch names it.
@@ -110,7 +110,7 @@ def open_labelled(
 
     Args:
         loaded: The run; nothing in it is changed.
-        options: Of the evaluation.
+        options: Options of the evaluation.
         folder: Where patches are kept that the run does not hold.
 
     Raises:
@@ -188,10 +188,10 @@ def write_points(
 
     Args:
         folder: Where they go.
-        name: Of both files.
+        name: Name of both files.
         found: Points, at least one, all of one dataclass.
         series: Name to points ``(x, accuracy)``.
-        x_title: Of the picture.
+        x_title: Title of the picture's horizontal axis.
         logarithmic: Whether x is drawn by its logarithm.
     """
     with atomic_write(folder / f"{name}.csv") as file:

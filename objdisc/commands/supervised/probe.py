@@ -40,7 +40,7 @@ class ProbeOptions:
         run: Folder of a finished run.
         share: Share of the training split's labels that are used, above 0 to 1; a part is enough where the features of
             all images would not fit into memory.
-        features: Of a block, at most: maps are averaged into a grid, as fine as this allows.
+        features: Most features of a block: maps are averaged into a grid, as fine as this allows.
         decay: Weight decay of the classifiers.
         random: Probe the same network at random weights too.
         allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
@@ -63,11 +63,11 @@ class ProbedBlock:
 
     Attributes:
         block: Its number, from 1.
-        channels: Of its map.
+        channels: Channels of its map.
         grid: Places along a side that the map was averaged into.
         labelled: Patches that trained the classifier.
-        accuracy: On the other patches, in [0, 1].
-        accuracy_random: The same with the network's random weights; None where it was not asked for.
+        accuracy: Accuracy on the other patches, in [0, 1].
+        accuracy_random: Accuracy with the network's random weights; None where it was not asked for.
     """
 
     block: int

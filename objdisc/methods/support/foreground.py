@@ -84,7 +84,7 @@ class ForegroundMethod(Method):
 
         Args:
             images: ``(B, C, H, W)``.
-            context: The same with their background, which the head sees.
+            context: The images with their background, which the head sees.
             features: ``(B, F)`` of ``images``.
         """
         seen = features if context is images else self.features(context)

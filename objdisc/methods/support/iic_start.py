@@ -20,7 +20,7 @@ def start_from_kmeans(head: SubHeads, features: Tensor, points: Tensor, seed: in
         head: S sub-heads of K clusters.
         features: ``(N, F)`` what the head classifies.
         points: ``(N, D)`` what is clustered; N >= K.
-        seed: Of the clusterings.
+        seed: Random seed of the clusterings.
     """
     num_heads, num_clusters = head.bias.shape
     for number in range(num_heads):
@@ -39,15 +39,15 @@ def start_from_merging(head: SubHeads, features: Tensor, one: Tensor, other: Ten
         head: S sub-heads of K clusters.
         features: ``(N, F)`` what the head classifies.
         one: ``(S', N, K')`` overcluster probabilities of one view of the same images; S' K' >= K.
-        other: The same of another view.
-        seed: Of the random images.
+        other: The probabilities of another view.
+        seed: Random seed of the images that are drawn.
     """
     z, z_prime = (_side_by_side(view) for view in (one, other))
     start_from_joint(head, features, z + z_prime, z.T @ z_prime, seed)
 
 
 def start_from_neighbors(head: SubHeads, features: Tensor, told: Tensor, neighbors: Tensor, seed: int) -> None:
-    """The same, where images that are near each other show which clusters hang together.
+    """Start from merging where images that are near each other show which clusters hang together.
 
     The more clusters there are, the longer a merging pair by pair takes, and a small cluster is cheap to merge wrongly;
     so the graph of clusters is cut instead.
@@ -57,7 +57,7 @@ def start_from_neighbors(head: SubHeads, features: Tensor, told: Tensor, neighbo
         features: ``(N, F)`` what the head classifies.
         told: ``(S', N, K')`` overcluster probabilities of the images; S' K' >= K.
         neighbors: ``(N, k)`` int64 images that are near each image.
-        seed: Of the cut, and of the random images.
+        seed: Random seed of the cut, and of the images that are drawn.
     """
     z = _side_by_side(told)
     joint = sum(z.T @ z[column] for column in neighbors.T)
@@ -66,14 +66,14 @@ def start_from_neighbors(head: SubHeads, features: Tensor, told: Tensor, neighbo
 
 
 def start_from_joint(head: SubHeads, features: Tensor, overclusters: Tensor, joint: Tensor, seed: int) -> None:
-    """The same as ``start_from_merging`` where it is known already how often the overclusters met.
+    """Do what ``start_from_merging`` does where it is known already how often the overclusters met.
 
     Args:
         head: S sub-heads of K clusters.
         features: ``(N, F)`` what the head classifies.
         overclusters: ``(N, n)`` how much each sample belongs to each of the n >= K overclusters of all sub-heads.
         joint: ``(n, n)`` how often overcluster i of one view met overcluster j of the other, any scale.
-        seed: Of the random samples.
+        seed: Random seed of the samples that are drawn.
     """
     groups, _ = merge_by_information(joint, head.bias.shape[1])
     _start_from_groups(head, features, overclusters, groups, seed)

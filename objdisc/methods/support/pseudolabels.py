@@ -31,9 +31,9 @@ class PseudoLabelMethod(Method):
         overclusters: Pseudo-clusters of an epoch, at least 2.
         clusterings: Clusterings of an epoch, side by side.
         embedding_dim: Length of an embedding.
-        iterations: Of k-means in an epoch, at most.
+        iterations: Most iterations of k-means in an epoch.
         restarts: Starts of the final k-means; the lowest inertia wins.
-        seed: Of all clusterings.
+        seed: Random seed of all clusterings.
     """
 
     targets: Tensor
@@ -73,7 +73,7 @@ class PseudoLabelMethod(Method):
         """Fit to the trained encoder what ``embed`` needs, and return the embeddings ``(n, D)`` of the rows.
 
         Args:
-            ranks: Of the training set.
+            ranks: The processes that share the training set.
             rows: ``(n,)`` int64.
             final: Whether they are clustered into the K that are predicted.
         """
@@ -136,7 +136,7 @@ class PseudoLabelMethod(Method):
 
         Args:
             rows: ``(n,)`` int64 rows of the data set.
-            clusterings: Of these rows, each ``(n,)`` int64.
+            clusterings: Clusterings of these rows, each ``(n,)`` int64.
         """
         rows = rows.to(self.targets.device)
         before, now = self.targets[0, rows], clusterings[0].to(rows.device)

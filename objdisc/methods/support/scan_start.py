@@ -28,7 +28,7 @@ def start_heads(
         near: ``(n, k)`` int64 places of each sample's neighbours among them.
         candidates: Heads to train.
         entropy_weight: Lambda of the loss.
-        seed: Of the first weights, batches and neighbours.
+        seed: Random seed of the first weights, batches and neighbours.
     """
     kept, clusters = heads.bias.shape
     center = features.mean(dim=0)

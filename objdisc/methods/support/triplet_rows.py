@@ -16,7 +16,7 @@ def lay_out_triplets(
     Args:
         clusters: ``(N,)`` cluster of each row, -1 for background.
         neighbors: ``(c, k)`` clusters around each cluster, -1 for none.
-        generator: Of all draws.
+        generator: Source of all draws.
 
     Returns:
         ``(n,)`` int64 foreground rows.

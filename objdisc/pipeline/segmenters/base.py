@@ -133,7 +133,7 @@ class Segmenter(ABC):
     Args:
         method: Trained.
         source: Where regions come from.
-        options: Of the run; its device is where the network runs.
+        options: Options of the run; their device is where the network runs.
 
     Attributes:
         scene: Finds what lies below the objects in the overlay of an image, by its name; None where nothing does.
