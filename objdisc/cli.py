@@ -62,6 +62,11 @@ COMMANDS = {
         "ExportOptions",
         "write a run's predictions as COCO, Cityscapes, PNG, CSV or ONNX",
     ),
+    "doctor": (
+        "objdisc.commands.doctor",
+        "DoctorOptions",
+        "print versions, devices, disk and extras, to paste into a report",
+    ),
     "benchmark": ("objdisc.commands.benchmark.command", "BenchmarkOptions", "measure speed and memory on this machine"),
 }
 EXIT_INTERRUPTED = 130

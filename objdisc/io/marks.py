@@ -83,7 +83,7 @@ class Mark:
             weights=weights,
             date=datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
             host=socket.gethostname(),
-            commit=_commit(),
+            commit=current_commit(),
             versions={"objdisc": __version__, "python": ".".join(map(str, sys.version_info[:3])), **_versions()},
         )
 
@@ -137,7 +137,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _commit() -> str | None:
+def current_commit() -> str | None:
     """Return the commit of the checkout that the package lies in, ``-dirty`` added where tracked files differ."""
     git = ["git", "-C", str(_PACKAGE)]
     try:
