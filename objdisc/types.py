@@ -47,6 +47,7 @@ class Region:
         foreground: False for a region that is known to hold no object.
         score: Confidence of the source that this is an object, 0 to 1.
         window: ``(x, y, side)`` of the square to cut, which may reach over the border; None: the box with a margin.
+        source_id: What the annotation file that it comes from calls it; None where there is no such file.
     """
 
     box: tuple[int, int, int, int]
@@ -55,6 +56,7 @@ class Region:
     foreground: bool = True
     score: float = 1.0
     window: tuple[int, int, int] | None = None
+    source_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     {"types", "errors", "losses"},
     {"io", "config", "imaging", "augmentation", "models", "clustering"},
+    {"annotations"},
     {"datasets", "methods"},
     {"objectness"},
     {"patches"},

@@ -25,6 +25,8 @@ class EvaluateOptions:
         path: Folder in Cityscapes layout, or of class subfolders; that of the run if none is given.
         split: Split to score; the one that the run would score if none is given.
         objectness: Where objects may be, by name; that of the run if none is given.
+        annotations: File or folder of masks, boxes or classes that another program wrote; those of the run if none is
+            given, else those in the folder of images or beside it.
         output_dir: Where the numbers go; RUN/evaluate/FOLDER_SPLIT if none is given.
         strict: Stop at the first unreadable image instead of skipping it.
         device: Where the network runs: auto, cpu, or a device as PyTorch names it.
@@ -39,6 +41,7 @@ class EvaluateOptions:
     path: Path | None = positional(default=None)
     split: str | None = None
     objectness: Component | None = component(ObjectnessSource, "objdisc.objectness", given=("encoder", "weights"))
+    annotations: Path | None = None
     output_dir: Path | None = None
     strict: bool = False
     device: str = "auto"
@@ -78,7 +81,8 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     run = replace(run, options=replace(run.options, strict=options.strict))
     path = find_data(options.path or run.options.path)
     foreground = run.options.foreground if options.path is None else None
-    dataset = open_split(path, options.split or run.options.split, foreground, run.options.data)
+    annotations = options.annotations or (run.options.annotations if options.path is None else None)
+    dataset = open_split(path, options.split or run.options.split, foreground, run.options.data, annotations)
     named = options.objectness or run.options.objectness
     segmenter = segmenter_for(run.method).of_run(run, dataset, named)
     usual = run.run.path / "evaluate" / "_".join(filter(None, [path.resolve().name, dataset.split]))

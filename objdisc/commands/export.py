@@ -51,6 +51,7 @@ class ExportOptions:
         format: One or several, with commas between; all but onnx, which needs the extra objdisc[onnx], if none is
             given.
         names: A names.json that was saved in the run's report.html; clusters are called by their numbers without it.
+        annotations: The file or folder of masks or boxes that the run read, where it has moved since.
         output_dir: Where the files go; RUN/export if none is given.
         allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
             their modules.
@@ -60,6 +61,7 @@ class ExportOptions:
     path: Path | None = positional(default=None)
     format: tuple[Format, ...] | None = None
     names: Path | None = None
+    annotations: Path | None = None
     output_dir: Path | None = None
     allow_import: bool = flag_only()
 
@@ -120,7 +122,7 @@ def export(options: ExportOptions) -> Exported:
     if options.names is not None:
         names = read_names(options.names, (identity, *former_identities(run, store)), store.foreground, names)
     named = NamedObjects.of(store, index, names)
-    dataset = _find_dataset(options.path, loaded, named, index)
+    dataset = _find_dataset(options, loaded, named, index)
     lines = [f"{len(named.object_rows)} objects, {len(named.frames)} images, {len(names.categories)} categories"]
     with (
         result_folder("export", loaded, options.output_dir, run.export) as folder,
@@ -142,10 +144,12 @@ def _refuse_without_objects(loaded: LoadedRun, options: ExportOptions) -> None:
         )
 
 
-def _find_dataset(path: Path | None, loaded: LoadedRun, named: NamedObjects, index: Index) -> ImageDataset | None:
+def _find_dataset(options: ExportOptions, loaded: LoadedRun, named: NamedObjects, index: Index) -> ImageDataset | None:
     """Open the evaluation split; None, with the missing images on the log, where it is not where it was."""
+    path, settings = options.path, loaded.options
+    annotations = options.annotations or (settings.annotations if path is None else None)
     try:
-        dataset = open_dataset(path or index.root, index.split, loaded.options.foreground, loaded.options.data)
+        dataset = open_dataset(path or index.root, index.split, settings.foreground, settings.data, annotations)
     except UsageError:
         if path is not None:
             raise

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from objdisc.annotations.annotations import Annotations
+from objdisc.annotations.search import files_at, files_beside
 from objdisc.datasets.base import ImageDataset
 from objdisc.datasets.cityscapes import Cityscapes
 from objdisc.datasets.cocostuff import CocoStuff
@@ -30,7 +32,11 @@ LAYOUTS: tuple[type[ImageDataset], ...] = (Cityscapes, CocoStuff, Potsdam, Label
 
 
 def open_dataset(
-    path: Path, split: str, foreground: Sequence[str] | None = None, options: DataOptions | None = None
+    path: Path,
+    split: str,
+    foreground: Sequence[str] | None = None,
+    options: DataOptions | None = None,
+    annotations: Path | None = None,
 ) -> ImageDataset:
     """Open one split of a folder as what its layout says it is.
 
@@ -43,21 +49,27 @@ def open_dataset(
         foreground: Classes that are objects, by name. None: those that the layout's constructor takes for such, which
             are the eight moving classes of Cityscapes and the things of COCO-Stuff; unknown for the others.
         options: Groups of classes, scale, and which images are left out; None for the data set as it is.
+        annotations: File or folder of masks, boxes or classes in any known format; None for those in the folder and
+            beside it. They are found by a look at few files, and read when something of them is asked for.
 
     Returns:
         The data set, with at least one sample.
 
     Raises:
-        UsageError: The folder is missing, the split is missing or empty, a foreground name is unknown, or ``options``
-            does not fit the data set.
+        UsageError: The folder is missing, the split is missing or empty, a foreground name is unknown, ``options``
+            does not fit the data set, or ``annotations`` are of no format that is known.
     """
     _check_folder(path)
     _check_text(path.absolute())
+    found = files_beside(path) if annotations is None else files_at(annotations)
     dataset = layout_of(path).open(path, split, foreground, options or DataOptions())
     for sample in dataset.samples:
         if not sample.name.isascii():
             _check_text(sample.image_path)
-    return dataset if options is None else dataset.with_options(options)
+    dataset = dataset if options is None else dataset.with_options(options)
+    asked = annotations is not None
+    dataset.annotations = tuple(Annotations(files, dataset.samples, path, asked=asked) for files in found)
+    return dataset
 
 
 def available_splits(path: Path) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from objdisc.annotations.annotations import Annotations
 from objdisc.datasets.grouping import IGNORED, DataOptions, group_ids, ids_among, scale_image, scale_map, scaled_size
 from objdisc.datasets.selection import Measures, select_samples
 from objdisc.errors import UnreadableImageError, UsageError
@@ -36,6 +37,7 @@ class ImageDataset(ABC):
         options: Groups of classes and scale, as ``with_options`` set them.
         unlabelled_ids: Label ids that stand for "nobody labelled this pixel"; such pixels are not valid.
         num_channels: C of ``read_image``: 3 for RGB, more for further bands.
+        annotations: What files of other programs say of the images, a format each; ``open_dataset`` finds them.
     """
 
     root: Path
@@ -47,6 +49,7 @@ class ImageDataset(ABC):
     options: DataOptions = DataOptions()
     unlabelled_ids: frozenset[int] = frozenset()
     num_channels: int = 3
+    annotations: tuple[Annotations, ...] = ()
     _masks: bool = True  # False where groups hold every class: then no label map needs to be read for the mask
 
     @classmethod

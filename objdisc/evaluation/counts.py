@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
+from objdisc.evaluation.annotated import AnnotatedClasses
 from objdisc.evaluation.matching import ClassCounts, count_classes
 from objdisc.evaluation.metrics import ClusterMetrics, cluster_metrics, foreground_accuracy
 from objdisc.evaluation.tables import format_table
@@ -32,6 +33,7 @@ __all__ = [
 def patch_labels(dataset: ImageDataset, patches: Sequence[Patch]) -> NDArray[np.int64]:
     """Read the class of each object patch: the most frequent label id among the pixels of its region.
 
+    Where the classes are those of annotations, and the region comes from these, it is the class that they say.
     Each label map is read once, whatever the order of the patches, and one at a time.
 
     Args:
@@ -52,6 +54,8 @@ def patch_labels(dataset: ImageDataset, patches: Sequence[Patch]) -> NDArray[np.
             rows_of[patch.sample].append(row)
     for sample in dataset.samples:
         rows = rows_of.get(sample.name)
+        if rows is not None and isinstance(dataset, AnnotatedClasses):
+            rows = _take_said(dataset, sample.name, patches, rows, labels)
         truth = dataset.read_labels(sample) if rows else None
         if rows is None or truth is None:
             continue
@@ -63,6 +67,20 @@ def patch_labels(dataset: ImageDataset, patches: Sequence[Patch]) -> NDArray[np.
                 label = int(np.bincount(pixels).argmax())
                 labels[row] = label if label in dataset.class_names else -1
     return labels
+
+
+def _take_said(
+    dataset: AnnotatedClasses, name: str, patches: Sequence[Patch], rows: list[int], labels: NDArray[np.int64]
+) -> list[int]:
+    """Note the classes that annotations say of their own regions; return the rows of all other regions."""
+    said, others = dataset.labels_of(name), []
+    for row in rows:
+        source_id = patches[row].region.source_id
+        if source_id is None:
+            others.append(row)
+        else:
+            labels[row] = said.get(source_id, -1)
+    return others
 
 
 def write_counts(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from objdisc.evaluation.annotated import LabelSource
 from objdisc.evaluation.metrics import ClusterMetrics
 
 _SUMMARY = {
@@ -19,10 +20,18 @@ _SUMMARY = {
 }
 _SEPARATOR = " | "
 
+DETECTOR = "Agreement with the detector, whose classes these are; nobody has checked them."
+
 Column = list[str]
 
 
-def format_table(metrics: ClusterMetrics, baseline: ClusterMetrics | None = None, *, max_width: int = 120) -> str:
+def format_table(
+    metrics: ClusterMetrics,
+    baseline: ClusterMetrics | None = None,
+    labels_from: LabelSource = "ground truth",
+    *,
+    max_width: int = 120,
+) -> str:
     """Format the counts with one row a class and one column a cluster, and the summary numbers below.
 
     Two more rows say which class each cluster is read as (majority) and matched with (one to one).
@@ -31,6 +40,7 @@ def format_table(metrics: ClusterMetrics, baseline: ClusterMetrics | None = None
         metrics: The method's numbers.
         baseline: The baseline's, of the same patches: to the right of the method's as in table 3, or below
             where both would be wider than ``max_width``.
+        labels_from: Who says what the classes are. With those of a detector nothing is called accuracy.
         max_width: Characters in a line; many clusters are broken into several tables of at most this width.
 
     Returns:
@@ -44,7 +54,8 @@ def format_table(metrics: ClusterMetrics, baseline: ClusterMetrics | None = None
     if len(tables[0][0]) > max_width:
         room = max_width - max(map(len, head)) - len(_SEPARATOR)
         tables = [_table(head, [(title, chunk)]) for title, part in sections for chunk in _chunks(part, room)]
-    return "\n\n".join("\n".join(table) for table in [*tables, _summary(parts)])
+    heading = [[DETECTOR]] if labels_from == "detector" else []
+    return "\n\n".join("\n".join(table) for table in [*heading, *tables, _summary(parts, labels_from)])
 
 
 def _columns(part: ClusterMetrics, names: list[str]) -> list[Column]:
@@ -92,13 +103,18 @@ def _block(title: str, columns: list[Column], *, left: bool = False) -> list[str
     return [title.center(width), *(line.rjust(width) for line in lines)]
 
 
-def _summary(parts: list[tuple[str, ClusterMetrics]]) -> list[str]:
+def in_words_of(labels_from: LabelSource, text: str) -> str:
+    """Call accuracy what is compared with labels that people made, agreement what a detector says."""
+    return text.replace("ccuracy", "greement") if labels_from == "detector" else text
+
+
+def _summary(parts: list[tuple[str, ClusterMetrics]], labels_from: LabelSource) -> list[str]:
     rows = {key: [getattr(part, key) for _, part in parts] for key in _SUMMARY}
     shown = {key: values for key, values in rows.items() if any(value is not None for value in values)}
     columns = [
         [title, *(_number(values[index]) for values in shown.values())] for index, (title, _) in enumerate(parts)
     ]
-    names = _block("", [["", *(_SUMMARY[key] for key in shown)]], left=True)[1:]
+    names = _block("", [["", *(in_words_of(labels_from, _SUMMARY[key]) for key in shown)]], left=True)[1:]
     numbers = _block("", columns)[1:]
     return [f"{name}  {number}".rstrip() for name, number in zip(names, numbers, strict=True)]
 

@@ -106,7 +106,7 @@ def _merge(
 
 
 def _compress(values: NDArray[np.int64], firsts: NDArray[np.int64]) -> list[str]:
-    """Write numbers as COCO's counts, the inverse of ``_run_lengths``.
+    """Write numbers as COCO's counts, the inverse of ``run_lengths``.
 
     Args:
         values: ``(n,)`` the numbers of all masks.
@@ -145,7 +145,7 @@ def decode_crop(rle: RunLengthMask, box: Box) -> NDArray[np.bool_]:
     frame_height = rle["size"][0]
     x, y, width, height = box
     start, stop = x * frame_height, (x + width) * frame_height
-    bounds = np.minimum(np.maximum(_run_lengths(rle["counts"]).cumsum(), start), stop)
+    bounds = np.minimum(np.maximum(run_lengths(rle["counts"]).cumsum(), start), stop)
     lengths = np.empty_like(bounds)
     lengths[0] = bounds[0] - start
     np.subtract(bounds[1:], bounds[:-1], out=lengths[1:])
@@ -181,7 +181,7 @@ def _remember(crop: NDArray[np.bool_], counts: str, frame_height: int, box: Box)
     return crop
 
 
-def _run_lengths(counts: str) -> NDArray[np.int64]:
+def run_lengths(counts: str) -> NDArray[np.int64]:
     """Decompress COCO's counts: base-32 digits, low first, bit 5 = more follow; from the 4th on, less the one 2 before.
 
     The format is that of ``rleFrString`` in cocoapi/common/maskApi.c.

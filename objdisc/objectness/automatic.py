@@ -1,12 +1,27 @@
 """Which source of regions is taken where none is named."""
 
+from objdisc.datasets.base import ImageDataset
+from objdisc.objectness.annotated import AnnotatedRegions
 from objdisc.objectness.base import ObjectnessSource
+from objdisc.objectness.coco import Coco
 from objdisc.objectness.foreground import Foreground
 from objdisc.objectness.instances import Instances
+from objdisc.objectness.sam_json import SamJson
 from objdisc.objectness.tree import Tree
 from objdisc.objectness.whole import Whole
 
-AUTOMATIC: tuple[type[ObjectnessSource], ...] = (Instances, Foreground, Whole, Tree)
+_ANNOTATED: tuple[type[AnnotatedRegions], ...] = (Coco, SamJson)
+
+AUTOMATIC: tuple[type[ObjectnessSource], ...] = (Instances, *_ANNOTATED, Foreground, Whole, Tree)
 """Sources that can do without arguments, the most exact first: the first one that ``serves`` a data set is taken.
 
 The last one serves any: it looks for objects where nobody says where they are."""
+
+
+def automatic_source(dataset: ImageDataset) -> type[ObjectnessSource]:
+    """Return the source that is taken where none is named; annotations that a person has named come before all."""
+    for source in _ANNOTATED:
+        annotations = source.annotations_of(dataset)
+        if annotations is not None and annotations.asked:
+            return source
+    return next(source for source in AUTOMATIC if source.serves(dataset))

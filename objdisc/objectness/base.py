@@ -67,6 +67,16 @@ class ObjectnessSource(ABC):
     def fingerprint(self) -> dict[str, Any]:
         """Return every setting that changes the regions, as JSON values: part of the key of a ``PatchStore``."""
 
+    def fingerprint_on(self, dataset: ImageDataset) -> dict[str, Any]:
+        """Return ``fingerprint``, and what the regions depend on beside the files of single images."""
+        del dataset
+        return self.fingerprint()
+
+    def count(self, dataset: ImageDataset) -> int | None:
+        """Count the objects that the source knows before it has looked at any image; None where it knows none."""
+        del dataset
+        return None
+
     def files(self, dataset: ImageDataset, sample: Sample) -> tuple[Path, ...]:
         """Return the existing files, beside the image, that the sample's regions are read from."""
         del dataset, sample

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager, suppress
@@ -24,6 +24,7 @@ from objdisc.patches.shard_files import ROW, PixelFile, Shard, append_pixels, im
 from objdisc.patches.shards import FORMAT_VERSION, CutJob, ShardPlan, write_shard
 
 MANIFEST, IMAGES, ROWS, MASKS = "manifest.json", "images.npy", "rows.npy", "masks.npy"  # the files of a store
+SOURCES = "sources.npy"  # one more, where regions come from annotation files
 SHARDS = "shards"  # folder that only an unfinished build leaves
 
 
@@ -44,13 +45,14 @@ def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str, stam
     shape, samples = job.patch_shape, job.dataset.samples
     frames: dict[str, list[int]] = {}
     skipped: list[tuple[str, str]] = []
-    num_patches = num_objects = num_mask_bytes = 0
+    num_patches = num_objects = num_mask_bytes = longest = 0
     for shard in _read_all(paths, shape):
         frames |= {samples[index].name: [height, width] for index, height, width in shard.frames.tolist()}
         skipped += shard.skipped
         num_patches += len(shard.rows)
         num_objects += int(np.count_nonzero(shard.rows["foreground"]))
         num_mask_bytes += len(shard.masks)
+        longest = max(longest, *(len(source.encode()) for source in shard.sources), 0)
     if num_objects == 0:
         raise UsageError(_nothing_found(job, skipped))
     with atomic_write(folder / ROWS, "wb") as rows, atomic_write(folder / MASKS, "wb") as masks:
@@ -59,6 +61,8 @@ def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str, stam
         for shard in _read_all(paths, shape):
             rows.write(shard.rows.tobytes())
             masks.write(shard.masks.tobytes())
+    if longest:
+        _join_sources(_read_all(paths, shape), folder / SOURCES, (num_patches, longest))
     manifest = {
         "format": FORMAT_VERSION,
         "key": key,
@@ -70,6 +74,7 @@ def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str, stam
         "samples": [sample.name for sample in samples],
         "frames": frames,
         "stamps": stamps.to_json(),
+        **({"sources": True} if longest else {}),
     }
     write_json(folder / MANIFEST, manifest)
     _join_pixels(paths, folder / IMAGES, num_patches, shape)  # last: it may take the shards' own file
@@ -77,6 +82,17 @@ def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str, stam
 
 def _read_all(paths: Sequence[Path], patch_shape: tuple[int, int, int]) -> Iterator[Shard]:
     return (read_shard(path, patch_shape) for path in paths)
+
+
+def _join_sources(shards: Iterable[Shard], path: Path, size: tuple[int, int]) -> None:
+    """Write what annotation files call the objects: ``(N,)`` texts as UTF-8, empty for what comes from none."""
+    count, longest = size
+    kind = np.dtype(f"S{longest}")
+    with atomic_write(path, "wb") as file:
+        file.write(npy_header(kind, (count,)))
+        for shard in shards:
+            texts = [source.encode() for source in shard.sources] or [b""] * len(shard.rows)
+            file.write(np.array(texts, kind).tobytes())
 
 
 def _join_pixels(paths: Sequence[Path], images: Path, count: int, patch_shape: tuple[int, int, int]) -> None:

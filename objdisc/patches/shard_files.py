@@ -19,8 +19,8 @@ from objdisc.io.files import write_failed
 from objdisc.io.paths import checked_name
 
 # How a shard's file begins: the byte of the pixels' file at which its patches begin, and the bytes of each table:
-# that file's name, frames, what was skipped, rows, masks. Plain bytes: they are read again and again.
-_START = struct.Struct("<6q")
+# that file's name, frames, what was skipped, rows, masks, sources. Plain bytes: they are read again and again.
+_START = struct.Struct("<7q")
 _BUFFERS_PER_CALL = 512  # POSIX systems take at least 16, those in use 1024
 
 ROW = np.dtype(
@@ -44,12 +44,14 @@ class Tables(NamedTuple):
         skipped: Path and reason of each image left out.
         rows: A tuple in the order of ``ROW`` for each patch.
         masks: The rows' mask counts.
+        sources: ``Region.source_id`` of each row; empty where no row has one.
     """
 
     frames: list[tuple[int, int, int]]
     skipped: list[tuple[str, str]]
     rows: list[tuple[Any, ...]]
     masks: list[bytes]
+    sources: list[str]
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Shard:
         skipped: ``(path, reason)`` of each image left out.
         rows: ``(m,)`` of ``ROW``.
         masks: ``(b,)`` uint8, the rows' mask counts one after the other.
+        sources: ``Region.source_id`` of each row, ``""`` for none; empty where no row has one.
     """
 
     pixels: Path
@@ -73,6 +76,7 @@ class Shard:
     skipped: list[tuple[str, str]]
     rows: NDArray[np.void]
     masks: NDArray[np.uint8]
+    sources: list[str]
 
 
 class PixelFile:
@@ -146,6 +150,7 @@ def write_tables(file: IO[bytes], pixels: PixelFile, start: int, tables: Tables)
         json.dumps(tables.skipped).encode(),
         np.array(tables.rows, dtype=ROW).tobytes(),
         b"".join(tables.masks),
+        json.dumps(tables.sources).encode(),
     )
     file.write(_START.pack(start, *map(len, parts)))
     file.writelines(parts)
@@ -168,7 +173,7 @@ def read_shard(path: Path, patch_shape: tuple[int, int, int]) -> Shard:
     if min(lengths) < 0 or _START.size + sum(lengths) != len(content):
         raise ValueError(f"{path}: has not the length that it says at its start")
     ends = itertools.accumulate(lengths, initial=_START.size)
-    name, frames, skipped, rows, masks = (content[begin:end] for begin, end in itertools.pairwise(ends))
+    name, frames, skipped, rows, masks, sources = (content[begin:end] for begin, end in itertools.pairwise(ends))
     table = np.frombuffer(rows, dtype=ROW)
     if os.sep in checked_name(name.decode(), path):
         raise ValueError(f"{path}: names a file in another folder")
@@ -183,6 +188,7 @@ def read_shard(path: Path, patch_shape: tuple[int, int, int]) -> Shard:
         [(str(image), str(reason)) for image, reason in json.loads(skipped)],
         table,
         np.frombuffer(masks, dtype=np.uint8),
+        [str(source) for source in json.loads(sources)],
     )
 
 

@@ -40,7 +40,7 @@ class CutJob:
         return {
             "format": FORMAT_VERSION,
             "options": asdict(self.options),
-            "source": self.source.fingerprint(),
+            "source": self.source.fingerprint_on(self.dataset),
             "reading": self.dataset.fingerprint(),
             "seed": self.seed,
             # Data sets that can be told which classes are objects keep that choice under this name.
@@ -171,6 +171,7 @@ def _write_patches(job: CutJob, plan: ShardPlan, pixels: PixelFile) -> Tables:
     skipped: list[tuple[str, str]] = []
     rows: list[tuple[Any, ...]] = []
     masks: list[bytes] = []
+    sources: list[str] = []
     for index in plan.span:
         sample = job.dataset.samples[index]
         try:
@@ -187,6 +188,7 @@ def _write_patches(job: CutJob, plan: ShardPlan, pixels: PixelFile) -> Tables:
             counts = region.mask["counts"].encode("ascii") if region.mask else b""
             rows.append((index, window, region.box, region.area, region.foreground, region.score, len(counts)))
             masks.append(counts)
+            sources.append(region.source_id or "")
             patches.append(cut(image, window, region, job.options.size).data)
         pixels.append(patches)
-    return Tables(frames, skipped, rows, masks)
+    return Tables(frames, skipped, rows, masks, sources if any(sources) else [])

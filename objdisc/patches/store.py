@@ -19,7 +19,7 @@ from objdisc.io.paths import checked_name
 from objdisc.io.staging import settle, staged
 from objdisc.io.stamps import Stamps, edges
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.patches.building import IMAGES, MANIFEST, MASKS, ROWS, finish_shards, join_shards
+from objdisc.patches.building import IMAGES, MANIFEST, MASKS, ROWS, SOURCES, finish_shards, join_shards
 from objdisc.patches.folder import build_folder
 from objdisc.patches.shards import FORMAT_VERSION, CutJob
 from objdisc.patches.windows import PatchOptions
@@ -36,7 +36,8 @@ class PatchStore:
 
     ``images.npy`` ``(N, S, S, C + 1)`` uint8 (image channels, mask), ``rows.npy`` (window, box, area, ... of each),
     ``masks.npy`` (run-length counts), and ``manifest.json`` (key, images, what was skipped); all of them appear
-    together. Rows are in the order of the samples; per image objects first, then background.
+    together. Where regions come from annotation files, ``sources.npy`` has what these call them. Rows are in the order
+    of the samples; per image objects first, then background.
 
     Attributes:
         folder: Where it lies.
@@ -55,6 +56,9 @@ class PatchStore:
         self._rows: NDArray[np.void] = np.load(folder / ROWS, mmap_mode="r", allow_pickle=False)
         self._masks: NDArray[np.uint8] = np.load(folder / MASKS, mmap_mode="r", allow_pickle=False)
         self._mask_ends = np.cumsum(self._rows["mask_bytes"], dtype=np.int64)
+        self._sources: NDArray[np.bytes_] | None = None
+        if manifest.get("sources"):
+            self._sources = np.load(folder / SOURCES, mmap_mode="r", allow_pickle=False)
         where = folder / MANIFEST
         self.stamps = Stamps.from_json(manifest["stamps"]) if "stamps" in manifest else None
         self._names: list[str] = [checked_name(name, where) for name in manifest["samples"]]
@@ -167,6 +171,11 @@ class PatchStore:
         if store.stamps is not None and (store.stamps.root, store.stamps.times) != (now.root, now.times):
             _write_manifest(store, {"stamps": replace(now, edges=store.stamps.edges).to_json()})
 
+    @property
+    def has_sources(self) -> bool:
+        """Whether any region comes from an annotation file, which has its own name for it."""
+        return self._sources is not None
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to other processes as a path: a pickled memory map would carry every pixel."""
         return PatchStore.open, (self.folder,)
@@ -199,7 +208,9 @@ class PatchStore:
             stop = int(self._mask_ends[index])
             counts = self._masks[stop - length : stop].tobytes().decode("ascii")
             mask = {"size": list(frame), "counts": counts}
-        region = Region(tuple(box), int(row["area"]), mask, bool(row["foreground"]), float(row["score"]))
+        source = None if self._sources is None else self._sources[index].decode() or None
+        score = float(row["score"])
+        region = Region(tuple(box), int(row["area"]), mask, bool(row["foreground"]), score, source_id=source)
         return Patch(name, tuple(window), frame, region)
 
 

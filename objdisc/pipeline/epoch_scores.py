@@ -10,6 +10,7 @@ import torch
 from objdisc.clustering.mutual_information import normalized_mutual_information
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UnreadableImageError
+from objdisc.evaluation.annotated import labelled
 from objdisc.evaluation.counts import patch_labels
 from objdisc.io.files import atomic_write
 from objdisc.io.run import Run, read_metrics_log
@@ -64,6 +65,7 @@ def score_epochs(run: Run, folder: Run, dataset: ImageDataset, store: PatchStore
 
 def _labels(dataset: ImageDataset, store: PatchStore) -> torch.Tensor | None:
     """Read the classes ``(N,)`` of the training split's patches; None where there are none."""
+    dataset = labelled(dataset)
     if not dataset.has_ground_truth:
         return None
     try:

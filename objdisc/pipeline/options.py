@@ -23,7 +23,7 @@ from objdisc.methods.base import Method
 from objdisc.models.encoder import build_encoder
 from objdisc.models.origin import WeightsOrigin
 from objdisc.models.patch_grid import Pooling
-from objdisc.objectness.automatic import AUTOMATIC
+from objdisc.objectness.automatic import automatic_source
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches.shards import CutJob
 from objdisc.patches.store import PatchStore
@@ -59,8 +59,10 @@ class DiscoverOptions:
         num_scene_clusters: K of scenes where it is another one.
         scene_size: Side of the squares, as high as each image, that scenes are seen in, in pixels of the network's
             input; None for what the method prefers.
-        objectness: Where objects may be, by name; auto: instance masks, or whole images, whichever the data has, else
-            tree, which looks for them with the encoder.
+        objectness: Where objects may be, by name; auto: what ``annotations`` names, instance masks, annotations beside
+            the images, or whole images, whichever the data has, else tree, which looks for them with the encoder.
+        annotations: File or folder of masks or boxes that another program wrote, in any known format, which its
+            content tells; without it those in the folder of images, or beside it, are found.
         method: The clustering method, by name.
         scene: What divides whole images into categories, beside the objects: none, or a method by name; auto: ``scene``
             where the data has no masks of objects.
@@ -99,6 +101,7 @@ class DiscoverOptions:
     train_split: str | None = None
     split: str | None = None
     foreground: tuple[str, ...] | None = None
+    annotations: Path | None = None
     num_clusters: int = 8
     num_object_clusters: int | None = None
     num_scene_clusters: int | None = None
@@ -167,18 +170,24 @@ def open_splits(path: Path, options: DiscoverOptions) -> tuple[ImageDataset, Ima
     first = "train" if "train" in splits or not splits else splits[0]
     train_split = options.train_split or first
     split = options.split or ("val" if "val" in splits else train_split)
-    dataset = open_dataset(path, train_split, options.foreground, options.data)
+    dataset = open_dataset(path, train_split, options.foreground, options.data, options.annotations)
     if split == train_split or not splits:
         log.warning("trained and scored on the same split, %s", dataset.split or "the whole folder")
         return dataset, dataset
-    return dataset, open_dataset(path, split, options.foreground, options.data)
+    return dataset, open_dataset(path, split, options.foreground, options.data, options.annotations)
 
 
-def open_split(path: Path, split: str | None, foreground: tuple[str, ...] | None, data: DataOptions) -> ImageDataset:
+def open_split(
+    path: Path,
+    split: str | None,
+    foreground: tuple[str, ...] | None,
+    data: DataOptions,
+    annotations: Path | None = None,
+) -> ImageDataset:
     """Open the split that was named, else val, else the first there is."""
     splits = available_splits(path)
     default = "val" if "val" in splits else next(iter(splits), "")
-    return open_dataset(path, split or default, foreground, data)
+    return open_dataset(path, split or default, foreground, data, annotations)
 
 
 def choose_objectness(named: Component | None, dataset: ImageDataset, encoder: str, weights: str) -> ObjectnessSource:
@@ -193,7 +202,7 @@ def choose_objectness(named: Component | None, dataset: ImageDataset, encoder: s
     given = {"encoder": encoder, "weights": weights}
     if named is not None:
         return named.build(ObjectnessSource, **given)
-    found = next(source for source in AUTOMATIC if source.serves(dataset))
+    found = automatic_source(dataset)
     source = Component(f"{found.__module__}.{found.__qualname__}").build(ObjectnessSource, **given)
     log.info("objectness: %s (choose with --objectness)", source.name)
     return source
@@ -259,12 +268,14 @@ def origin_after(start: Path, otherwise: WeightsOrigin) -> WeightsOrigin:
 def difference(one: DiscoverOptions, other: DiscoverOptions) -> str:
     """Name the first setting that differs, with both values; empty where two runs would be the same.
 
-    Where data and run lie, and what hardware they use, makes no other run.
+    Where data, annotations and run lie, and what hardware they use, makes no other run.
     """
 
     def settings(of: DiscoverOptions) -> list[str]:
         training = replace(of.training, device="auto", workers=0)
-        return dump(replace(of, path=None, output_dir=None, resume=None, training=training)).splitlines()
+        return dump(
+            replace(of, path=None, annotations=None, output_dir=None, resume=None, training=training)
+        ).splitlines()
 
     pairs = zip_longest(settings(one), settings(other), fillvalue="nothing")
     return next((f"{old.strip()}, now {new.strip()}" for old, new in pairs if old != new), "")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from objdisc.datasets import Cityscapes, ImageDataset
 from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.evaluation.annotated import label_source, labelled, labelled_pixels
 from objdisc.evaluation.counts import (
     ClusterMetrics,
     cluster_metrics,
@@ -61,6 +62,7 @@ def score(
         predictions: What the method says about them.
         baselines: What the baseline says about them.
     """
+    dataset = labelled(dataset)
     num_clusters = predictions.probabilities.shape[1]
     clusters = predictions.probabilities.argmax(axis=1).astype(np.int64)
     numbers = patch_numbers(store, predictions) | _foreground_numbers(predictions, store)
@@ -68,7 +70,7 @@ def score(
     if labels is None:
         return Score(numbers)
     found = cluster_metrics(labels, clusters, num_clusters, dataset.class_names)
-    numbers |= found.to_json()
+    numbers |= found.to_json() | {"labels_from": label_source(dataset)}
     if predictions.subheads is not None:
         numbers["subheads"] = _subhead_numbers(predictions.subheads, labels, dataset)
     baseline = None
@@ -137,7 +139,8 @@ def score_maps(run: Run, dataset: ImageDataset, mapped: Sequence[Sample]) -> dic
     Returns:
         What goes into ``metrics.json``; empty where nothing was mapped.
     """
-    if not mapped:
+    dataset = labelled_pixels(dataset)
+    if not mapped or not dataset.has_ground_truth:
         return {}
     names = {sample.name for sample in mapped}
     # Read another way, its maps are no longer what the benchmark's evaluator compares with

@@ -105,6 +105,7 @@ def _image_to_json(image: SegmentedImage) -> dict[str, Any]:
                 "area": region.area,
                 "mask": None if region.mask is None else region.mask["counts"],
                 "score": region.score,
+                **({} if region.source_id is None else {"source_id": region.source_id}),
                 "cluster": cluster,
                 "confidence": float(confidence),
                 "distance": None if np.isnan(distance) else float(distance),
@@ -123,6 +124,7 @@ def _image_from_json(values: Mapping[str, Any]) -> SegmentedImage:
             item["area"],
             None if item["mask"] is None else {"size": [height, width], "counts": item["mask"]},
             score=item["score"],
+            source_id=item.get("source_id"),
         )
         for item in objects
     )

@@ -14,6 +14,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from objdisc.evaluation.tables import in_words_of
 from objdisc.imaging.colors import cluster_colors
 from objdisc.io.files import atomic_write
 from objdisc.io.run import Run
@@ -224,7 +225,12 @@ def _compared_with_classes(metrics: Mapping[str, Any]) -> list[dict[str, float]]
 def _summary(metrics: Mapping[str, Any]) -> list[tuple[str, float | None, float | None]]:
     """Rows of title, this run, baseline; only numbers that are there."""
     baseline = metrics.get("baseline") or {}
-    return [(title, metrics.get(key), baseline.get(key)) for key, title in _SUMMARY if metrics.get(key) is not None]
+    labels_from = metrics.get("labels_from", "ground truth")
+    return [
+        (in_words_of(labels_from, title), metrics.get(key), baseline.get(key))
+        for key, title in _SUMMARY
+        if metrics.get(key) is not None
+    ]
 
 
 @dataclass(frozen=True, slots=True)

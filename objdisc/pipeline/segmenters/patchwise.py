@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from objdisc.config.components import Component
 from objdisc.datasets import ImageDataset
+from objdisc.evaluation.annotated import label_source, labelled, labelled_pixels
 from objdisc.evaluation.counts import format_table
 from objdisc.imaging.colors import cluster_colors
 from objdisc.inference.predict import predict
@@ -74,14 +75,15 @@ class PatchSegmenter(Segmenter):
         baselines = None if baseline is None else predict(baseline, store, self.options.training)
         result = score(dataset, store, predictions, baselines)
         names, mapping = result.cluster_names, result.cluster_to_label
-        mapped = write_maps(
-            folder, dataset, store, predictions, mapping, names, max_overlays=overlays, scene=self.scene
-        )
+        shown = labelled_pixels(dataset)
+        if not shown.has_ground_truth:
+            mapping = None  # more classes than a map of label ids can hold, or none
+        mapped = write_maps(folder, shown, store, predictions, mapping, names, max_overlays=overlays, scene=self.scene)
         painter = frame_painter(dataset, store, predictions)
         if result.clusters is None:
             return SegmentedSplit(result, mapped, "", painter)
         numbers = {**result.numbers, **score_maps(folder, dataset, mapped)}
-        table = format_table(result.clusters, result.baseline)
+        table = format_table(result.clusters, result.baseline, label_source(labelled(dataset)))
         return SegmentedSplit(replace(result, numbers=numbers), mapped, table, painter)
 
     def folder_job(

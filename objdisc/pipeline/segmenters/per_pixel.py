@@ -12,8 +12,10 @@ from objdisc.config.components import Component
 from objdisc.datasets import ImageDataset
 from objdisc.datasets.grouping import IGNORED
 from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.evaluation.annotated import label_source, labelled_pixels
 from objdisc.evaluation.pixelcounts import PixelCounts, count_pixels
 from objdisc.evaluation.seams import seam_figure, tile_borders
+from objdisc.evaluation.tables import in_words_of
 from objdisc.export.cityscapes import write_cluster_ids
 from objdisc.export.geotiff import write_geotiff
 from objdisc.imaging.colors import cluster_colors
@@ -80,22 +82,24 @@ class PixelSegmenter(Segmenter):
         self, folder: Run, split: Split, *, trained_on: Split | None, baseline: Method | None, overlays: int
     ) -> SegmentedSplit:
         """Predict every pixel, and score the pixels, beside those of the baselines if they are asked for."""
-        dataset = split.dataset
+        dataset = labelled_pixels(split.dataset)
+        split, labels_from = replace(split, dataset=dataset), label_source(dataset)
         counts, seams, written = self._write_maps(folder, split)
         score, table = PixelScore(), ""
         if counts is not None:
             training, baselines = dataset, iter(tuple[tuple[str, SegmentSample], ...]())
             if trained_on is not None and trained_on.store is not None:
-                training = trained_on.dataset
+                training = labelled_pixels(trained_on.dataset)
                 if self.options.baseline:
                     baselines = pixel_baselines(self.options, training, trained_on.store, self.tiling)
             score = score_pixels(counts, dataset, training, self.segment, baselines)
-            table = format_pixel_score(score, dataset.split, training.split)
+            table = in_words_of(labels_from, format_pixel_score(score, dataset.split, training.split))
         mapped = self._write_pictures(folder, split, score, overlays, written)
         of_patches = {}
         if split.store is not None and split.predictions is not None:
             of_patches = patch_numbers(split.store, split.predictions)
-        numbers = of_patches | score.to_json() | {"seams": seams}
+        said = {} if counts is None else {"labels_from": labels_from}
+        numbers = of_patches | score.to_json() | said | {"seams": seams}
         result = Score(numbers, cluster_to_label=score.cluster_to_label, cluster_names=score.cluster_names)
         return SegmentedSplit(result, mapped, table, self._painter(folder, dataset))
 

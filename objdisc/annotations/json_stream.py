@@ -1,0 +1,102 @@
+"""JSON files of any size: their keys from the beginning alone, and the items of a list one by one."""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+import ijson
+
+from objdisc.errors import UsageError
+
+_HEAD = 1 << 18  # bytes
+_TAIL = 1 << 20
+_CHUNK = 1 << 16
+_MARGIN = 16  # bytes held back, so that no word is cut between two reads
+# Python and others write these though JSON has no such numbers
+_NO_NUMBER = re.compile(rb"(?<=[\s,:\[])-?(?:NaN|Infinity)(?=[\s,\]}])")
+
+
+class _WithoutNaN:
+    """A file as it is read, with ``null`` in the place of what is no number."""
+
+    def __init__(self, file: "IO[bytes] | _Head") -> None:
+        self._file, self._held = file, b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes, about so many; empty at the end alone."""
+        if size == 0:
+            return b""
+        while True:
+            chunk = self._file.read(_CHUNK if size < 0 else max(size, _CHUNK))
+            data = self._held + chunk
+            if b"NaN" in data or b"Infinity" in data:
+                data = _NO_NUMBER.sub(b"null", data)
+            cut = len(data) - _MARGIN if chunk else len(data)
+            self._held = data[max(cut, 0) :]
+            if (ready := data[: max(cut, 0)]) or not chunk:
+                return ready
+
+
+def items(path: Path, prefix: str) -> Iterator[Any]:
+    """Stream the values at a place of a JSON file, each built whole.
+
+    Args:
+        path: The file; numbers that are none (NaN) are read as null.
+        prefix: The place as ijson spells it, such as ``images.item``.
+
+    Raises:
+        UsageError: The file is damaged, cut off, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            yield from ijson.items(_WithoutNaN(file), prefix, use_float=True)
+    except ijson.JSONError as error:
+        raise UsageError(f"{path}: no whole JSON file ({_one_line(error)}); write or download it again.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read ({error}); check the file.") from error
+
+
+def head_keys(path: Path) -> frozenset[str]:
+    """Return the places of all keys that the first 256 kB of a JSON file hold, such as ``images.item.id``.
+
+    Empty where it is no JSON file, or cannot be read.
+    """
+    keys: set[str] = set()
+    with suppress(ijson.JSONError, OSError, UnicodeDecodeError), path.open("rb") as file:
+        for prefix, event, value in ijson.parse(_WithoutNaN(_Head(file))):
+            if event == "map_key":
+                keys.add(f"{prefix}.{value}" if prefix else str(value))
+    return frozenset(keys)
+
+
+class _Head:
+    """The beginning of a file, as if it ended there."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._left = file, _HEAD
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes of the beginning."""
+        data = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(data)
+        return data
+
+
+def has_word(path: Path, *words: str) -> bool:
+    """Whether the first or the last megabyte of a file holds any of these words as a key."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_TAIL)
+            end = file.seek(0, 2)
+            file.seek(max(end - _TAIL, 0))
+            data += file.read(_TAIL)
+    except OSError:
+        return False
+    return any(f'"{word}"'.encode() in data for word in words)
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error.args[0] if error.args else error).split())
+    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -1,0 +1,193 @@
+"""What the sources have in common that read their regions from annotation files: which, and what is left out."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from objdisc.annotations.annotations import Annotations
+from objdisc.datasets.base import ImageDataset
+from objdisc.datasets.grouping import scale_map
+from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.imaging.decode import image_size
+from objdisc.imaging.masks import decode_mask, encode_crop, region_from_mask
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.types import Region, RunLengthMask, Sample
+
+log = logging.getLogger("objdisc")
+
+
+class AnnotatedRegions(ObjectnessSource):
+    """Regions that annotation files hold, each once; of their classes nothing is read.
+
+    Masks may overlap and nest: a wheel, the car that it is of, and the road below are three regions. By default all
+    of them are taken.
+
+    Args:
+        min_score: Leave out regions of a lower score, 0 to 1; those without one have 1.
+        min_share: Leave out regions that cover less than this share of their image.
+        max_share: Leave out regions that cover more than this share, such as road and sky.
+        max_overlap: Leave out a region of which more than this share lies in a larger one that is kept: parts, and
+            all but one of several almost equal masks; 1 leaves out none.
+
+    Raises:
+        UsageError: A number is not from 0 to 1.
+    """
+
+    def __init__(
+        self, min_score: float = 0.0, min_share: float = 0.0, max_share: float = 1.0, max_overlap: float = 1.0
+    ) -> None:
+        settings = {"min_score": min_score, "min_share": min_share, "max_share": max_share, "max_overlap": max_overlap}
+        for name, value in settings.items():
+            if not 0 <= value <= 1:
+                raise UsageError(f"{name} {value} of --objectness {self.name}: give a number from 0 to 1.")
+        self.min_score, self.min_share, self.max_share, self.max_overlap = settings.values()
+
+    @classmethod
+    def format_name(cls) -> str:
+        """Return ``AnnotationFormat.name`` of what it reads, which is the name of its own module."""
+        return cls.__module__.rpartition(".")[2]
+
+    @classmethod
+    def annotations_of(cls, dataset: ImageDataset) -> Annotations | None:
+        """Return the data set's annotations of the source's format; None where it has none."""
+        return next((each for each in dataset.annotations if each.format.name == cls.format_name()), None)
+
+    @classmethod
+    def serves(cls, dataset: ImageDataset) -> bool:
+        """Whether there are files of the format that speak of any image of the data set."""
+        annotations = cls.annotations_of(dataset)
+        return annotations is not None and annotations.covers_any
+
+    def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:
+        """Read the regions of one image, as ``ObjectnessSource`` describes.
+
+        Raises:
+            UnreadableImageError: The files do not speak of the image, or say that it has another size.
+        """
+        kept, _ = self._sorted_out(self._found(dataset, sample, (image.shape[0], image.shape[1])), image.shape[:2])
+        return kept
+
+    def _found(self, dataset: ImageDataset, sample: Sample, frame: tuple[int, int]) -> list[Region]:
+        annotations = self._asked(dataset)
+        scaled = dataset.options.scale != 1
+        try:
+            found = annotations.regions(sample.name, image_size(sample.image_path) if scaled else frame)
+        except ValueError as error:
+            raise UnreadableImageError(sample.image_path, f"{annotations}: {error}") from error
+        if found is None:
+            raise UnreadableImageError(sample.image_path, f"{annotations}: says nothing of it")
+        return list(_scaled(found, dataset.options.scale, frame)) if scaled else found
+
+    def _sorted_out(self, regions: Sequence[Region], frame: Sequence[int]) -> tuple[list[Region], Counter[str]]:
+        """Return the regions that are kept, in their order, and how many are left out for what."""
+        pixels = frame[0] * frame[1]
+        left_out: Counter[str] = Counter()
+        kept = []
+        for region in regions:
+            if region.score < self.min_score:
+                left_out[f"score below {self.min_score:g}"] += 1
+            elif not self.min_share * pixels <= region.area <= self.max_share * pixels:
+                left_out[f"share of the image not from {self.min_share:g} to {self.max_share:g}"] += 1
+            else:
+                kept.append(region)
+        if self.max_overlap < 1 and kept:
+            inside = _inside_larger(kept, (frame[0], frame[1]), self.max_overlap)
+            left_out[f"more than {self.max_overlap:g} of it in a larger region"] += sum(inside)
+            kept = [region for region, part in zip(kept, inside, strict=True) if not part]
+        return kept, left_out
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return the source's name and settings."""
+        names = ("min_score", "min_share", "max_share", "max_overlap")
+        return {"source": self.name, **{name: getattr(self, name) for name in names}}
+
+    def fingerprint_on(self, dataset: ImageDataset) -> dict[str, Any]:
+        """Return the settings, and a hash of all regions that the files hold, which no class is part of."""
+        return {**self.fingerprint(), "content": self._asked(dataset).facts["content"]}
+
+    def count(self, dataset: ImageDataset) -> int:
+        """Count the objects that the files hold of the data set."""
+        return self._asked(dataset).count()
+
+    def check(self, dataset: ImageDataset) -> None:
+        """Find the files, and say what of them is left out and why.
+
+        Raises:
+            UsageError: There are none of this format, or none speaks of any image of the data set.
+        """
+        annotations = self._asked(dataset)
+        if not annotations.covers_any:
+            absent = ", ".join(annotations.matches.absent[:3]) or "none"
+            raise UsageError(
+                f"{annotations}: speaks of no image of {dataset.root}; it names {absent}, the data set has "
+                f"{dataset.samples[0].image_path}. Give the folder of those images, or other --annotations."
+            )
+        self._say_left_out(dataset, annotations)
+
+    def _say_left_out(self, dataset: ImageDataset, annotations: Annotations) -> None:
+        if (self.min_score, self.min_share, self.max_share, self.max_overlap) == (0, 0, 1, 1):
+            return
+        left_out: Counter[str] = Counter()
+        for sample in dataset.samples:
+            if annotations.matches.number_of.get(sample.name) is None:
+                continue
+            try:
+                frame = dataset.image_size(sample)
+                left_out += self._sorted_out(self._found(dataset, sample, frame), frame)[1]
+            except UnreadableImageError:
+                continue  # the store names it
+        for reason, count in left_out.items():
+            log.info("%s: %d regions left out: %s", dataset.split or "all", count, reason)
+
+    def _asked(self, dataset: ImageDataset) -> Annotations:
+        annotations = self.annotations_of(dataset)
+        if annotations is None:
+            there = "; ".join(map(str, dataset.annotations)) or "none"
+            raise UsageError(
+                f"{dataset.root}: no annotations for --objectness {self.name.replace('_', '-')} in it or beside it "
+                f"(found: {there}); give them with --annotations."
+            )
+        return annotations
+
+
+def _scaled(regions: Sequence[Region], scale: float, frame: tuple[int, int]) -> Iterator[Region]:
+    """Scale regions as the data set scales its maps; what no pixel is left of goes."""
+    for region in regions:
+        if region.mask is not None:
+            mask = scale_map(decode_mask(region.mask), scale)
+            if mask.any():
+                made = region_from_mask(mask, score=region.score)
+                yield Region(made.box, made.area, made.mask, score=made.score, source_id=region.source_id)
+            continue
+        x, y, width, height = region.box
+        left, top = min(round(x * scale), frame[1] - 1), min(round(y * scale), frame[0] - 1)
+        right, bottom = (
+            min(max(round(end * scale), start + 1), side)
+            for end, start, side in ((x + width, left, frame[1]), (y + height, top, frame[0]))
+        )
+        box = (left, top, right - left, bottom - top)
+        yield Region(box, box[2] * box[3], score=region.score, source_id=region.source_id)
+
+
+def _inside_larger(regions: Sequence[Region], frame: tuple[int, int], most: float) -> list[bool]:
+    """Say of each region whether more than a share of it lies in one larger region that is kept itself."""
+    masks = [_mask(region, frame) for region in regions]
+    # Of crowds, the library divides by the area of the first alone: what share of it lies in the second
+    shares = coco_mask.iou(masks, masks, [1] * len(masks))
+    order = sorted(range(len(regions)), key=lambda row: (-regions[row].area, -regions[row].score, row))
+    inside = [False] * len(regions)
+    for place, row in enumerate(order):
+        inside[row] = any(not inside[other] and shares[row, other] > most for other in order[:place])
+    return inside
+
+
+def _mask(region: Region, frame: tuple[int, int]) -> RunLengthMask:
+    if region.mask is not None:
+        return region.mask
+    x, y, width, height = region.box
+    return encode_crop(np.ones((height, width), np.bool_), (x, y), frame)
