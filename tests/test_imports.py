@@ -95,6 +95,23 @@ def test_only_the_evaluation_reads_labels() -> None:
     assert readers == {("datasets", "self")}
 
 
+def callers_of(path: Path, name: str) -> bool:
+    """Say whether a file calls a method of this name."""
+    calls = (node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call))
+    return any(isinstance(function, ast.Attribute) and function.attr == name for function in calls)
+
+
+def test_only_evaluation_and_export_read_the_classes_of_annotations() -> None:
+    for name in ("classes", "class_names"):
+        rooms = {room_of(path) for path in MODULES if callers_of(path, name)}
+        assert rooms <= {"evaluation", "export"}
+        assert "evaluation" in rooms
+    # The tables that hold classes are read in one module, and written in one
+    words = ("FROM classes", "JOIN classes", "INTO classes")
+    tables = {name_of(path) for path in MODULES if any(word in path.read_text(encoding="utf-8") for word in words)}
+    assert tables == {"annotations/annotations.py", "annotations/index.py"}
+
+
 def test_labels_train_something_in_three_commands_alone() -> None:
     """These three go through one room; what they train with labels lies where ``--method`` finds nothing."""
     learners = ("objdisc.commands.supervised", "objdisc.evaluation.linear")

@@ -1,7 +1,7 @@
 """The annotations of one split of a data set: regions for anybody, and apart from them classes for the evaluation."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,16 @@ class Annotations:
         samples: Of the split.
         root: Folder of the data set.
         asked: Whether a person has named the files.
+
+    Attributes:
+        is_told: Whether the log has said what they hold; it is said once.
     """
 
     def __init__(self, files: AnnotationFiles, samples: Sequence[Sample], root: Path, *, asked: bool = False) -> None:
         self.files = files
         self.root = root
         self.asked = asked
+        self.is_told = False
         self._samples: Sequence[Sample] | None = samples
 
     def __getstate__(self) -> dict[str, Any]:
@@ -78,6 +82,15 @@ class Annotations:
         with opened(self.index) as database:
             return dict(database.execute("SELECT name, value FROM facts"))
 
+    def entries(self) -> Iterator[tuple[Path, dict[str, str]]]:
+        """Yield each file, and ``Sample.name`` of each of its images by what the file calls it."""
+        samples = {number: name for name, number in self.matches.number_of.items()}
+        with opened(self.index) as database:
+            files = database.execute("SELECT number, path FROM files ORDER BY number").fetchall()
+            for file, path in files:
+                rows = database.execute("SELECT number, key FROM images WHERE file = ?", (file,)).fetchall()
+                yield self.files.folder / path, {key: samples[number] for number, key in rows if number in samples}
+
     @property
     def has_scores(self) -> bool:
         """Whether any object has a score, as those of a detector have."""
@@ -95,11 +108,15 @@ class Annotations:
             found = database.execute("SELECT height, width FROM images WHERE number = ?", (number,)).fetchone()
         return None if found is None or found[0] is None else (found[0], found[1])
 
-    def count(self) -> int:
-        """Count the objects of the split, each once."""
+    def count(self, min_area: int = 0) -> int:
+        """Count the objects of the split, each once, without those that are known to have fewer pixels."""
         numbers = set(self.matches.number_of.values())
         with opened(self.index) as database:
-            rows = database.execute("SELECT image, COUNT(*) FROM objects WHERE same_as IS NULL GROUP BY image")
+            rows = database.execute(
+                "SELECT image, COUNT(*) FROM objects WHERE same_as IS NULL AND (area IS NULL OR area >= ?) "
+                "GROUP BY image",
+                (min_area,),
+            )
             return sum(count for image, count in rows if image in numbers)
 
     def regions(self, name: str, frame: tuple[int, int]) -> list[Region] | None:
@@ -132,6 +149,14 @@ class Annotations:
                 region = _region(placed, frame, source_id, score)
                 found.setdefault((placed.box, placed.counts), (placed.first, region))
         return [region for _, region in sorted(found.values(), key=lambda pair: pair[0])]
+
+    @property
+    def has_sizes(self) -> bool:
+        """Whether the files say the size of every image of the split that they speak of."""
+        with opened(self.index) as database:
+            rows = database.execute("SELECT number FROM images WHERE height IS NULL")
+            unknown = {number for (number,) in rows}
+        return not unknown & set(self.matches.number_of.values())
 
     def notes(self, name: str, frame: tuple[int, int]) -> list[tuple[str, str]]:
         """Return the problems that only the size of the image shows: reason and source id of each.

@@ -44,6 +44,7 @@ CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT);
 """
 _FINISH = """
 CREATE INDEX of_image ON objects (image, source_id);
+CREATE INDEX of_file ON images (file);
 CREATE INDEX of_key ON categories (file, key);
 """
 

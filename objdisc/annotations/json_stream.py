@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import ijson
 
@@ -56,6 +57,72 @@ def items(path: Path, prefix: str) -> Iterator[Any]:
         raise UsageError(f"{path}: no whole JSON file ({_one_line(error)}); write or download it again.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read ({error}); check the file.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A part of a JSON file, in the order of the file.
+
+    Attributes:
+        key: Of the object that the file is; None where it is a list.
+        kind: ``value`` of a key, or of one that is a list ``start``, each ``item`` and ``end``.
+        value: Of a value or an item, built whole.
+    """
+
+    key: str | None
+    kind: Literal["value", "start", "item", "end"]
+    value: Any = None
+
+
+def members(path: Path) -> Iterator[Member]:
+    """Stream a whole JSON file, with the items of each list that is the value of a key one by one.
+
+    Args:
+        path: The file: an object, or a list; numbers that are none (NaN) are read as null.
+
+    Raises:
+        UsageError: The file is damaged, cut off, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            events = ijson.basic_parse(_WithoutNaN(file), use_float=True)
+            event, _ = next(events)
+            if event == "start_array":
+                yield from _listed(None, events)
+                return
+            for _, key in events:
+                if key is None:
+                    return
+                event, value = next(events)
+                if event == "start_array":
+                    yield from _listed(key, events)
+                else:
+                    yield Member(key, "value", _built(event, value, events))
+    except ijson.JSONError as error:
+        raise UsageError(f"{path}: no whole JSON file ({_one_line(error)}); write or download it again.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read ({error}); check the file.") from error
+
+
+def _listed(key: str | None, events: Iterator[tuple[str, Any]]) -> Iterator[Member]:
+    yield Member(key, "start")
+    for event, value in events:
+        if event == "end_array":
+            break
+        yield Member(key, "item", _built(event, value, events))
+    yield Member(key, "end")
+
+
+def _built(event: str, value: Any, events: Iterator[tuple[str, Any]]) -> Any:
+    """Build the value that begins with an event."""
+    builder, depth = ijson.ObjectBuilder(), 0
+    while True:
+        builder.event(event, value)
+        depth += event.startswith("start")
+        depth -= event.startswith("end")
+        if not depth:
+            return builder.value
+        event, value = next(events)
 
 
 def head_keys(path: Path) -> frozenset[str]:

@@ -16,6 +16,8 @@ from objdisc.export.coco import results, write_coco
 from objdisc.export.instances import choose_labels, write_cityscapes
 from objdisc.export.objects import NamedObjects
 from objdisc.export.png import write_png_maps
+from objdisc.export.same.assigned import UNASSIGNED
+from objdisc.export.same.writing import write_same
 from objdisc.export.table import write_table
 from objdisc.imaging.colors import cluster_colors
 from objdisc.imaging.spread import spread_evenly
@@ -30,7 +32,7 @@ from objdisc.retrieval import Index
 
 log = logging.getLogger("objdisc")
 
-Format = Literal["coco", "cityscapes", "png", "csv", "onnx"]
+Format = Literal["coco", "cityscapes", "png", "csv", "same", "onnx"]
 
 _WITHOUT_EXTRAS: tuple[Format, ...] = ("coco", "cityscapes", "png", "csv")
 _SHOWN = 3  # missing images that are named
@@ -42,14 +44,15 @@ class ExportOptions:
     """Write a run's predictions in other programs' formats.
 
     coco: instances JSON, and results for loadRes. cityscapes: labelIds and instance results as the official evaluators
-    read them. png: indexed maps with a palette. csv: one line an object. onnx: the network, for onnxruntime.
+    read them. png: indexed maps with a palette. csv: one line an object. same: the annotation files that the regions
+    came from, with categories. onnx: the network, for onnxruntime.
 
     Attributes:
         run: Folder of a finished run.
         path: The data set's folder, where it has moved since the run. No format needs the images; the ground truth is
             looked for there, to score the masks.
-        format: One or several, with commas between; all but onnx, which needs the extra objdisc[onnx], if none is
-            given.
+        format: One or several, with commas between; all but same and onnx, which needs the extra objdisc[onnx], if
+            none is given.
         names: A names.json that was saved in the run's report.html; clusters are called by their numbers without it.
         annotations: The file or folder of masks or boxes that the run read, where it has moved since.
         output_dir: Where the files go; RUN/export if none is given.
@@ -229,6 +232,22 @@ def _write_csv(job: _Job) -> Iterator[str]:
     yield f"csv: {final_place(write_table(job.folder / 'objects.csv', job.named))}"
 
 
+def _write_same(job: _Job) -> Iterator[str]:
+    annotations = next(iter(() if job.dataset is None else job.dataset.annotations), None)
+    if annotations is None or not job.named.store.has_sources:
+        raise UsageError(
+            f"--format same: the regions of {job.loaded.run.path} come from no annotation file that can be found; name "
+            "the file or folder that the run read with --annotations."
+        )
+    source = None if job.loaded.options.objectness is None else job.loaded.options.objectness.name
+    assert job.dataset is not None  # it has annotations
+    annotations = next((each for each in job.dataset.annotations if each.format.name == source), annotations)
+    folder = job.folder / "same"
+    assigned = write_same(folder, job.named, annotations)
+    yield f"same: {final_place(folder)} ({annotations.format.title})"
+    yield f"  {assigned.counts[True]} objects have a category, {assigned.counts[False]} none ({UNASSIGNED})"
+
+
 def _write_onnx(job: _Job) -> Iterator[str]:
     from objdisc.export.onnx import check_onnx, write_onnx  # slow to import, and an extra
 
@@ -263,5 +282,6 @@ _WRITERS: Mapping[Format, Callable[[_Job], Iterable[str]]] = {
     "cityscapes": _write_cityscapes,
     "png": _write_png,
     "csv": _write_csv,
+    "same": _write_same,
     "onnx": _write_onnx,
 }

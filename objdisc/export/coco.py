@@ -22,7 +22,8 @@ def write_coco(folder: Path, named: NamedObjects, info: Mapping[str, Any]) -> Pa
 
     Images are numbered from 1 in the order of ``named.frames``, ``file_name`` is the path below the data set's
     folder. ``score`` is the source's score of the region times the probability of its category. Beyond the format,
-    each annotation has ``patch``, the row of the patch store, and each category its ``color`` and ``clusters``.
+    each annotation has ``patch``, the row of the patch store, and ``source_id``, what the annotation file that it comes
+    from calls it, if there is one; each category has its ``color`` and ``clusters``.
 
     Args:
         folder: Where they go.
@@ -71,6 +72,7 @@ def annotations(named: NamedObjects) -> Iterator[dict[str, Any]]:
                 "iscrowd": 0,
                 "score": round(named.score(row, patch), 6),
                 "patch": row,
+                **({} if patch.region.source_id is None else {"source_id": patch.region.source_id}),
                 **_place(patch),
             }
 

@@ -16,7 +16,8 @@ def write_table(path: Path, named: NamedObjects) -> Path:
     """Write one line for every object that has a category.
 
     ``patch`` is the row of the patch store, as in ``names.json``; ``image`` the file below the data set's folder; the
-    box and the area are pixels of the full image; ``cluster`` is where the patch is after single moves.
+    box and the area are pixels of the full image; ``cluster`` is where the patch is after single moves. Where regions
+    come from annotation files, a last column ``source_id`` has what these call the object.
 
     Args:
         path: The CSV file, UTF-8, fields quoted where they must be.
@@ -28,12 +29,14 @@ def write_table(path: Path, named: NamedObjects) -> Path:
     names = {category.id: category.name for category in named.names.categories}
     with atomic_write(path) as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        with_sources = named.store.has_sources
+        writer.writerow([*COLUMNS, *(["source_id"] if with_sources else [])])
         for frame, objects in named.objects():
             for row, patch in objects:
                 category = int(named.categories[row])
                 region, confidence = patch.region, f"{named.confidence[row]:.4f}"
                 place = [row, frame.file_name, *region.box, region.area]
                 what = [int(named.clusters[row]), category, names[category]]
-                writer.writerow([*place, *what, confidence, f"{region.score:.4f}"])
+                source = [region.source_id or ""] if with_sources else []
+                writer.writerow([*place, *what, confidence, f"{region.score:.4f}", *source])
     return path

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from objdisc.annotations.annotations import Annotations
+from objdisc.annotations.report import in_one_line, notes_of
 from objdisc.datasets.base import ImageDataset
 from objdisc.datasets.grouping import scale_map
 from objdisc.errors import UnreadableImageError, UsageError
@@ -110,9 +111,9 @@ class AnnotatedRegions(ObjectnessSource):
         """Return the settings, and a hash of all regions that the files hold, which no class is part of."""
         return {**self.fingerprint(), "content": self._asked(dataset).facts["content"]}
 
-    def count(self, dataset: ImageDataset) -> int:
-        """Count the objects that the files hold of the data set."""
-        return self._asked(dataset).count()
+    def count(self, dataset: ImageDataset, min_area: int) -> int:
+        """Count the objects that the files hold of the data set, as ``ObjectnessSource`` describes."""
+        return self._asked(dataset).count(min_area)
 
     def check(self, dataset: ImageDataset) -> None:
         """Find the files, and say what of them is left out and why.
@@ -127,7 +128,19 @@ class AnnotatedRegions(ObjectnessSource):
                 f"{annotations}: speaks of no image of {dataset.root}; it names {absent}, the data set has "
                 f"{dataset.samples[0].image_path}. Give the folder of those images, or other --annotations."
             )
-        self._say_left_out(dataset, annotations)
+        if not annotations.is_told:
+            annotations.is_told = True
+            images, objects = len(annotations.matches.number_of), annotations.count()
+            log.info("%s: %d objects in %d of %d images", annotations, objects, images, len(dataset.samples))
+            for line in self.problems(dataset):
+                log.warning("%s", line)
+            self._say_left_out(dataset, annotations)
+
+    def problems(self, dataset: ImageDataset) -> list[str]:
+        """List what is left out of the files, or taken otherwise than it is written, and why."""
+        annotations = self._asked(dataset)
+        later = [] if annotations.has_sizes else list(_later_notes(dataset, annotations))
+        return [in_one_line(note) for note in notes_of(annotations, dataset.samples, later)]
 
     def _say_left_out(self, dataset: ImageDataset, annotations: Annotations) -> None:
         if (self.min_score, self.min_share, self.max_share, self.max_overlap) == (0, 0, 1, 1):
@@ -153,6 +166,18 @@ class AnnotatedRegions(ObjectnessSource):
                 f"(found: {there}); give them with --annotations."
             )
         return annotations
+
+
+def _later_notes(dataset: ImageDataset, annotations: Annotations) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with objects of images whose size only the image file tells."""
+    for sample in dataset.samples:
+        if sample.name in annotations.matches.number_of and annotations.size(sample.name) is None:
+            try:
+                frame = image_size(sample.image_path)
+            except UnreadableImageError:
+                continue  # the store names it
+            for reason, source_id in annotations.notes(sample.name, frame):
+                yield reason, f"object {source_id} of {sample.name}"
 
 
 def _scaled(regions: Sequence[Region], scale: float, frame: tuple[int, int]) -> Iterator[Region]:

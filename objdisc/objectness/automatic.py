@@ -10,9 +10,10 @@ from objdisc.objectness.sam_json import SamJson
 from objdisc.objectness.tree import Tree
 from objdisc.objectness.whole import Whole
 
-_ANNOTATED: tuple[type[AnnotatedRegions], ...] = (Coco, SamJson)
+ANNOTATED: tuple[type[AnnotatedRegions], ...] = (Coco, SamJson)
+"""Sources that read annotation files, of every format."""
 
-AUTOMATIC: tuple[type[ObjectnessSource], ...] = (Instances, *_ANNOTATED, Foreground, Whole, Tree)
+AUTOMATIC: tuple[type[ObjectnessSource], ...] = (Instances, *ANNOTATED, Foreground, Whole, Tree)
 """Sources that can do without arguments, the most exact first: the first one that ``serves`` a data set is taken.
 
 The last one serves any: it looks for objects where nobody says where they are."""
@@ -20,7 +21,7 @@ The last one serves any: it looks for objects where nobody says where they are."
 
 def automatic_source(dataset: ImageDataset) -> type[ObjectnessSource]:
     """Return the source that is taken where none is named; annotations that a person has named come before all."""
-    for source in _ANNOTATED:
+    for source in ANNOTATED:
         annotations = source.annotations_of(dataset)
         if annotations is not None and annotations.asked:
             return source

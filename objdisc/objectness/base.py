@@ -72,10 +72,30 @@ class ObjectnessSource(ABC):
         del dataset
         return self.fingerprint()
 
-    def count(self, dataset: ImageDataset) -> int | None:
-        """Count the objects that the source knows before it has looked at any image; None where it knows none."""
-        del dataset
+    def count(self, dataset: ImageDataset, min_area: int) -> int | None:
+        """Count the objects that the source knows before it has looked at any image; None where it knows none.
+
+        Args:
+            dataset: The images.
+            min_area: Smaller ones, in pixels, do not count, as far as their size is known.
+        """
+        del dataset, min_area
         return None
+
+    def problems(self, dataset: ImageDataset) -> list[str]:
+        """List what is wrong with what the source reads, in whole lines; found before any image is decoded."""
+        del dataset
+        return []
+
+    def refuse_problems(self, dataset: ImageDataset) -> None:
+        """Stop, as ``--strict`` asks, where something is wrong with what the regions are read from.
+
+        Raises:
+            UsageError: Something is; the message names the first of ``problems``.
+        """
+        if problems := self.problems(dataset):
+            more = f" (and {len(problems) - 1} other reasons)" if len(problems) > 1 else ""
+            raise UsageError(f"{dataset.root}: {problems[0]}{more}; mend it, or leave out --strict.")
 
     def files(self, dataset: ImageDataset, sample: Sample) -> tuple[Path, ...]:
         """Return the existing files, beside the image, that the sample's regions are read from."""

@@ -109,6 +109,8 @@ class PatchStore:
             ObjdiscError: The disk is full, the folder cannot be written, or a worker died.
         """
         source.check(dataset)
+        if strict:
+            source.refuse_problems(dataset)
         job = CutJob(dataset, source, options, seed)
         with build_folder(folder):
             store = cls.find(job, folder)

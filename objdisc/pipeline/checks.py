@@ -138,9 +138,9 @@ def _check_init_from(job: Job) -> None:
 
 
 def _check_room(job: Job) -> None:
-    """Refuse what surely does not fit on the disk: a patch an image, and per training weights and a checkpoint."""
+    """Refuse what surely does not fit on the disk: the patches, and per training weights and a checkpoint."""
     size = job.options.patches.size
-    images = sum(len(dataset.samples) * (dataset.num_channels + 1) for dataset in {job.dataset, job.scored})
+    images = sum(_least_patches(job, dataset) * (dataset.num_channels + 1) for dataset in {job.dataset, job.scored})
     # a checkpoint holds the weights and up to two moments of each, and is written anew beside the last one
     learned = sum(value.numel() * value.element_size() for value in job.method.state_dict().values())
     needed = images * size * size + len(job.stages) * (1 + 2 * 3) * learned
@@ -151,3 +151,13 @@ def _check_room(job: Job) -> None:
             f"{there}: No space left on the disk for the run: it needs at least {needed / 1e6:,.0f} MB, and "
             f"{free / 1e6:,.0f} MB are free; free some, or give an --output-dir on another disk."
         )
+
+
+def _least_patches(job: Job, dataset: ImageDataset) -> int:
+    """Count the patches of a split: each object that annotations know of, else one an image."""
+    known = job.source.count(dataset, job.options.patches.min_area) or 0
+    if known:
+        windows = int(known * (1 + job.options.patches.background_ratio))
+        size = windows * job.options.patches.size**2 * (dataset.num_channels + 1) / 1e6
+        log.info("%s: %d objects to cut, at most %.0f MB with background", dataset.split or dataset.root, known, size)
+    return max(len(dataset.samples), known)

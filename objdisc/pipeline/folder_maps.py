@@ -101,6 +101,8 @@ class FolderJob:
             ObjdiscError: The disk is full, or the folder cannot be written.
         """
         self.source.check(self.dataset)
+        if self.strict:
+            self.source.refuse_problems(self.dataset)
         plans = CutJob(self.dataset, self.source, self.patches, 0).shards()
         drawn = self._drawn_samples()
         totals, first_problem = Totals(), ""

@@ -64,6 +64,9 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
     source = choose_objectness(options.objectness, dataset, options.encoder, options.weights)
     source.check(dataset)
     _check_scored(source, scored)
+    if options.strict:
+        source.refuse_problems(dataset)
+        source.refuse_problems(scored)
     home = options.resume or options.output_dir or default_output_dir(path, options)
     check_folder(home)
     there = open_there(home, options)

@@ -1,0 +1,40 @@
+"""Which function writes which format of annotations."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from objdisc.annotations.annotations import Annotations
+from objdisc.errors import UsageError
+from objdisc.export.objects import NamedObjects
+from objdisc.export.same import coco, sam_json
+from objdisc.export.same.assigned import Assigned
+
+_WRITERS: Mapping[str, Callable[[Path, Annotations, Assigned], None]] = {
+    "coco": coco.write_same,
+    "sam_json": sam_json.write_same,
+}
+
+
+def write_same(folder: Path, named: NamedObjects, annotations: Annotations) -> Assigned:
+    """Write a run's categories into annotation files of the format that its regions came in.
+
+    Args:
+        folder: Where the files go.
+        named: The run's objects.
+        annotations: The files that they came from.
+
+    Returns:
+        The categories, with counts of the objects that have one and that have none.
+
+    Raises:
+        UsageError: No object of the run comes from these files.
+        ObjdiscError: A file cannot be written.
+    """
+    assigned = Assigned.of(named, annotations)
+    if not assigned.objects:
+        raise UsageError(
+            f"{annotations}: no object of the run comes from there; run discover with --annotations, or name the "
+            "files that it read with --annotations."
+        )
+    _WRITERS[annotations.format.name](folder, annotations, assigned)
+    return assigned
