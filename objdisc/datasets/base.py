@@ -14,6 +14,7 @@ from objdisc.datasets.grouping import IGNORED, DataOptions, group_ids, ids_among
 from objdisc.datasets.selection import Measures, select_samples
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.imaging.decode import image_size, read_rgb
+from objdisc.imaging.leftout import LeftOut
 from objdisc.imaging.rasters import raster_size, read_bands
 from objdisc.imaging.runs import InstanceRuns, find_runs
 from objdisc.types import Sample
@@ -38,6 +39,7 @@ class ImageDataset(ABC):
         unlabelled_ids: Label ids that stand for "nobody labelled this pixel"; such pixels are not valid.
         num_channels: C of ``read_image``: 3 for RGB, more for further bands.
         annotations: What files of other programs say of the images, a format each; ``open_dataset`` finds them.
+        left_out: Files beside the images that are not read as such, counted with the reason.
     """
 
     root: Path
@@ -50,6 +52,7 @@ class ImageDataset(ABC):
     unlabelled_ids: frozenset[int] = frozenset()
     num_channels: int = 3
     annotations: tuple[Annotations, ...] = ()
+    left_out: LeftOut = LeftOut()
     _masks: bool = True  # False where groups hold every class: then no label map needs to be read for the mask
 
     @classmethod

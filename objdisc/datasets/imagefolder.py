@@ -12,6 +12,7 @@ from objdisc.datasets.listing import images_of_split, samples_of, split_folders
 from objdisc.errors import UsageError
 from objdisc.imaging.colors import even_hues
 from objdisc.imaging.decode import image_size
+from objdisc.imaging.leftout import LeftOut
 from objdisc.types import Sample
 
 _MAX_CLASSES = 256  # label maps are 8 bits
@@ -19,6 +20,8 @@ _MAX_CLASSES = 256  # label maps are 8 bits
 
 class ImageFolder(ImageDataset):
     """Images below ``root/<split>/``, at any depth; the first subfolder may name the image's class.
+
+    Label maps that lie among the images are left out; see ``lookalikes``.
 
     Each image is one object, or none: there are no masks. With ``foreground`` the subfolders say which
     (``foreground=["dog", "automobile"]`` on CIFAR-10: object or not, and nothing more, reaches the training).
@@ -43,7 +46,8 @@ class ImageFolder(ImageDataset):
     ) -> None:
         self.root = root
         self.split = split
-        self.samples = samples_of(images_of_split(root, split), split)
+        self.left_out = LeftOut()
+        self.samples = samples_of(images_of_split(root, split, self.left_out, only_photos=True), split)
         folder = root / split
         subfolders = _subfolders(root, folder, self.samples)
         self.foreground = None if foreground is None else _check_foreground(folder, foreground, subfolders)

@@ -5,8 +5,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from objdisc.datasets.lookalikes import label_maps_among
 from objdisc.errors import UsageError
-from objdisc.imaging.decode import IMAGE_SUFFIXES, list_images
+from objdisc.imaging.decode import list_images
+from objdisc.imaging.formats import image_suffixes
+from objdisc.imaging.leftout import LABEL_MAPS, LeftOut
 from objdisc.types import Sample
 
 SPLITS = ("train", "val", "test")
@@ -38,12 +41,16 @@ def split_folders(root: Path) -> tuple[str, ...]:
     return tuple(name for name in SPLITS if (root / name).is_dir())
 
 
-def images_of_split(root: Path, split: str) -> dict[str, Path]:
+def images_of_split(
+    root: Path, split: str, left_out: LeftOut | None = None, *, only_photos: bool = False
+) -> dict[str, Path]:
     """List every image below ``root/split``, at any depth.
 
     Args:
         root: The folder.
         split: One of its subfolders, or ``""`` for the folder itself.
+        left_out: Where other files are counted.
+        only_photos: Whether label maps that lie among the images are left out, too.
 
     Returns:
         Path below the split to file, at least one. Names have no suffix, but where only that tells two files apart.
@@ -57,11 +64,16 @@ def images_of_split(root: Path, split: str) -> dict[str, Path]:
         raise UsageError(f"{folder}: no such folder; splits below {root}: {there} (--split)")
     # Slicing text, because pathlib's relative_to costs seconds on 50,000 files; "x", since the folder "." is no prefix.
     prefix = len(str(folder / "x")) - 1
-    below = {str(path)[prefix:]: path for path in list_images(folder)}
+    left_out = LeftOut() if left_out is None else left_out
+    below = {str(path)[prefix:]: path for path in list_images(folder, left_out)}
+    if only_photos:
+        maps = label_maps_among({text.replace(os.sep, "/"): path for text, path in below.items()})
+        left_out.add((below.pop(key.replace("/", os.sep)) for key in maps), LABEL_MAPS)
     if not below:
-        kinds = " ".join(sorted(IMAGE_SUFFIXES))
+        kinds = " ".join(sorted(image_suffixes()))
+        found = f"; found {left_out}" if left_out else ""
         raise UsageError(
-            f"{folder}: no image in it or below (looked for {kinds}); check the path or choose another --split"
+            f"{folder}: no image in it or below (looked for {kinds}){found}; check the path or choose another --split"
         )
     count = Counter(map(_without_suffix, below))
 

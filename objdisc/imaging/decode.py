@@ -10,11 +10,17 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.imaging.formats import (
+    IMAGE_SUFFIXES,
+    image_suffixes,
+    is_heif_or_avif,
+    missing_for,
+    register_heif,
+)
+from objdisc.imaging.leftout import HIDDEN, NO_IMAGE, RUNS, LeftOut
 from objdisc.io.marks import is_marked
 
-IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
-)
+__all__ = ["IMAGE_SUFFIXES", "image_size", "list_images", "read_index_map", "read_rgb"]
 
 _EXIF_ORIENTATION = 0x0112
 _SIDEWAYS = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width and height
@@ -27,29 +33,39 @@ _PNG_COLOR_TYPE, _PNG_PALETTE = 25, 3  # offset of the header's colour type; its
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-def list_images(folder: Path) -> Iterator[Path]:
+def list_images(folder: Path, left_out: LeftOut | None = None) -> Iterator[Path]:
     """Yield every image below a folder, at any depth, in no particular order.
 
     Hidden files are left out, and folders that this program has written: a run in a folder of photos is no photo.
 
     Args:
         folder: An existing folder.
+        left_out: Where files that are no image, or none that can be read here, are counted.
 
     Yields:
-        Paths whose suffix, in any case, is one of ``IMAGE_SUFFIXES``.
+        Paths whose suffix, in any case, is one that this installation reads.
 
     Raises:
         UsageError: A folder cannot be listed.
     """
+    yield from _list_images(folder, image_suffixes(), LeftOut() if left_out is None else left_out)
+
+
+def _list_images(folder: Path, suffixes: frozenset[str], left_out: LeftOut) -> Iterator[Path]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
+                suffix = os.path.splitext(entry.name)[1].lower()
                 if entry.name.startswith("."):
-                    continue
-                if os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES and entry.is_file():
+                    left_out.add([Path(entry.path)], HIDDEN)
+                elif suffix in suffixes and entry.is_file():
                     yield Path(entry.path)
-                elif entry.is_dir() and not is_marked(Path(entry.path)):
-                    yield from list_images(Path(entry.path))
+                elif not entry.is_dir():
+                    left_out.add([Path(entry.path)], missing_for(suffix) or NO_IMAGE)
+                elif is_marked(Path(entry.path)):
+                    left_out.add([Path(entry.path)], RUNS)
+                else:
+                    yield from _list_images(Path(entry.path), suffixes, left_out)
     except OSError as error:
         raise UsageError(
             f"{folder}: cannot be listed ({error.strerror}); check the path and its permissions"
@@ -72,6 +88,8 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
         UnreadableImageError: The file is missing, truncated, or not an image.
     """
     data = _read_bytes(path)
+    if is_heif_or_avif(data[:32].tobytes()):
+        return _read_by_pillow(path)
     image = _decode(path, data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH)
     if data[:4].tobytes() in _TIFF_STARTS:
         image = _without_tiff_alpha(path, image)
@@ -124,6 +142,8 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         UnreadableImageError: The file is missing or not an image.
     """
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        register_heif()
     try:
         with Image.open(path) as image:
             width, height = image.size
@@ -179,6 +199,17 @@ def _without_tiff_alpha(path: Path, decoded: NDArray[np.generic]) -> NDArray[np.
             return np.array(ImageOps.exif_transpose(image))[..., :3]
     except (OSError, SyntaxError, ValueError):
         return decoded  # kinds that Pillow does not know, such as 16 bits a channel, have no such trouble
+
+
+def _read_by_pillow(path: Path) -> NDArray[np.uint8]:
+    register_heif()
+    try:
+        with Image.open(path) as image:
+            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        missing = missing_for(path.suffix.lower())
+        reason = f"cannot be decoded without it: {missing}" if missing else f"cannot be decoded ({error})"
+        raise UnreadableImageError(path, reason) from error
 
 
 def _read_palette_indices(path: Path) -> NDArray[np.uint8]:

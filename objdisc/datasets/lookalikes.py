@@ -1,0 +1,193 @@
+"""Which files of a folder of images are label maps, and no photos: by their names, their places, and a few of them.
+
+Nothing is decided by one hint. A name of Cityscapes says enough; any other name or folder, such as ``_mask`` or
+``masks/``, needs photos of the same stems and pixels that are ids; without such a name, a whole folder of ids of
+the same stems and sizes as photos elsewhere is one of label maps. At most a few files of each folder are decoded.
+"""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from objdisc.errors import UnreadableImageError
+from objdisc.imaging.decode import image_size
+from objdisc.imaging.spread import spread_evenly
+
+LABEL_FOLDERS = frozenset(
+    {
+        "ann", "ann_dir", "annotation", "annotations", "gt", "gts", "ground_truth", "groundtruth", "id_maps",
+        "indexed", "instance", "instances", "label", "label_maps", "labelmaps", "labels", "mask", "masks",
+        "panoptic", "seg", "segmentation", "segmentations", "segmentationclass", "segmentationobject", "semantic",
+        "sem_seg",
+    }
+)  # fmt: skip
+"""Names of folders that may hold label maps, lower case."""
+
+_CERTAIN = re.compile(r"_gt(Fine|Coarse)_|_(label|instance)(Train)?Ids$", re.IGNORECASE)
+_END = re.compile(
+    r"[-_. ](label_?ids|instance_?ids|train_?ids?|train_id|labels?|instances?|colou?rs?|masks?|gt|seg|segmentation|"
+    r"ground_?truth|semantic|panoptic|annotations?|annotated|l|m)$",
+    re.IGNORECASE,
+)
+_IMAGE_END = re.compile(r"[-_. ](leftimg8bit|image|img|rgb|sat|photo|orig(inal)?)$", re.IGNORECASE)
+_LOSSY = frozenset({".jpg", ".jpeg", ".jpe"})  # their blocks make many values of few
+_SAMPLE = 4  # files of a group that are decoded
+_MAX_GROUPS = 32  # groups without a telling name that are looked into
+_MAX_IDS = 64
+_MAX_OBJECTS = 4096  # of more than 8 bits: what a name vouches for may tell many objects apart
+_MIN_SHARE = 0.9  # of a group's stems that photos must have, too
+_STRIDE_ABOVE = 1 << 20  # pixels; of larger files every few are looked at
+
+
+@dataclass(frozen=True)
+class _File:
+    key: str
+    path: Path
+    stem: str  # lower case, without what tells a map or an image of the same stem apart
+    named: bool  # whether its name or a folder of it may be a label map's
+
+
+def label_maps_among(images: Mapping[str, Path]) -> frozenset[str]:
+    """Find the label maps among images.
+
+    Args:
+        images: Path below the folder, with or without suffix, ``/``-separated, to file.
+
+    Returns:
+        Those keys of ``images`` whose files are label maps; never all of them but where their names leave no doubt.
+    """
+    files = [_file(key, path) for key, path in images.items()]
+    certain = {file.key for file in files if _CERTAIN.search(file.path.stem) and not _is_lossy(file)}
+    rest = [file for file in files if file.key not in certain]
+    groups: defaultdict[tuple[str, str, bool], list[_File]] = defaultdict(list)
+    for file in rest:
+        groups[os.path.dirname(file.path), file.path.suffix.lower(), file.named].append(file)
+    found = set(certain)
+    photos = [group for (_, _, named), group in groups.items() if not named]
+    found |= _by_names([group for (_, _, named), group in groups.items() if named], photos)
+    found |= _by_partners(photos)
+    return frozenset(found) if len(found) < len(files) or found == certain else frozenset()
+
+
+def _file(key: str, path: Path) -> _File:
+    stem = path.stem
+    bare = _END.sub("", stem)
+    folders = key.lower().split("/")[:-1]
+    named = bare != stem or any(folder in LABEL_FOLDERS or folder.startswith("gt_") for folder in folders)
+    return _File(key, path, _IMAGE_END.sub("", bare).lower(), named)
+
+
+def _is_lossy(file: _File) -> bool:
+    return file.path.suffix.lower() in _LOSSY
+
+
+def _by_names(named: Sequence[Sequence[_File]], photos: Sequence[Sequence[_File]]) -> set[str]:
+    """Take groups whose names say so, where photos have their stems and a sample of their pixels are ids."""
+    stems = {file.stem for group in photos for file in group}
+    found: set[str] = set()
+    for group in named:
+        partners = sum(file.stem in stems for file in group)
+        if partners >= _MIN_SHARE * len(group) and all(_holds_ids(file.path) for file in _sample(group)):
+            found |= {file.key for file in group}
+    return found
+
+
+def _by_partners(groups: Sequence[Sequence[_File]]) -> set[str]:
+    """Take whole folders of ids whose stems and sizes are those of photos in another folder, or of another suffix."""
+    owners: defaultdict[str, list[int]] = defaultdict(list)
+    for number, group in enumerate(groups):
+        for file in group:
+            owners[file.stem].append(number)
+    found: set[str] = set()
+    looked = 0
+    for number, group in enumerate(groups):
+        if len(group) < 2 or _is_lossy(group[0]) or looked >= _MAX_GROUPS:
+            continue
+        other = _partner_of(number, group, owners)
+        if other is None:
+            continue
+        looked += 1
+        if all(_holds_ids(file.path, alone=True) for file in _sample(group)) and _are_photos_of(groups[other], group):
+            found |= {file.key for file in group}
+    return found
+
+
+def _partner_of(number: int, group: Sequence[_File], owners: Mapping[str, Sequence[int]]) -> int | None:
+    """Return the one other group that has nearly all stems of a group; None where there is none, or several."""
+    shared: defaultdict[int, int] = defaultdict(int)
+    for file in group:
+        for owner in set(owners[file.stem]) - {number}:
+            shared[owner] += 1
+    others = [owner for owner, count in shared.items() if count >= _MIN_SHARE * len(group)]
+    return others[0] if len(others) == 1 else None
+
+
+def _are_photos_of(photos: Sequence[_File], maps: Sequence[_File]) -> bool:
+    """Whether a sample of maps have photos of their sizes that hold no ids themselves."""
+    by_stem = {file.stem: file.path for file in photos}
+    for file in _sample([file for file in maps if file.stem in by_stem]):
+        photo = by_stem[file.stem]
+        try:
+            if image_size(photo) != image_size(file.path):
+                return False
+        except UnreadableImageError:
+            return False
+        if _holds_ids(photo):
+            return False
+    return True
+
+
+def _sample(group: Sequence[_File]) -> list[_File]:
+    return [group[place] for place in spread_evenly(len(group), _SAMPLE).tolist()]
+
+
+def _holds_ids(path: Path, *, alone: bool = False) -> bool:
+    """Whether the pixels of a file may be ids: few values or few colours.
+
+    Args:
+        path: The file.
+        alone: Whether no name says so. Then two values, such as those of a scanned page, are not enough.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.mode == "1":
+                return not alone
+            pixels = np.asarray(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False
+    if pixels.size == 0 or pixels.dtype.kind not in "ui":
+        return False
+    step = int(np.ceil(np.sqrt(pixels.shape[0] * pixels.shape[1] / _STRIDE_ABOVE)))
+    pixels = pixels[::step, ::step]
+    if path.suffix.lower() in _LOSSY:
+        return not alone and _is_nearly_binary(pixels)
+    values = _values(pixels)
+    is_grey = pixels.ndim == 2
+    most = _MAX_OBJECTS if is_grey and pixels.dtype != np.uint8 and not alone else _MAX_IDS
+    if not 0 < values <= most:
+        return False
+    return not alone or values > 2 or (is_grey and int(pixels.max()) < _MAX_IDS)
+
+
+def _values(pixels: NDArray[np.integer]) -> int:
+    """Count the different values, or colours, of pixels."""
+    if pixels.ndim == 3:
+        weights = 256 ** np.arange(pixels.shape[2], dtype=np.int64)
+        return len(np.unique(pixels.astype(np.int64) @ weights))
+    return len(np.unique(pixels))
+
+
+def _is_nearly_binary(pixels: NDArray[np.integer]) -> bool:
+    """Whether a lossy file shows a mask: grey, and nearly all of it black or white."""
+    if pixels.ndim == 3:
+        if int(np.ptp(pixels[..., :3].astype(np.int16), axis=2).max()) > 16:
+            return False
+        pixels = pixels[..., 0]
+    return float(np.mean((pixels < 16) | (pixels > 239))) > 0.97
