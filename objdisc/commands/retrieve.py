@@ -136,7 +136,7 @@ def retrieve(options: RetrieveOptions) -> Retrieval:
     ):
         write_list(new / "hits.csv", finds)
         write_sheet(new / "sheet.jpg", query.title, query.lines, query.patch, finds, store.images, names)
-        write_retrieved_frames(new / "overlays", finds, options.overlays)
+        write_retrieved_frames(new / "overlays", finds, options.overlays, loaded.options.data.stretch)
     return Retrieval(query.title, query.lines, finds, table(finds, names), folder)
 
 
@@ -144,7 +144,7 @@ def _by_image(loaded: LoadedRun, index: Index, store: PatchStore, path: Path, op
     if store.images.shape[3] != 4:
         raise UsageError(f"--query: this run looks at {store.images.shape[3] - 1} channels, not at RGB; use --cluster.")
     try:
-        image = read_rgb(path)
+        image = read_rgb(path, loaded.options.data.stretch)
     except UnreadableImageError as error:
         raise UsageError(f"--query {error}.") from error
     first = int(np.flatnonzero(store.foreground)[0])

@@ -1,6 +1,8 @@
 """Data sets, one layout a module: opening a folder as the first layout of ``LAYOUTS`` that recognises it."""
 
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from objdisc.annotations.annotations import Annotations
@@ -13,6 +15,7 @@ from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.datasets.labelmaps import LabelMaps
 from objdisc.datasets.potsdam import Potsdam
 from objdisc.errors import UsageError
+from objdisc.imaging.stretch import PERCENTILES, measure_stretch
 from objdisc.io.paths import is_text
 
 __all__ = [
@@ -26,6 +29,8 @@ __all__ = [
     "available_splits",
     "open_dataset",
 ]
+
+log = logging.getLogger("objdisc")
 
 LAYOUTS: tuple[type[ImageDataset], ...] = (Cityscapes, CocoStuff, Potsdam, LabelMaps, ImageFolder)
 """Every layout that is known, the most particular first."""
@@ -66,10 +71,28 @@ def open_dataset(
     for sample in dataset.samples:
         if not sample.name.isascii():
             _check_text(sample.image_path)
+    options = _with_stretch(dataset, options)
     dataset = dataset if options is None else dataset.with_options(options)
     asked = annotations is not None
     dataset.annotations = tuple(Annotations(files, dataset.samples, path, asked=asked) for files in found)
     return dataset
+
+
+def _with_stretch(dataset: ImageDataset, options: DataOptions | None) -> DataOptions | None:
+    """Add which values are black and white, where the images need that and nobody has said it."""
+    if options is not None and options.stretch is not None:
+        return options
+    stretch = measure_stretch([sample.image_path for sample in dataset.samples])
+    if stretch is None:
+        return options
+    log.info(
+        "%s: measured values, %g to %g become black to white in all images (percentiles %g and %g of a sample; "
+        "--data.stretch)",
+        dataset.root,
+        *stretch,
+        *PERCENTILES,
+    )
+    return replace(options or DataOptions(), stretch=stretch)
 
 
 def available_splits(path: Path) -> tuple[str, ...]:

@@ -263,7 +263,7 @@ class ImageDataset(ABC):
     def _decode(self, sample: Sample) -> NDArray[np.uint8]:
         """Decode the image at full size to ``(H, W, C)``."""
         if self.num_channels == _RGB:
-            return read_rgb(sample.image_path)
+            return read_rgb(sample.image_path, self.options.stretch)
         return read_bands(sample.image_path, self.num_channels, "--data.channels")
 
     def _full_size(self, sample: Sample) -> tuple[int, int]:

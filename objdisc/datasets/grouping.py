@@ -1,5 +1,6 @@
 """How pixels are read: which classes are told apart for scoring, which pixels take part, and at what scale."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -26,6 +27,8 @@ class DataOptions:
         scale: Factor that images and maps are shrunk or enlarged by.
         channels: Bands to read, such as 4 for red, green, blue and infrared; all that the data set is known for if none
             is given, which is red, green and blue for most.
+        stretch: Two values with a comma between, which become black and white in TIFFs of floats or of one channel of
+            16 bits (depth, thermal); percentiles 1 and 99 of a sample of the images if none are given.
         only: Text file with one image name a line; all other images are left out.
         min_side: Leave out images with a side below this many pixels, before scaling.
         min_share: Leave out images of which less than this share of pixels takes part, 0 to 1.
@@ -36,6 +39,7 @@ class DataOptions:
     classes: dict[str, list[int]] | None = None
     scale: float = 1.0
     channels: int | None = None
+    stretch: tuple[float, float] | None = None
     only: str | None = None
     min_side: int = 0
     min_share: float = 0.0
@@ -57,6 +61,10 @@ class DataOptions:
                 f"--data.min-side {self.min_side}, --data.min-share {self.min_share}: "
                 "give pixels of at least 0 and a share from 0 to 1."
             )
+        if self.stretch is not None and not (
+            all(map(math.isfinite, self.stretch)) and self.stretch[0] < self.stretch[1]
+        ):
+            raise UsageError(f"--data.stretch {self.stretch}: give two values, the lower first, such as 0.5,80.")
         if self.classes is not None:
             check_groups(self.classes)
 
@@ -66,12 +74,13 @@ class DataOptions:
         return None if self.classes is None else tuple(sorted(label for ids in self.classes.values() for label in ids))
 
     def of_any_images(self) -> "DataOptions":
-        """Return what holds for other images too: scale and bands, without classes and without a choice of images."""
-        return DataOptions(scale=self.scale, channels=self.channels)
+        """Return what holds for other images too: scale, bands and stretch, without classes and choice of images."""
+        return DataOptions(scale=self.scale, channels=self.channels, stretch=self.stretch)
 
     def fingerprint(self) -> dict[str, Any]:
         """Return what images and valid pixels depend on, for cache keys: no class, no order."""
-        return {"valid_ids": self.valid_ids, "scale": self.scale}
+        known: dict[str, Any] = {"valid_ids": self.valid_ids, "scale": self.scale}
+        return known if self.stretch is None else known | {"stretch": list(self.stretch)}
 
 
 def check_groups(classes: Mapping[str, Sequence[int]]) -> None:

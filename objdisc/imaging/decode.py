@@ -18,6 +18,7 @@ from objdisc.imaging.formats import (
     register_heif,
 )
 from objdisc.imaging.leftout import HIDDEN, NO_IMAGE, RUNS, LeftOut
+from objdisc.imaging.stretch import is_measured, stretch_to_rgb
 from objdisc.io.marks import is_marked
 
 __all__ = ["IMAGE_SUFFIXES", "image_size", "list_images", "read_index_map", "read_rgb"]
@@ -72,7 +73,7 @@ def _list_images(folder: Path, suffixes: frozenset[str], left_out: LeftOut) -> I
         ) from error
 
 
-def read_rgb(path: Path) -> NDArray[np.uint8]:
+def read_rgb(path: Path, stretch: tuple[float, float] | None = None) -> NDArray[np.uint8]:
     """Decode an image of any common kind to 8-bit RGB.
 
     EXIF rotation is applied, grey becomes three equal channels, alpha is dropped, a palette is looked up,
@@ -80,6 +81,8 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
 
     Args:
         path: The file; spaces and letters outside ASCII are fine.
+        stretch: Values that become black and white in TIFFs of floats or of one channel of 16 bits; other images are
+            read as without.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
@@ -90,14 +93,17 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     data = _read_bytes(path)
     if is_heif_or_avif(data[:32].tobytes()):
         return _read_by_pillow(path)
-    image = _decode(path, data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH)
     if data[:4].tobytes() in _TIFF_STARTS:
-        image = _without_tiff_alpha(path, image)
+        image = _decode_tiff(path, data, stretch)
+    else:
+        image = _decode(path, data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH)
     if image.dtype == np.uint8:
         return image.astype(np.uint8, copy=False)
     if image.dtype == np.uint16:
         return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    raise UnreadableImageError(path, f"its pixels are {image.dtype}; save it with 8 or 16 bits a channel")
+    raise UnreadableImageError(
+        path, f"its pixels are {image.dtype}; say which values are black and white, or save it with 8 or 16 bits"
+    )
 
 
 def read_index_map(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -188,6 +194,20 @@ def _is_cut_jpeg(data: NDArray[np.uint8]) -> bool:
     content = data.tobytes()
     end = content.rfind(_JPEG_END)
     return end < 0 or content.find(_JPEG_SCAN, end) >= 0
+
+
+def _decode_tiff(path: Path, data: NDArray[np.uint8], stretch: tuple[float, float] | None) -> NDArray[np.generic]:
+    """Decode a TIFF to ``(H, W, 3)`` RGB; measured values to 8 bits where it is said how."""
+    if stretch is not None:
+        values = _decode(path, data, cv2.IMREAD_UNCHANGED)
+        if is_measured(values):
+            return stretch_to_rgb(values if values.ndim == 2 else values[..., 2::-1], *stretch)
+    try:
+        # OpenCV 5.0 mixes up neighbouring pixels where it is asked for 16 bits as RGB; as BGR it does not
+        image = _decode(path, data, cv2.IMREAD_COLOR_BGR | cv2.IMREAD_ANYDEPTH)[..., ::-1]
+    except UnreadableImageError:
+        image = _decode(path, data, cv2.IMREAD_UNCHANGED)  # one channel of floats, which has no colour
+    return _without_tiff_alpha(path, np.ascontiguousarray(image))
 
 
 def _without_tiff_alpha(path: Path, decoded: NDArray[np.generic]) -> NDArray[np.generic]:

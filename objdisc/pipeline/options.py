@@ -174,7 +174,8 @@ def open_splits(path: Path, options: DiscoverOptions) -> tuple[ImageDataset, Ima
     if split == train_split or not splits:
         log.warning("trained and scored on the same split, %s", dataset.split or "the whole folder")
         return dataset, dataset
-    return dataset, open_dataset(path, split, options.foreground, options.data, options.annotations)
+    data = replace(options.data, stretch=dataset.options.stretch)  # the same value is the same grey in both
+    return dataset, open_dataset(path, split, options.foreground, data, options.annotations)
 
 
 def open_split(

@@ -56,6 +56,7 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
     accelerator = make_accelerator(options.training.device, options.training.precision)
     path = find_data(options.path)
     dataset, scored = open_splits(path, options)
+    options = replace(options, data=replace(options.data, stretch=dataset.options.stretch))
     if options.num_object_clusters is not None:
         scenes = options.num_scene_clusters or options.num_clusters
         options = replace(

@@ -133,13 +133,16 @@ def write_sheet(
     write_image(path, picture)
 
 
-def write_retrieved_frames(folder: Path, finds: Sequence[Find], most: int) -> None:
+def write_retrieved_frames(
+    folder: Path, finds: Sequence[Find], most: int, stretch: tuple[float, float] | None = None
+) -> None:
     """Draw the best finds into their frames; frames that cannot be read are named on the log.
 
     Args:
         folder: Where the pictures go.
         finds: Best first.
         most: How many frames.
+        stretch: Of measured values, as ``read_rgb`` takes it.
     """
     palette = _palette(finds)
     by_frame: dict[str, list[Find]] = {}
@@ -147,7 +150,7 @@ def write_retrieved_frames(folder: Path, finds: Sequence[Find], most: int) -> No
         by_frame.setdefault(find.patch.sample, []).append(find)
     missing: list[Path] = []
     for sample, here in list(by_frame.items())[:most]:
-        image = _read_frame(here[0])
+        image = _read_frame(here[0], stretch)
         if image is None:
             missing.append(here[0].image)
             continue
@@ -171,10 +174,10 @@ def drawn_frames(folder: Path) -> list[str]:
     return [f"overlays/{path.name}" for path in (folder / "overlays").glob("[0-9][0-9][0-9]_*.jpg")]
 
 
-def _read_frame(find: Find) -> NDArray[np.uint8] | None:
+def _read_frame(find: Find, stretch: tuple[float, float] | None) -> NDArray[np.uint8] | None:
     """Read the frame of a find; None where it is gone, or another image lies under its name."""
     try:
-        image = read_rgb(find.image)
+        image = read_rgb(find.image, stretch)
     except UnreadableImageError:
         return None
     return image if image.shape[:2] == find.patch.frame else None
