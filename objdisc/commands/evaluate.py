@@ -11,6 +11,7 @@ from objdisc.io.run import Run
 from objdisc.io.staging import staged
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.pipeline.folders import result_folder
+from objdisc.pipeline.ground_truth import with_sound_labels
 from objdisc.pipeline.loading import load_run
 from objdisc.pipeline.options import find_data, open_split
 from objdisc.pipeline.segmenters import segmenter_for
@@ -83,6 +84,7 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     foreground = run.options.foreground if options.path is None else None
     annotations = options.annotations or (run.options.annotations if options.path is None else None)
     dataset = open_split(path, options.split or run.options.split, foreground, run.options.data, annotations)
+    dataset = with_sound_labels(dataset, strict=options.strict)
     named = options.objectness or run.options.objectness
     segmenter = segmenter_for(run.method).of_run(run, dataset, named)
     usual = run.run.path / "evaluate" / "_".join(filter(None, [path.resolve().name, dataset.split]))

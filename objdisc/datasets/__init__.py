@@ -7,32 +7,56 @@ from pathlib import Path
 
 from objdisc.annotations.annotations import Annotations
 from objdisc.annotations.search import files_at, files_beside
+from objdisc.datasets.ade20k import Ade20k
 from objdisc.datasets.base import ImageDataset
+from objdisc.datasets.bdd100k import Bdd100k
 from objdisc.datasets.cityscapes import Cityscapes
 from objdisc.datasets.cocostuff import CocoStuff
 from objdisc.datasets.grouping import DataOptions
 from objdisc.datasets.imagefolder import ImageFolder
+from objdisc.datasets.kitti import Kitti
 from objdisc.datasets.labelmaps import LabelMaps
 from objdisc.datasets.potsdam import Potsdam
+from objdisc.datasets.vaihingen import Vaihingen
+from objdisc.datasets.vistas import Vistas
+from objdisc.datasets.voc import Voc
 from objdisc.errors import UsageError
 from objdisc.imaging.stretch import PERCENTILES, measure_stretch
 from objdisc.io.paths import is_text
 
 __all__ = [
+    "Ade20k",
+    "Bdd100k",
     "Cityscapes",
     "CocoStuff",
     "DataOptions",
     "ImageDataset",
     "ImageFolder",
+    "Kitti",
     "LabelMaps",
     "Potsdam",
+    "Vaihingen",
+    "Vistas",
+    "Voc",
     "available_splits",
     "open_dataset",
 ]
 
 log = logging.getLogger("objdisc")
 
-LAYOUTS: tuple[type[ImageDataset], ...] = (Cityscapes, CocoStuff, Potsdam, LabelMaps, ImageFolder)
+LAYOUTS: tuple[type[ImageDataset], ...] = (
+    Cityscapes,
+    CocoStuff,
+    Potsdam,
+    Vaihingen,
+    Vistas,
+    Bdd100k,
+    Kitti,
+    Ade20k,
+    Voc,
+    LabelMaps,
+    ImageFolder,
+)
 """Every layout that is known, the most particular first."""
 
 

@@ -25,8 +25,7 @@ _RGB = 3
 class ImageDataset(ABC):
     """A split of a data set on disk: its samples, and how to read what belongs to each.
 
-    Training code reads images, valid pixels, instances and foreground; none of them carries a class.
-    ``read_labels`` is for ``objdisc.evaluation`` alone.
+    Training code reads images, valid pixels, instances and foreground: no class. ``read_labels`` is the evaluation's.
 
     Attributes:
         root: The data set's folder.
@@ -40,6 +39,7 @@ class ImageDataset(ABC):
         num_channels: C of ``read_image``: 3 for RGB, more for further bands.
         annotations: What files of other programs say of the images, a format each; ``open_dataset`` finds them.
         left_out: Files beside the images that are not read as such, counted with the reason.
+        unscored: Names of samples whose class labels cannot be read, as ``without_labels`` set them.
     """
 
     root: Path
@@ -53,6 +53,7 @@ class ImageDataset(ABC):
     num_channels: int = 3
     annotations: tuple[Annotations, ...] = ()
     left_out: LeftOut = LeftOut()
+    unscored: frozenset[str] = frozenset()
     _masks: bool = True  # False where groups hold every class: then no label map needs to be read for the mask
 
     @classmethod
@@ -247,14 +248,31 @@ class ImageDataset(ABC):
             ``read_image``; None without ground truth.
 
         Raises:
-            UnreadableImageError: The label map cannot be decoded or has another size than its image.
+            UnreadableImageError: The label map cannot be decoded, has another size than its image, or holds an id that
+                is no class.
         """
-        labels = self._read_class_ids(sample)
+        labels = None if sample.name in self.unscored else self._read_class_ids(sample)
         if labels is None:
             return None
         if self.options.classes is not None:
             labels = group_ids(labels, self.options.classes)
+        else:
+            known = {*self.class_names, *self.ignore_ids, *self.unlabelled_ids}
+            unknown = labels[~ids_among(labels, known)]
+            if unknown.size:
+                path = next(iter(self.label_paths(sample)), sample.image_path)
+                raise UnreadableImageError(path, f"holds the id {unknown[0]}, which is no class; see --class-names")
         return scale_map(labels, self.options.scale)
+
+    def without_labels(self, names: frozenset[str]) -> Self:
+        """Return the same data set without the class labels of some samples; images and masks stay as they are.
+
+        Args:
+            names: ``Sample.name`` of those whose label maps are damaged.
+        """
+        other = copy.copy(self)
+        other.unscored = names
+        return other
 
     @abstractmethod
     def _read_class_ids(self, sample: Sample) -> NDArray[np.uint8] | None:

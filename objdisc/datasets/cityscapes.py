@@ -2,20 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from cityscapesscripts.helpers.labels import labels as cityscapes_labels
 from numpy.typing import NDArray
 
-from objdisc.datasets.grouping import scale_map
-from objdisc.datasets.listing import SPLITS, find_root, maps_by_name, samples_of
-from objdisc.datasets.maps import read_map_of
+from objdisc.datasets.cityscapes_folders import IMAGES, CityscapesFolders, find_folders
+from objdisc.datasets.listing import samples_of
+from objdisc.datasets.maps import hold_to_size, read_label_map
+from objdisc.datasets.polygons import draw_instance_ids, draw_label_ids
 from objdisc.datasets.segmentation import SegmentationDataset
-from objdisc.errors import UsageError
-from objdisc.imaging.decode import list_images
-from objdisc.imaging.runs import InstanceRuns, find_runs
+from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.imaging.decode import image_size
 from objdisc.types import Sample
+
+Ids = TypeVar("Ids", bound=np.integer)
 
 LABEL_NAMES: Mapping[int, str] = {label.id: label.name for label in cityscapes_labels if label.id >= 0}
 LABEL_COLORS: Mapping[int, tuple[int, int, int]] = {
@@ -25,8 +28,13 @@ LABEL_IDS: Mapping[str, int] = {name: label_id for label_id, name in LABEL_NAMES
 IGNORED_IDS = frozenset(label.id for label in cityscapes_labels if label.id >= 0 and label.ignoreInEval)
 MOVING_CLASSES = ("person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")
 
-_IMAGES, _GROUND_TRUTH = "leftImg8bit", "gtFine"
-_IMAGE_END = "_leftImg8bit"
+_NO_TRAIN_ID = 255
+_OF_TRAIN_IDS = np.full(256, _NO_TRAIN_ID, np.uint8)  # labelIds by trainIds
+_OF_TRAIN_IDS[255] = 0  # what is not evaluated becomes "unlabeled"
+for _label in cityscapes_labels:
+    if _label.trainId not in {-1, 255}:
+        _OF_TRAIN_IDS[_label.trainId] = _label.id
+
 _INSTANCE_BASE = 1000  # instanceIds: class id * 1000 + number; a bare class id is stuff or a group
 
 
@@ -39,13 +47,20 @@ class Cityscapes(SegmentationDataset):
         gtFine/<split>/<city>/<city>_<seq>_<frame>_gtFine_labelIds.png      8 bits
         gtFine/<split>/<city>/<city>_<seq>_<frame>_gtFine_instanceIds.png   16 bits
 
+    ``leftImg8bit_sequence``, ``_foggy``, ``_rain`` and ``_blurred`` are images, too, where there are no plain ones or
+    that folder itself is given; ``gtCoarse`` serves where ``gtFine`` has no map. In the place of labelIds there may be
+    ``*_labelTrainIds.png`` (19 classes, 255 for all else) or ``*_polygons.json``, of which instances are drawn as well.
     Ground truth may be missing for any image, or altogether. Labels, names and colours: cityscapesscripts.
 
     Args:
-        root: The folder that holds ``leftImg8bit/``, that folder itself, or its grandparent if it holds only one.
+        root: The folder that holds ``leftImg8bit/``, that folder itself or a split in it, its grandparent if it holds
+            only one, or a folder of unpacked zip files.
         split: A subfolder of ``leftImg8bit/``.
         foreground: Names of the classes that are objects; their union is all that a class-agnostic mask tells.
         cities: Only these cities; None for all.
+
+    Attributes:
+        has_single_frames: Whether no two images are variants of one frame, as the benchmark's evaluator asks.
 
     Raises:
         UsageError: Folder, split or city missing, no image in it, or an unknown class name.
@@ -62,34 +77,31 @@ class Cityscapes(SegmentationDataset):
         foreground: Sequence[str] = MOVING_CLASSES,
         cities: Sequence[str] | None = None,
     ) -> None:
-        found = _find_root(root)
+        found = find_folders(root)
         if found is None:
-            raise UsageError(
-                f"{root}: no {_IMAGES}/ folder there; give the folder that holds {_IMAGES}/ and {_GROUND_TRUTH}/"
-            )
-        images = _find_images(found, split, cities)
-        labels, self._instance_maps = _find_maps(found, split)
-        super().__init__(found, split, images, labels, LABEL_NAMES, LABEL_COLORS, foreground)
+            raise UsageError(f"{root}: no {IMAGES}/ folder there; give the folder that holds {IMAGES}/ and gtFine/")
+        frames = _find_frames(found, split, cities)
+        labels, instances = (
+            {name: maps[frame] for name, (_, frame) in frames.items() if frame in maps}
+            for maps in (found.maps(split), found.maps(split, of_instances=True))
+        )
+        images = {name: path for name, (path, _) in frames.items()}
+        super().__init__(found.root, split, images, labels, LABEL_NAMES, LABEL_COLORS, foreground, instances)
+        self.has_single_frames = all(name == frame for name, (_, frame) in frames.items())
         self._instance_ids = np.zeros(1 << 16, np.bool_)  # whether an id of 16 bits is an instance of these
         for class_id in self._foreground_ids:
             self._instance_ids[class_id * _INSTANCE_BASE : (class_id + 1) * _INSTANCE_BASE] = True
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Whether the folder, or its only child, holds ``leftImg8bit/``."""
-        return _find_root(path) is not None
+        """Whether images of Cityscapes lie in the folder, in its only child, or in folders of its zip files."""
+        return find_folders(path) is not None
 
     @classmethod
     def splits_of(cls, path: Path) -> tuple[str, ...]:
         """Return the splits with images: train, val, test, then any others."""
-        folders = sorted(folder for folder in ((_find_root(path) or path) / _IMAGES).iterdir() if folder.is_dir())
-        names = [folder.name for folder in folders if next(_left_images(folder), None) is not None]
-        return tuple(sorted(names, key=lambda name: (name not in SPLITS, *map(name.__ne__, SPLITS), name)))
-
-    @property
-    def has_instances(self) -> bool:
-        """Whether any sample has an instanceIds map."""
-        return any(sample.name in self._instance_maps for sample in self.samples)
+        found = find_folders(path)
+        return () if found is None else found.splits()
 
     def read_instances(self, sample: Sample) -> NDArray[np.int32] | None:
         """Read the instances of the foreground classes from instanceIds, as ``ImageDataset`` describes.
@@ -99,19 +111,21 @@ class Cityscapes(SegmentationDataset):
         ids = self._read_instance_ids(sample)
         return None if ids is None else number_instances(ids, self._foreground_ids)
 
-    def read_instance_runs(self, sample: Sample) -> InstanceRuns | None:
-        """Read the runs from instanceIds at once: most of the time of a map of numbers goes into painting it."""
-        ids = self._read_instance_ids(sample)
-        return None if ids is None else find_runs(ids, self._instance_ids)
+    def _decode_labels(self, sample: Sample, path: Path) -> NDArray[np.uint8]:
+        if path.suffix == ".json":
+            return _held(sample, path, draw_label_ids(path))
+        ids = read_label_map(sample, path)
+        if not path.stem.endswith("_labelTrainIds"):
+            return ids
+        unknown = ids[_OF_TRAIN_IDS[ids] == _NO_TRAIN_ID]
+        if unknown.size:
+            raise UnreadableImageError(path, f"holds the id {unknown[0]}; trainIds go from 0 to 18, 255 is all else")
+        return _OF_TRAIN_IDS[ids]
 
-    def label_paths(self, sample: Sample) -> tuple[Path, ...]:
-        """Return the labelIds and instanceIds files that exist."""
-        path = self._instance_maps.get(sample.name)
-        return (*super().label_paths(sample), *(() if path is None else (path,)))
-
-    def _read_instance_ids(self, sample: Sample) -> NDArray[np.integer] | None:
-        path = self._instance_maps.get(sample.name)
-        return None if path is None else scale_map(read_map_of(sample, path), self.options.scale)
+    def _decode_instances(self, sample: Sample, path: Path) -> NDArray[np.integer]:
+        if path.suffix == ".json":
+            return _held(sample, path, draw_instance_ids(path))
+        return super()._decode_instances(sample, path)
 
 
 def number_instances(ids: NDArray[np.integer], class_ids: frozenset[int]) -> NDArray[np.int32]:
@@ -139,46 +153,28 @@ def number_instances(ids: NDArray[np.integer], class_ids: frozenset[int]) -> NDA
     return numbers
 
 
-def _find_root(path: Path) -> Path | None:
-    """Find the folder that holds ``leftImg8bit/``: the path, its parent where it is that one, or its only child."""
-    is_images = path.name == _IMAGES and path.is_dir() and not (path / _IMAGES).is_dir()
-    return path.parent if is_images else find_root(path, f"{_IMAGES}/")
+def _held(sample: Sample, path: Path, ids: NDArray[Ids]) -> NDArray[Ids]:
+    hold_to_size(sample, path, ids.shape, image_size(sample.image_path))
+    return ids
 
 
-def _left_images(folder: Path) -> "filter[Path]":
-    return filter(lambda path: path.stem.endswith(_IMAGE_END), list_images(folder))
-
-
-def _find_images(root: Path, split: str, cities: Sequence[str] | None) -> dict[str, Path]:
-    folder = root / _IMAGES / split
-    if not split or not folder.is_dir():
-        there = ", ".join(Cityscapes.splits_of(root)) or "none"
+def _find_frames(found: CityscapesFolders, split: str, cities: Sequence[str] | None) -> Mapping[str, tuple[Path, str]]:
+    folder = found.images[0] / split
+    if not split or not any((tree / split).is_dir() for tree in found.images):
+        there = ", ".join(found.splits()) or "none"
         raise UsageError(f"{folder}: no such split; splits with images: {there} (--split)")
-    # Sorted by suffix too: where a frame is there both as .jpg and .png, the lossless .png comes last and stays.
-    paths = sorted(_left_images(folder))
-    names = (path.relative_to(folder).as_posix().removesuffix(path.suffix).removesuffix(_IMAGE_END) for path in paths)
-    images = dict(zip(names, paths, strict=True))
-    if not images:
+    frames = found.frames(split)
+    if not frames:
         raise UsageError(
-            f"{folder}: no image named *{_IMAGE_END}.png or .jpg in it; check the path or choose another --split"
+            f"{folder}: no image named *_{IMAGES}.png or .jpg in it; check the path or choose another --split"
         )
     if cities is None:
-        return images
-    samples = samples_of(images, split)
-    known = sorted({sample.city for sample in samples})
+        return frames
+    city_of = {
+        sample.name: sample.city for sample in samples_of({name: path for name, (path, _) in frames.items()}, "")
+    }
+    known = sorted(set(city_of.values()))
     missing = [city for city in cities if city not in known]
     if missing or not cities:
         raise UsageError(f"{folder}: no city {', '.join(missing) or 'was named'}; cities there: {', '.join(known)}")
-    return {sample.name: sample.image_path for sample in samples if sample.city in cities}
-
-
-def _find_maps(root: Path, split: str) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Find the labelIds and the instanceIds maps of a split, each by the name of its image."""
-    # The zip files of cityscapes-dataset.com, unpacked each into its own folder, put the two trees side by side.
-    tops = (root / _GROUND_TRUTH, root.parent / "gtFine_trainvaltest" / _GROUND_TRUTH)
-    found = next((maps_by_name(top / split) for top in tops if (top / split).is_dir()), {})
-    labels, instances = (
-        {name.removesuffix(end): path for name, path in found.items() if name.endswith(end)}
-        for end in (f"_{_GROUND_TRUTH}_labelIds", f"_{_GROUND_TRUTH}_instanceIds")
-    )
-    return labels, instances
+    return {name: frame for name, frame in frames.items() if city_of[name] in cities}

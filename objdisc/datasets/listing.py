@@ -13,6 +13,11 @@ from objdisc.imaging.leftout import LABEL_MAPS, LeftOut
 from objdisc.types import Sample
 
 SPLITS = ("train", "val", "test")
+_SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
 
 
 def find_root(path: Path, *patterns: str) -> Path | None:
@@ -39,6 +44,20 @@ def find_root(path: Path, *patterns: str) -> Path | None:
 def split_folders(root: Path) -> tuple[str, ...]:
     """Return which of train, val and test are subfolders."""
     return tuple(name for name in SPLITS if (root / name).is_dir())
+
+
+def folders_by_split(root: Path) -> dict[str, Path]:
+    """Find the subfolders that are splits, also by their longer names; the keys are train, val and test, in this order.
+
+    Args:
+        root: The folder; it may be missing.
+    """
+    found = {}
+    for split, names in _SPLIT_NAMES.items():
+        folder = next((root / name for name in names if (root / name).is_dir()), None)
+        if folder is not None:
+            found[split] = folder
+    return found
 
 
 def images_of_split(

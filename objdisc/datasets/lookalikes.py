@@ -76,6 +76,11 @@ def label_maps_among(images: Mapping[str, Path]) -> frozenset[str]:
     return frozenset(found) if len(found) < len(files) or found == certain else frozenset()
 
 
+def bare_name(name: str) -> str:
+    """Return what the names of an image and of its map have in common: ``a/b`` of ``a/b_mask`` and ``a/b_image``."""
+    return _IMAGE_END.sub("", _END.sub("", name)).lower()
+
+
 def _file(key: str, path: Path) -> _File:
     stem = path.stem
     bare = _END.sub("", stem)

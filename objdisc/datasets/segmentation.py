@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from objdisc.datasets.base import ImageDataset
 from objdisc.datasets.grouping import DataOptions, ids_among, scale_map
 from objdisc.datasets.listing import samples_of
-from objdisc.datasets.maps import read_label_map
+from objdisc.datasets.maps import read_label_map, read_map_of
 from objdisc.errors import UsageError
 from objdisc.imaging.colors import Color
+from objdisc.imaging.runs import InstanceRuns, find_runs
 from objdisc.types import Sample
 
 
@@ -21,7 +22,8 @@ class SegmentationDataset(ImageDataset):
 
     A layout of this kind says ``recognises`` and ``splits_of``, and has a constructor of ``root``, ``split`` and
     ``foreground`` that finds images and maps and hands them to this one. Where its maps are no 8-bit ids, it says in
-    ``_decode_labels`` how they are read.
+    ``_decode_labels`` how they are read; where it has maps of objects, too, ``_decode_instances`` and ``_instance_ids``
+    say which of their ids are objects.
 
     Args:
         root: The data set's folder.
@@ -31,6 +33,7 @@ class SegmentationDataset(ImageDataset):
         names: Label id to name, all ids, which the class names are where there is a map.
         colors: Label id to RGB, 0 to 255; the keys of ``names``.
         foreground: Names of the classes that are objects; None where none is chosen.
+        instances: Name of each sample that has a map of its objects to the map; None where the layout has none.
 
     Attributes:
         title: What messages call the data set; ``""`` where the folder itself says what its classes are.
@@ -53,6 +56,7 @@ class SegmentationDataset(ImageDataset):
         names: Mapping[int, str],
         colors: Mapping[int, Color],
         foreground: Sequence[str] | None,
+        instances: Mapping[str, Path] | None = None,
     ) -> None:
         if not images:
             there = ", ".join(self.splits_of(root)) or "none"
@@ -61,6 +65,8 @@ class SegmentationDataset(ImageDataset):
         self.split = split
         self.samples = samples_of(images, split)
         self._maps = {name: maps[name] for name in images if name in maps}
+        self._instance_maps = {name: path for name, path in (instances or {}).items() if name in images}
+        self._instance_ids: NDArray[np.bool_] | None = None  # which ids of 16 bits are objects; None: all but 0
         self.class_names = names if self._maps else {}
         self.class_colors = colors if self._maps else {}
         self.foreground = None if foreground is None else tuple(foreground)
@@ -78,6 +84,21 @@ class SegmentationDataset(ImageDataset):
         """Whether any image of the split has a label map."""
         return bool(self._maps)
 
+    @property
+    def has_instances(self) -> bool:
+        """Whether any image of the split has a map of its objects."""
+        return bool(self._instance_maps)
+
+    def read_instances(self, sample: Sample) -> NDArray[np.int32] | None:
+        """Read the objects of the foreground classes, as ``ImageDataset`` describes."""
+        ids = self._read_instance_ids(sample)
+        return None if ids is None else number_objects(ids, self._instance_ids)
+
+    def read_instance_runs(self, sample: Sample) -> InstanceRuns | None:
+        """Read the runs from the map at once: most of the time of a map of numbers goes into painting it."""
+        ids = self._read_instance_ids(sample)
+        return None if ids is None else find_runs(ids, self._instance_ids)
+
     def read_foreground(self, sample: Sample) -> NDArray[np.bool_] | None:
         """Read where the label map holds a foreground class; None where none was chosen, or there is no map."""
         labels = self._read_class_ids(sample) if self._foreground_ids else None
@@ -88,13 +109,16 @@ class SegmentationDataset(ImageDataset):
         return None
 
     def mask_paths(self, sample: Sample) -> tuple[Path, ...]:
-        """Return the files of ``label_paths``, where foreground classes were chosen."""
-        return self.label_paths(sample) if self._foreground_ids else ()
+        """Return the files of ``label_paths``, where foreground classes were chosen, and else the map of objects."""
+        if self._foreground_ids:
+            return self.label_paths(sample)
+        path = self._instance_maps.get(sample.name)
+        return () if path is None else (path,)
 
     def label_paths(self, sample: Sample) -> tuple[Path, ...]:
-        """Return the label map, where there is one."""
-        path = self._maps.get(sample.name)
-        return () if path is None else (path,)
+        """Return the label map and the map of objects, where there are such; a file that is both comes once."""
+        paths = (self._maps.get(sample.name), self._instance_maps.get(sample.name))
+        return tuple(dict.fromkeys(path for path in paths if path is not None))
 
     def _read_class_ids(self, sample: Sample) -> NDArray[np.uint8] | None:
         path = self._maps.get(sample.name)
@@ -108,6 +132,18 @@ class SegmentationDataset(ImageDataset):
         """
         return read_label_map(sample, path)
 
+    def _read_instance_ids(self, sample: Sample) -> NDArray[np.integer] | None:
+        path = self._instance_maps.get(sample.name)
+        return None if path is None else scale_map(self._decode_instances(sample, path), self.options.scale)
+
+    def _decode_instances(self, sample: Sample, path: Path) -> NDArray[np.integer]:
+        """Decode a map of objects at full size to ids of at most 16 bits.
+
+        Raises:
+            UnreadableImageError: The map cannot be decoded, or has another size than its image.
+        """
+        return read_map_of(sample, path)
+
     def _ids_of(self, foreground: Sequence[str], names: Mapping[int, str]) -> frozenset[int]:
         ids = {name: label for label, name in names.items()}
         unknown = ", ".join(name for name in foreground if name not in ids)
@@ -117,3 +153,22 @@ class SegmentationDataset(ImageDataset):
                 raise UsageError(f"foreground: {unknown}; {self.title} classes are {known}")
             raise UsageError(f"{self.root}: no class {unknown} for --foreground; there: {known}")
         return frozenset(ids[name] for name in foreground)
+
+
+def number_objects(ids: NDArray[np.integer], wanted: NDArray[np.bool_] | None = None) -> NDArray[np.int32]:
+    """Turn ids of objects into numbers that tell nothing of their classes.
+
+    Args:
+        ids: ``(H, W)`` integers of at least 0.
+        wanted: ``wanted[id]`` = whether an id is an object, for all ids; None: all but 0.
+
+    Returns:
+        ``(H, W)`` int32: 0, and 1, 2, ... in raster order of each object's first pixel.
+    """
+    values, first, places = np.unique(ids, return_index=True, return_inverse=True)
+    is_object = values > 0 if wanted is None else wanted[values]
+    kept = np.flatnonzero(is_object)
+    numbers = np.zeros(values.size, np.int32)
+    numbers[kept[np.argsort(first[kept])]] = np.arange(1, kept.size + 1)
+    found: NDArray[np.int32] = numbers[places.reshape(ids.shape)]
+    return found

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import io
 import math
+import tempfile
 import warnings
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import ObjdiscError, UnreadableImageError, UsageError
@@ -150,11 +152,17 @@ def official_score(labelids_dir: Path, dataset: ImageDataset, *, names: Containe
         UsageError: No frame has Cityscapes ground truth, or numpy is too new for the evaluator.
         ObjdiscError: The evaluator stopped; the message is its own.
     """
-    truths = [path for sample in _chosen(dataset, names) for path in _truth_paths(dataset, sample)]
-    if not truths:
-        raise _no_truth(dataset)
     if not labelids_dir.is_dir():
         raise UsageError(f"{labelids_dir}: no such folder; give the labelIds folder of a run")
+    with tempfile.TemporaryDirectory() as folder:
+        found = (_truth_file(dataset, sample, Path(folder)) for sample in _chosen(dataset, names))
+        truths = [path for path in found if path is not None]
+        if not truths:
+            raise _no_truth(dataset)
+        return _official_score(labelids_dir, truths)
+
+
+def _official_score(labelids_dir: Path, truths: Sequence[Path]) -> OfficialScore:
     with_instances = all(path.with_name(path.name.replace("labelIds", "instanceIds")).is_file() for path in truths)
     said = io.StringIO()
     try:
@@ -201,8 +209,24 @@ def _chosen(dataset: ImageDataset, names: Container[str] | None) -> Iterator[Sam
     return (sample for sample in dataset.samples if names is None or sample.name in names)
 
 
-def _truth_paths(dataset: ImageDataset, sample: Sample) -> list[Path]:
-    return [path for path in dataset.mask_paths(sample) if path.name.endswith(_TRUTH_END)]
+def _truth_file(dataset: ImageDataset, sample: Sample, folder: Path) -> Path | None:
+    """Return the labelIds map of an image as the evaluator takes it: the file, or ids in one channel in ``folder``."""
+    for path in dataset.label_paths(sample):
+        if path.name.endswith(_TRUTH_END) and _has_one_channel(path):
+            return None if sample.name in dataset.unscored else path
+    labels = dataset.read_labels(sample)
+    if labels is None:
+        return None
+    path = folder / f"{sample.name.replace('/', '+')}" / f"{sample.name.rpartition('/')[2]}{_TRUTH_END}"
+    path.parent.mkdir()
+    Image.fromarray(labels).save(path)
+    return path
+
+
+def _has_one_channel(path: Path) -> bool:
+    with contextlib.suppress(OSError, SyntaxError, ValueError), Image.open(path) as image:
+        return image.mode in {"L", "P"}
+    return True  # the evaluator says what is wrong
 
 
 def _pairs(

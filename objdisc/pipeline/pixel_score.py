@@ -1,5 +1,6 @@
 """How well predictions for every pixel agree with the classes, beside its baselines; as numbers and as text."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,12 @@ from objdisc.errors import UnreadableImageError
 from objdisc.evaluation.matching import Matching, label_mapping
 from objdisc.evaluation.pixelcounts import PixelCounts, count_pixels
 from objdisc.evaluation.pixels import PixelMetrics, pixel_metrics
+from objdisc.evaluation.truth import damaged_labels
 from objdisc.imaging.spread import spread_evenly
 from objdisc.inference.tiling import SegmentSample
 from objdisc.types import SegmentationMap
+
+log = logging.getLogger("objdisc")
 
 
 @dataclass(frozen=True)
@@ -97,17 +101,26 @@ def _count(
     dataset: ImageDataset, segment: SegmentSample, num_clusters: int, most: int | None = None
 ) -> PixelCounts | None:
     """Count over images with labels, all or at most so many of them; None where there is none."""
-    labelled = [sample for sample in dataset.samples if dataset.label_paths(sample)]
-    chosen = spread_evenly(len(labelled), len(labelled) if most is None else most)
+    labelled = [
+        sample for sample in dataset.samples if dataset.label_paths(sample) and sample.name not in dataset.unscored
+    ]
+    chosen = [labelled[number] for number in spread_evenly(len(labelled), len(labelled) if most is None else most)]
+    if not chosen or not dataset.has_ground_truth:
+        return None
+    damaged = damaged_labels(dataset, chosen)
+    if damaged:
+        log.warning("%d label maps are left out, the first: %s", len(damaged), next(iter(damaged.values())))
 
     def segmentations() -> Iterator[SegmentationMap]:
-        for number in chosen.tolist():
+        for sample in chosen:
+            if sample.name in damaged:
+                continue
             try:
-                yield segment(dataset, labelled[number])
+                yield segment(dataset, sample)
             except UnreadableImageError:
                 continue  # the store has named it
 
-    return count_pixels(dataset, segmentations(), num_clusters) if labelled and dataset.has_ground_truth else None
+    return count_pixels(dataset, segmentations(), num_clusters) if len(damaged) < len(chosen) else None
 
 
 def format_pixel_score(score: PixelScore, split: str, train_split: str) -> str:

@@ -19,6 +19,7 @@ from objdisc.io.staging import REPLACEMENT, publish, settle, sweep
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.checks import check_start, has_same_settings, is_finished, refusal, splits
+from objdisc.pipeline.ground_truth import with_sound_truth
 from objdisc.pipeline.images import fingerprint
 from objdisc.pipeline.job import Job
 from objdisc.pipeline.options import (
@@ -92,6 +93,7 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
         if options.resume is None and not job.finished:
             raise UsageError(refusal(job))
     if not job.finished:
+        job = with_sound_truth(job)
         check_start(job)
     return job
 

@@ -142,9 +142,14 @@ def score_maps(run: Run, dataset: ImageDataset, mapped: Sequence[Sample]) -> dic
     dataset = labelled_pixels(dataset)
     if not mapped or not dataset.has_ground_truth:
         return {}
-    names = {sample.name for sample in mapped}
+    names = {sample.name for sample in mapped} - dataset.unscored
     # Read another way, its maps are no longer what the benchmark's evaluator compares with
-    is_benchmark = isinstance(dataset, Cityscapes) and dataset.options.classes is None and dataset.options.scale == 1
+    is_benchmark = (
+        isinstance(dataset, Cityscapes)
+        and dataset.has_single_frames
+        and dataset.options.classes is None
+        and dataset.options.scale == 1
+    )
     classes = dataset.foreground if isinstance(dataset, Cityscapes) and is_benchmark else ()
     numbers: dict[str, Any] = {
         "segmentation": segmentation_score(run.label_ids, dataset, classes, names=names).to_json()

@@ -1,0 +1,42 @@
+"""Whether the label maps of a split can be read: asked before a training whose scoring would stumble over them."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from objdisc.datasets.base import ImageDataset
+from objdisc.errors import UnreadableImageError
+from objdisc.types import Sample
+
+_AT_ONCE = 256  # maps that are queued, which bounds how many results wait
+
+
+def damaged_labels(dataset: ImageDataset, samples: Sequence[Sample] | None = None) -> dict[str, UnreadableImageError]:
+    """Read the label maps of a split once.
+
+    Args:
+        dataset: The split.
+        samples: Those of its images that are asked about; None for all.
+
+    Returns:
+        ``Sample.name`` of each image whose map cannot be decoded, does not fit its image, or holds ids that are no
+        class, to what is wrong with it, in the order of the samples.
+    """
+    chosen = [sample for sample in samples or dataset.samples if dataset.label_paths(sample)]
+    return dict(_problems(dataset, chosen))
+
+
+def _problems(dataset: ImageDataset, samples: Sequence[Sample]) -> Iterator[tuple[str, UnreadableImageError]]:
+    def problem(sample: Sample) -> UnreadableImageError | None:
+        try:
+            dataset.read_labels(sample)
+        except UnreadableImageError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoders let go of the interpreter
+        for start in range(0, len(samples), _AT_ONCE):
+            part = samples[start : start + _AT_ONCE]
+            for sample, found in zip(part, pool.map(problem, part), strict=True):
+                if found is not None:
+                    yield sample.name, found
