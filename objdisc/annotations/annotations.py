@@ -23,7 +23,7 @@ class Annotations:
 
     Args:
         files: The files.
-        samples: Of the split.
+        samples: Samples of the split.
         root: Folder of the data set.
         asked: Whether a person has named the files.
 

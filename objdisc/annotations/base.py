@@ -15,8 +15,8 @@ class Shape:
 
     Attributes:
         kind: ``box``, ``polygons`` or ``runs``.
-        values: Of a box ``[left, top, right, bottom]``; of polygons a list of rings ``[x, y, x, y, ...]``, whose union
-            is meant; of runs ``[height, width, counts]``, COCO's run lengths as text or as a list.
+        values: ``[left, top, right, bottom]`` for a box; a list of rings ``[x, y, x, y, ...]`` for polygons, whose
+            union is meant; ``[height, width, counts]`` for runs, COCO's run lengths as text or as a list.
         shares: Whether coordinates are shares of the image's sides by the format's convention, else pixels.
     """
 

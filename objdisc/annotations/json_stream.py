@@ -64,7 +64,7 @@ class Member:
     """A part of a JSON file, in the order of the file.
 
     Attributes:
-        key: Of the object that the file is; None where it is a list.
+        key: Key of the object that the file is; None where it is a list.
         kind: ``value`` of a key, or of one that is a list ``start``, each ``item`` and ``end``.
         value: Of a value or an item, built whole.
     """

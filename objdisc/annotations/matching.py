@@ -64,7 +64,7 @@ def match(samples: Sequence[Sample], root: Path, images: Iterable[NamedImage]) -
     all of a name. Upper and lower case are told apart only where both are there.
 
     Args:
-        samples: Of one split.
+        samples: Samples of one split.
         root: Folder of the data set.
         images: Entries of the files, in their order.
     """

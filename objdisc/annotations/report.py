@@ -14,7 +14,7 @@ def notes_of(annotations: Annotations, samples: Sequence[Sample], later: Iterabl
     """List what was left out, taken otherwise than it is written, or could not be matched with the images.
 
     Args:
-        annotations: Of the split.
+        annotations: Annotations of the split.
         samples: The split's images.
         later: Problems that only the images' sizes showed: reason and example of each.
     """

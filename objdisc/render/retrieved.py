@@ -142,7 +142,7 @@ def write_retrieved_frames(
         folder: Where the pictures go.
         finds: Best first.
         most: How many frames.
-        stretch: Of measured values, as ``read_rgb`` takes it.
+        stretch: Stretch of measured values, as ``read_rgb`` takes it.
     """
     palette = _palette(finds)
     by_frame: dict[str, list[Find]] = {}

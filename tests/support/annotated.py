@@ -34,7 +34,7 @@ class Scene:
     @property
     def size(self) -> tuple[int, int]:
         """``(height, width)`` in pixels."""
-        height, width = cv2.imread(str(self.path)).shape[:2]
+        height, width = _read(self.path).shape[:2]
         return height, width
 
 
@@ -53,15 +53,21 @@ def _scene(city: Path, image: Path, folder: Path, suffix: str) -> Scene:
     if suffix == ".png":
         shutil.copy(image, path)
     else:
-        assert cv2.imwrite(str(path), cv2.imread(str(image)))
+        assert cv2.imwrite(str(path), _read(image))
     return Scene(path, *objects_of(city, image))
+
+
+def _read(path: Path) -> NDArray[Any]:
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert pixels is not None, path
+    return pixels
 
 
 def objects_of(city: Path, image: Path) -> tuple[list[NDArray[np.bool_]], list[int]]:
     """Read masks and label ids of the objects of an image in Cityscapes layout, in an order that tells nothing."""
     stem = image.name.removesuffix("_leftImg8bit.png")
     truth = city / "gtFine" / image.parent.parent.name / image.parent.name / f"{stem}_gtFine_instanceIds.png"
-    instances = cv2.imread(str(truth), cv2.IMREAD_UNCHANGED)
+    instances = _read(truth)
     ids = [int(number) for number in np.unique(instances) if number >= 1000 * ID_BASE]
     np.random.default_rng(len(ids)).shuffle(ids)
     return [instances == number for number in ids], [number // 1000 for number in ids]
