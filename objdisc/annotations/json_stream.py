@@ -66,7 +66,7 @@ class Member:
     Attributes:
         key: Key of the object that the file is; None where it is a list.
         kind: ``value`` of a key, or of one that is a list ``start``, each ``item`` and ``end``.
-        value: Of a value or an item, built whole.
+        value: The value or the item, built whole.
     """
 
     key: str | None
