@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from objdisc.annotations.base import AnnotationFormat, Shape
@@ -68,7 +68,10 @@ class Annotations:
                 "SELECT i.number, i.name, f.path FROM images i JOIN files f ON f.number = i.file ORDER BY i.number"
             )
             top = self.files.folder.absolute()
-            images = (NamedImage(number, name, file, str((top / file).parent)) for number, name, file in rows)
+            images = (
+                NamedImage(number, _with_folders(name, file), file, str((top / file).parent))
+                for number, name, file in rows
+            )
             return match(self._samples, self.root, images)
 
     @property
@@ -210,6 +213,12 @@ class Annotations:
                 (number,),
             )
             return dict(rows.fetchall())
+
+
+def _with_folders(name: str, file: str) -> str:
+    """Return the name of an image; one that is called as its file alone lies in folders like those of the file."""
+    path = PurePosixPath(file)
+    return str(path.with_suffix("")) if name == path.stem else name
 
 
 def _placed_before(columns: list[Any]) -> Placed:

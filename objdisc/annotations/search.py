@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from objdisc.annotations.base import AnnotationFormat
+from objdisc.annotations.boxes import Boxes
 from objdisc.annotations.coco import Coco
+from objdisc.annotations.labelme import Labelme
+from objdisc.annotations.megadetector import Megadetector
 from objdisc.annotations.sam_json import SamJson
+from objdisc.annotations.yolo import Yolo
 from objdisc.errors import UsageError
 from objdisc.io.marks import is_marked
 
-FORMATS: tuple[type[AnnotationFormat], ...] = (Coco, SamJson)
+FORMATS: tuple[type[AnnotationFormat], ...] = (Coco, SamJson, Labelme, Megadetector, Yolo, Boxes)
 """Every format that is known; of two that could be of the same folder the more exact comes first."""
 
 _DEPTH = 4  # folders below the one that is given
@@ -130,6 +134,8 @@ def _sort_out(paths: list[Path], found: dict[type[AnnotationFormat], list[Path]]
     own = next((kind for kind in kinds if kind is not None and kind.one_per_image), None)
     for position, path in enumerate(paths):
         kind = kinds[position] if position < _TRIED else own
+        if own is not None and kind is None and not path.stat().st_size:
+            kind = own  # an image without any object
         if kind is not None:
             found[kind].append(path)
     if own is None:

@@ -3,14 +3,18 @@
 from objdisc.datasets.base import ImageDataset
 from objdisc.objectness.annotated import AnnotatedRegions
 from objdisc.objectness.base import ObjectnessSource
+from objdisc.objectness.boxes import Boxes
 from objdisc.objectness.coco import Coco
 from objdisc.objectness.foreground import Foreground
 from objdisc.objectness.instances import Instances
+from objdisc.objectness.labelme import Labelme
+from objdisc.objectness.megadetector import Megadetector
 from objdisc.objectness.sam_json import SamJson
 from objdisc.objectness.tree import Tree
 from objdisc.objectness.whole import Whole
+from objdisc.objectness.yolo import Yolo
 
-ANNOTATED: tuple[type[AnnotatedRegions], ...] = (Coco, SamJson)
+ANNOTATED: tuple[type[AnnotatedRegions], ...] = (Coco, SamJson, Labelme, Megadetector, Yolo, Boxes)
 """Sources that read annotation files, of every format."""
 
 AUTOMATIC: tuple[type[ObjectnessSource], ...] = (Instances, *ANNOTATED, Foreground, Whole, Tree)

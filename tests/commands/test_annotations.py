@@ -16,7 +16,7 @@ from objdisc.io.run import Run
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.loading import open_results
 
-from ..support.annotated import Scene, objects_of, photos, write_coco, write_sam
+from ..support.annotated import HEADER, Scene, objects_of, photos, write_boxes, write_coco, write_sam, write_yolo
 from ..support.discoveries import SETTINGS, numbers_of, objdisc, weights_of
 
 Writer = Callable[[Path, Sequence[Scene]], None]
@@ -30,8 +30,16 @@ def sam_layout(folder: Path, scenes: Sequence[Scene]) -> None:
     write_sam(folder / "images", scenes)
 
 
-LAYOUTS: dict[str, Writer] = {"coco": coco_layout, "sam_json": sam_layout}
-LABELLED = ("coco",)
+def boxes_layout(folder: Path, scenes: Sequence[Scene]) -> None:
+    write_boxes(folder / "images" / "predictions.csv", scenes, HEADER, classes=False)
+
+
+def yolo_layout(folder: Path, scenes: Sequence[Scene]) -> None:
+    write_yolo(folder / "labels", scenes, None)
+
+
+LAYOUTS: dict[str, Writer] = {"coco": coco_layout, "sam_json": sam_layout, "boxes": boxes_layout, "yolo": yolo_layout}
+LABELLED = ("coco", "yolo")
 
 
 @pytest.fixture(autouse=True)

@@ -34,8 +34,15 @@ class Scene:
     @property
     def size(self) -> tuple[int, int]:
         """``(height, width)`` in pixels."""
-        height, width = _read(self.path).shape[:2]
+        height, width = read(self.path).shape[:2]
         return height, width
+
+
+def read(path: Path) -> NDArray[Any]:
+    """Decode an image file as it is."""
+    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert pixels is not None
+    return np.asarray(pixels)
 
 
 def photos(city: Path, folder: Path, split: str = "train", suffix: str = ".png") -> list[Scene]:
@@ -53,24 +60,18 @@ def _scene(city: Path, image: Path, folder: Path, suffix: str) -> Scene:
     if suffix == ".png":
         shutil.copy(image, path)
     else:
-        assert cv2.imwrite(str(path), _read(image))
+        assert cv2.imwrite(str(path), read(image))
     return Scene(path, *objects_of(city, image))
-
-
-def _read(path: Path) -> NDArray[Any]:
-    pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    assert pixels is not None, path
-    return pixels
 
 
 def objects_of(city: Path, image: Path) -> tuple[list[NDArray[np.bool_]], list[int]]:
     """Read masks and label ids of the objects of an image in Cityscapes layout, in an order that tells nothing."""
     stem = image.name.removesuffix("_leftImg8bit.png")
     truth = city / "gtFine" / image.parent.parent.name / image.parent.name / f"{stem}_gtFine_instanceIds.png"
-    instances = _read(truth)
+    instances = read(truth)
     ids = [int(number) for number in np.unique(instances) if number >= 1000 * ID_BASE]
     np.random.default_rng(len(ids)).shuffle(ids)
-    return [instances == number for number in ids], [number // 1000 for number in ids]
+    return [np.asarray(instances == number, np.bool_) for number in ids], [number // 1000 for number in ids]
 
 
 def run_lengths(mask: NDArray[np.bool_]) -> dict[str, Any]:
@@ -184,3 +185,46 @@ def write_yolo(folder: Path, scenes: Sequence[Scene], names: Mapping[int, str] |
 def class_names() -> dict[int, str]:
     """Return the names of the classes of things by their numbers from 0."""
     return {label - ID_BASE: id2label[label].name for label in range(ID_BASE, 34)}
+
+
+def write_labelme(folder: Path, scenes: Sequence[Scene]) -> None:
+    """Write LabelMe's JSON an image: parts of one object are polygons of one group."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for scene in scenes:
+        height, width = scene.size
+        shapes = [
+            {"label": id2label[label].name, "points": outline.tolist(), "group_id": group, "shape_type": "polygon"}
+            for group, (mask, label) in enumerate(zip(scene.masks, scene.labels, strict=True))
+            for outline in outlines(mask)
+        ]
+        about = {"imagePath": scene.path.name, "imageData": None, "imageHeight": height, "imageWidth": width}
+        whole: dict[str, Any] = {"version": "5.4.1", "flags": {}, "shapes": shapes, **about}
+        (folder / f"{scene.path.stem}.json").write_text(json.dumps(whole), encoding="utf-8")
+
+
+def write_megadetector(path: Path, scenes: Sequence[Scene]) -> None:
+    """Write MegaDetector's JSON: boxes in shares of the sides."""
+    images = []
+    for scene in scenes:
+        height, width = scene.size
+        detections = []
+        for mask, label in zip(scene.masks, scene.labels, strict=True):
+            x, y, w, h = box_of(mask)
+            box = [x / width, y / height, w / width, h / height]
+            detections.append({"category": str(label), "conf": 0.9, "bbox": box})
+        images.append({"file": scene.path.name, "detections": detections})
+    names = {str(label): id2label[label].name for label in range(ID_BASE, 34)}
+    whole = {"images": images, "detection_categories": names, "info": {"format_version": "1.4"}}
+    path.write_text(json.dumps(whole), encoding="utf-8")
+
+
+HEADER = ("image_path", "xmin", "ymin", "xmax", "ymax", "label", "score")
+
+FORMATS: dict[str, Any] = {
+    "coco": lambda folder, scenes: write_coco(folder / "instances.json", scenes),
+    "labelme": write_labelme,
+    "megadetector": lambda folder, scenes: write_megadetector(folder / "detections.json", scenes),
+    "yolo": lambda folder, scenes: write_yolo(folder, scenes, class_names()),
+    "boxes": lambda folder, scenes: write_boxes(folder / "boxes.csv", scenes, HEADER),
+}
+"""Formats that hold classes, to what writes them into the folder of the photos."""

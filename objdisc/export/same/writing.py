@@ -6,12 +6,16 @@ from pathlib import Path
 from objdisc.annotations.annotations import Annotations
 from objdisc.errors import UsageError
 from objdisc.export.objects import NamedObjects
-from objdisc.export.same import coco, sam_json
+from objdisc.export.same import boxes, coco, labelme, megadetector, sam_json, yolo
 from objdisc.export.same.assigned import Assigned
 
 _WRITERS: Mapping[str, Callable[[Path, Annotations, Assigned], None]] = {
     "coco": coco.write_same,
     "sam_json": sam_json.write_same,
+    "labelme": labelme.write_same,
+    "megadetector": megadetector.write_same,
+    "yolo": yolo.write_same,
+    "boxes": boxes.write_same,
 }
 
 
