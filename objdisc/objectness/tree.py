@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.stats import rankdata
@@ -14,16 +13,18 @@ from scipy.stats import rankdata
 from objdisc.clustering.adjacent import MergeTree, merge_adjacent
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UsageError
-from objdisc.imaging.masks import region_from_mask
 from objdisc.imaging.superpixels import Borders, borders, mean_of_map, superpixels
-from objdisc.io.hashing import digest
-from objdisc.models.encoder import build_encoder
 from objdisc.models.weights import PACKAGED
 from objdisc.objectness.base import ObjectnessSource
+from objdisc.objectness.features import (
+    block_maps,
+    encoder_fingerprint,
+    fixed_encoder,
+    full_size_region,
+    working_image,
+)
 from objdisc.types import Region, Sample
 
-_LONGEST = 1024  # pixels of the longer side at which superpixels are cut; larger photos are shrunk
-_LEAST_SEEN = 32  # pixels a side that the encoder sees, however thin the image: it halves them five times
 _BLOCKS = 4  # the encoder's last ones
 _TREES = (
     ((1.0, 1.0, 1.0, 1.0), 1.0, 0.0),
@@ -36,7 +37,6 @@ _DEEP = 2  # blocks, the last ones, that say how a node stands out
 _SHARES = (1 / 500, 1 / 5)  # of the image: the smallest and the largest node
 _AT_BORDER = 0.5  # of a node's outline, at most, that is the image's own border
 _NOISE = 1e-4  # of a channel's largest value: a smaller deviation is rounding
-_FLAT = 2  # grey levels: an image that varies no more is of one colour
 
 
 class Tree(ObjectnessSource):
@@ -88,17 +88,12 @@ class Tree(ObjectnessSource):
             )
         self.encoder, self.weights = encoder, weights
         self.most, self.superpixels, self.side, self.max_overlap = most, superpixels, side, max_overlap
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # whatever else was drawn before
-            self.network = build_encoder(encoder, weights).eval().requires_grad_(False)
+        self.network = fixed_encoder(encoder, weights)
 
     def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:
         """Build the trees and rank their nodes, as ``ObjectnessSource`` describes; the best comes first."""
         del dataset, sample
-        frame = (image.shape[1], image.shape[0])
-        color = image[..., :3] if image.shape[2] >= 3 else image[..., :1].repeat(3, axis=2)
-        work = _resized(color, min(1.0, _LONGEST / max(frame)))
-        if int(np.ptp(work, axis=(0, 1)).max()) <= _FLAT:
+        if (work := working_image(image)) is None:
             return []
         parts = self._parts(work)
         if len(parts.sizes) < 2:
@@ -107,21 +102,17 @@ class Tree(ObjectnessSource):
         scores = _scores(parts, nodes, persistence)
         found = []
         for node in _distinct(nodes, parts.sizes, scores, self.max_overlap, self.most):
-            mask = nodes[node].astype(np.uint8)[parts.labels] * np.uint8(255)
-            if mask.shape[1::-1] != frame:
-                mask = cv2.resize(mask, frame, interpolation=cv2.INTER_LINEAR)
-            if (mask > 127).any():
-                found.append(region_from_mask(mask > 127, score=float(scores[node])))
+            mask = nodes[node][parts.labels]
+            region = full_size_region(mask, (image.shape[0], image.shape[1]), float(scores[node]))
+            if region is not None:
+                found.append(region)
         return found
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the settings, and the encoder's weights by their origin and a hash of their values."""
-        state = self.network.body.state_dict()
         return {
             "source": "tree",
-            "encoder": self.encoder,
-            "weights": self.network.origin.source,
-            "values": digest(part for name, value in state.items() for part in (name, value.numpy().tobytes())),
+            **encoder_fingerprint(self.network),
             "most": self.most,
             "superpixels": self.superpixels,
             "side": self.side,
@@ -136,17 +127,12 @@ class Tree(ObjectnessSource):
         sizes = np.bincount(labels.ravel()).astype(np.float32)
         return _Parts(labels, sizes, borders(labels, _edges(image)), blocks, _described(labels, color))
 
-    @torch.no_grad()
     def _block_maps(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Return the maps ``(F, h, w)`` of the encoder's last blocks, the deepest last."""
-        height, width = image.shape[:2]
-        factor = min(self.side / min(height, width), self.side * math.sqrt(2 / (height * width)))
-        seen = torch.from_numpy(_resized(image, factor, _LEAST_SEEN)).permute(2, 0, 1)[None].float() / 255
-        mean, std = (torch.tensor(values)[:, None, None] for values in (self.network.mean, self.network.std))
-        maps = self.network.block_maps((seen - mean) / std)
+        maps = block_maps(self.network, image, self.side)
         if len(maps) < _DEEP:
             raise UsageError(f"tree: the encoder {self.encoder} has a single block; take one with at least {_DEEP}.")
-        return [found[0].float().numpy() for found in maps[-_BLOCKS:]]
+        return maps[-_BLOCKS:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +152,6 @@ class _Parts:
     borders: Borders
     blocks: list[NDArray[np.float32]]
     color: NDArray[np.float32]
-
-
-def _resized(image: NDArray[np.uint8], factor: float, least: int = 1) -> NDArray[np.uint8]:
-    if factor == 1 and least == 1:
-        return np.ascontiguousarray(image)
-    size = (max(round(image.shape[1] * factor), least), max(round(image.shape[0] * factor), least))
-    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(np.ascontiguousarray(image), size, interpolation=how), np.uint8)
 
 
 def _edges(image: NDArray[np.uint8]) -> NDArray[np.float32]:
