@@ -41,11 +41,14 @@ class Canvas:
     Args:
         size: ``(width, height)`` of the finished frame in pixels.
         rng: Source of the textures.
+
+    Attributes:
+        rng: The same; another one may take its place before something is painted.
     """
 
     def __init__(self, size: tuple[int, int], rng: np.random.Generator) -> None:
         self._size = size
-        self._rng = rng
+        self.rng = rng
         self._scale = _SUPERSAMPLE * size[1] / DESIGN_HEIGHT
         shape = (_SUPERSAMPLE * size[1], _SUPERSAMPLE * size[0])
         self.width = DESIGN_HEIGHT * size[0] / size[1]
@@ -54,6 +57,11 @@ class Canvas:
         self._instances = np.zeros(shape, np.uint16)
         self._polygons: list[tuple[str, Points]] = []
         self._counts: dict[str, int] = {}
+
+    @property
+    def step(self) -> float:
+        """Design units from one drawn pixel to the next: what moves by whole steps looks the same where it arrives."""
+        return 1 / self._scale
 
     def paint(self, points: Points, color: Color) -> None:
         """Fill a polygon with a colour (RGB, 0 to 255) in the picture only."""
@@ -89,8 +97,12 @@ class Canvas:
         window = (0, round(top * self._scale), self._labels.shape[1], round(bottom * self._scale))
         self._multiply(window, 1 + strength * self._noise(window, coarse)[..., None])
 
-    def thing(self, label: str, parts: Sequence[Part], colors: Mapping[str, Color], texture: float) -> None:
-        """Draw an object over what is there, as a new instance with light from above and a texture of its own."""
+    def thing(self, label: str, parts: Sequence[Part], colors: Mapping[str, Color], texture: float) -> int:
+        """Draw an object over what is there, as a new instance with light from above and a texture of its own.
+
+        Returns:
+            The Cityscapes instance id.
+        """
         mask = np.zeros(self._labels.shape, np.uint8)
         everything = np.concatenate([part.points for part in parts])
         left, top, right, bottom = window = self._window(everything, margin=1.0)
@@ -107,16 +119,18 @@ class Canvas:
         self._multiply(window, light[..., None])
         number = self._counts[label] = self._counts.get(label, -1) + 1
         self._labels[top:bottom, left:right][inside] = LABEL_IDS[label]
-        self._instances[top:bottom, left:right][inside] = LABEL_IDS[label] * 1000 + number
+        instance_id = LABEL_IDS[label] * 1000 + number
+        self._instances[top:bottom, left:right][inside] = instance_id
         contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         if contours:
             outline = max(contours, key=cv2.contourArea).reshape(-1, 2) / _SUPERSAMPLE
             self._polygons.append((label, self._clip(outline)))
+        return instance_id
 
     def finish(self, gain: Color, noise: float) -> Frame:
         """Shrink to the frame's size, and give it its light (a factor for each channel) and sensor noise (0 to 255)."""
         shrunk = cv2.resize(self._image, self._size, interpolation=cv2.INTER_AREA)
-        image: NDArray[np.float64] = shrunk * np.array(gain) + self._rng.normal(0, noise, shrunk.shape)
+        image: NDArray[np.float64] = shrunk * np.array(gain) + self.rng.normal(0, noise, shrunk.shape)
         keep = (slice(None, None, _SUPERSAMPLE), slice(None, None, _SUPERSAMPLE))
         return Frame(
             np.clip(image + 0.5, 0, 255).astype(np.uint8),
@@ -154,7 +168,7 @@ class Canvas:
     def _noise(self, window: tuple[int, int, int, int], coarse: float) -> NDArray[np.float32]:
         left, top, right, bottom = window
         step = max(1.0, coarse * self._scale)
-        small = self._rng.normal(size=(int((bottom - top) / step) + 2, int((right - left) / step) + 2))
+        small = self.rng.normal(size=(int((bottom - top) / step) + 2, int((right - left) / step) + 2))
         spots = cv2.resize(small.astype(np.float32), (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
         return np.asarray(spots, np.float32)
 
