@@ -45,7 +45,7 @@ def frame_motion(image: NDArray[np.uint8], other: NDArray[np.uint8]) -> FrameMot
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB, at least ``LEAST_SIDE`` pixels a side.
-        other: Of the same size.
+        other: The other frame, of the same size.
 
     Returns:
         The motion; None where fewer than a quarter of all points follow any camera.

@@ -43,7 +43,7 @@ def full_size_region(mask: NDArray[np.bool_], frame: tuple[int, int], score: flo
     Args:
         mask: At the size of ``working_image``.
         frame: ``(H, W)`` of the image in pixels.
-        score: Of the region, 0 to 1.
+        score: Score of the region, 0 to 1.
     """
     full = mask
     if mask.shape != frame:

@@ -53,7 +53,7 @@ class Motion(ObjectnessSource):
     Args:
         least: Pixels that something moves between two frames, at least, of an image of at most 1024 pixels a side.
         alike: By how much of its own motion a part of an object may differ from its neighbour part, 0 to 1.
-        superpixels: Of an image, about.
+        superpixels: About how many superpixels an image has.
         most: Regions of an image, at most.
     """
 
