@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 
 from objdisc import __version__
 from objdisc.io.marks import current_commit
+from objdisc.render.text_table import text_table
 
 _GIB = 2**30
 _LEAST_FREE = 5 * _GIB  # what patches and results of a few thousand images take, roughly
@@ -38,9 +39,8 @@ class Diagnosis:
 
     def summary(self) -> str:
         """Return one line a fact, then the problems."""
-        width = max(len(name) for name, _ in self.facts)
-        lines = [f"{name:{width}}  {text}" for name, text in self.facts]
-        return "\n".join([*lines, "", *(self.problems or ("No problem was found.",))])
+        table = text_table(["", ""], self.facts, left=(0, 1))
+        return "\n".join([table, "", *(self.problems or ("No problem was found.",))])
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from objdisc.objectness.base import ObjectnessSource
 from objdisc.pipeline.loading import load_run
 from objdisc.pipeline.segmenters import FolderOptions, SegmentedFolder
 from objdisc.pipeline.segmenting import segment_folder
+from objdisc.render.text_table import text_table
 from objdisc.types import UNKNOWN
 
 log = logging.getLogger("objdisc")
@@ -66,9 +67,7 @@ class Segmentation:
             rows.append((UNKNOWN, "unknown", found.regions.get(UNKNOWN, 0)))
         skipped = f", {found.skipped} skipped" if found.skipped else ""
         lines = [f"{sum(found.regions.values())} regions in {found.images} images{skipped}", ""]
-        width = max(len("name"), *(len(name) for _, name, _ in rows))
-        lines.append(f"cluster  {'name':{width}}  regions")
-        lines += [f"{cluster:7}  {name:{width}}  {count:7}" for cluster, name, count in rows]
+        lines.append(text_table(["cluster", "name", "regions"], rows, left=(1,)))
         if found.threshold is not None:
             lines.append(
                 f"\nunknown: farther than {found.threshold:.4f} from every cluster centre, as {1 - self.quantile:.3g} "

@@ -1,9 +1,13 @@
-"""Class x cluster counts and their summary as text, laid out like tables 2 and 3 of Hickson et al."""
+"""Class x cluster counts and their summary as text, laid out like tables 2 and 3 of Hickson et al.
+
+The counts are set by hand: two tables stand side by side, each under a title over all its columns, which rich has not.
+"""
 
 from collections.abc import Iterator
 
 from objdisc.evaluation.annotated import LabelSource
 from objdisc.evaluation.metrics import ClusterMetrics
+from objdisc.render.text_table import text_table
 
 _SUMMARY = {
     "num_patches": "patches",
@@ -111,12 +115,8 @@ def in_words_of(labels_from: LabelSource, text: str) -> str:
 def _summary(parts: list[tuple[str, ClusterMetrics]], labels_from: LabelSource) -> list[str]:
     rows = {key: [getattr(part, key) for _, part in parts] for key in _SUMMARY}
     shown = {key: values for key, values in rows.items() if any(value is not None for value in values)}
-    columns = [
-        [title, *(_number(values[index]) for values in shown.values())] for index, (title, _) in enumerate(parts)
-    ]
-    names = _block("", [["", *(in_words_of(labels_from, _SUMMARY[key]) for key in shown)]], left=True)[1:]
-    numbers = _block("", columns)[1:]
-    return [f"{name}  {number}".rstrip() for name, number in zip(names, numbers, strict=True)]
+    table = [[in_words_of(labels_from, _SUMMARY[key]), *map(_number, values)] for key, values in shown.items()]
+    return text_table(["", *(title for title, _ in parts)], table).splitlines()
 
 
 def _number(value: float | None) -> str:

@@ -13,6 +13,7 @@ from objdisc.evaluation.pixels import PixelMetrics, pixel_metrics
 from objdisc.evaluation.truth import damaged_labels
 from objdisc.imaging.spread import spread_evenly
 from objdisc.inference.tiling import SegmentSample
+from objdisc.render.text_table import text_table
 from objdisc.types import SegmentationMap
 
 log = logging.getLogger("objdisc")
@@ -133,14 +134,18 @@ def format_pixel_score(score: PixelScore, split: str, train_split: str) -> str:
     """
     assert score.metrics is not None  # nobody formats nothing
     rows = [("this run", score.metrics), *(score.baselines or {}).items()]
-    width = max(len(name) for name, _ in rows)
-    lines = [f"{'pixel accuracy':{width}}  one to one  majority  mean IoU"]
-    lines += [
-        f"{name:{width}}  {found.hungarian.pixel_accuracy:10.3f}  {found.majority.pixel_accuracy:8.3f}"
-        f"  {found.hungarian.mean_iou:8.3f}"
+    table = [
+        [
+            name,
+            *(
+                f"{value:.3f}"
+                for value in (found.hungarian.pixel_accuracy, found.majority.pixel_accuracy, found.hungarian.mean_iou)
+            ),
+        ]
         for name, found in rows
     ]
-    lines.append(f"{'largest class':{width}}  {score.metrics.accuracy_floor:10.3f}")
+    table.append(["largest class", f"{score.metrics.accuracy_floor:.3f}", "", ""])
+    lines = [text_table(["pixel accuracy", "one to one", "majority", "mean IoU"], table)]
     lines.append(f"\nClusters matched on the labels of {split or 'this split'} itself (the paper's protocol).")
     if score.metrics.transferred is not None:
         found = score.metrics.transferred

@@ -29,7 +29,7 @@ from objdisc.pipeline.scenes import publish_scenes, scene_layers
 from objdisc.pipeline.segmenters import SegmentedSplit, Split, segmenter_for
 from objdisc.pipeline.stages import plan, summarise
 from objdisc.pipeline.summary import RunSummary
-from objdisc.render.confusion_matrix import confusion_picture
+from objdisc.render.charts import as_pixels, confusion_matrix
 from objdisc.report.gallery import ReportData
 from objdisc.retrieval import ClusterPatches, Index
 from objdisc.training.options import TrainerOptions
@@ -131,7 +131,7 @@ def write_results(trained: Trained, folder: Run, options: DiscoverOptions, start
     summary = _summary(trained, folder, options, split, segmented, started)
     if clusters is not None:
         write_counts(folder.cluster_counts_csv, folder.cluster_counts_json, clusters, segmented.score.baseline)
-        write_image(folder.confusion, confusion_picture(clusters.counts, clusters.matched))
+        write_image(folder.confusion, as_pixels(confusion_matrix(clusters.counts, clusters.matched)))
     summary.write(folder)
     return EvaluatedSplit(split, segmented, shown, summary)
 

@@ -18,6 +18,7 @@ from objdisc.patches.store import PatchStore
 from objdisc.pipeline.options import DiscoverOptions, build_method
 from objdisc.pipeline.scoring import score
 from objdisc.pipeline.summary import RunSummary
+from objdisc.render.text_table import text_table
 from objdisc.training.options import TrainerOptions
 from objdisc.training.trainer import fit
 
@@ -182,18 +183,8 @@ def format_stages(table: Mapping[str, Mapping[str, Any]]) -> str:
     """Lay out what ``summarise`` gathered as a table for the terminal."""
     names = {"accuracy_hungarian": "accuracy", "training_seconds": "seconds"}
     keys = ["method", "epochs", *(key for key in _SHOWN if any(key in row for row in table.values()))]
-    lines = [["stage", *(names.get(key, key) for key in keys)]]
-    for name, row in table.items():
-        lines.append([name, *(_cell(row.get(key)) for key in keys)])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    texts = range(2)  # names stand left, numbers right
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column in texts else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
+    rows = [[name, *(_cell(row.get(key)) for key in keys)] for name, row in table.items()]
+    return text_table(["stage", *(names.get(key, key) for key in keys)], rows, left=(0, 1))
 
 
 def _cell(value: float | int | str | None) -> str:

@@ -14,6 +14,7 @@ from objdisc.imaging.colors import Color, cluster_colors
 from objdisc.imaging.decode import read_rgb
 from objdisc.io.files import atomic_write, write_image
 from objdisc.render.hits import draw_hits, hit_sheet
+from objdisc.render.text_table import text_table
 from objdisc.types import Patch
 
 log = logging.getLogger("objdisc")
@@ -65,22 +66,17 @@ def table(finds: Sequence[Find], names: Mapping[int, str]) -> str:
         names: What clusters are called.
     """
     head = ("rank", measure_name(finds), "cluster", "box", "image")
-    lines = [
+    rows = [
         (
-            str(find.rank),
+            find.rank,
             f"{find.measure:.3f}",
             find.called(names),
             ",".join(map(str, find.patch.region.box)),
-            str(find.image),
+            find.image,
         )
         for find in finds
     ]
-    widths = [max(len(line[column]) for line in (head, *lines)) for column in range(4)]
-    rows = (
-        (f"{rank:>{widths[0]}}", f"{value:>{widths[1]}}", f"{cluster:{widths[2]}}", f"{box:{widths[3]}}", image)
-        for rank, value, cluster, box, image in (head, *lines)
-    )
-    return "\n".join("  ".join(row) for row in rows)
+    return text_table(head, rows, left=(2, 3, 4))
 
 
 def measure_name(finds: Sequence[Find]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from objdisc.io.files import atomic_write, write_image
 from objdisc.models.origin import WeightsOrigin
-from objdisc.render.bar_chart import Bar, BarColumn, bar_chart
+from objdisc.render.charts import Bar, BarColumn, as_pixels, bar_chart
 
 
 @dataclass(frozen=True)
@@ -187,4 +187,4 @@ def draw(comparison: Comparison) -> Any:
             for spread in spreads
         ]
         columns.append(BarColumn(measure.title, bars, measure.full))
-    return bar_chart(comparison.title, comparison.names, columns)
+    return as_pixels(bar_chart(comparison.title, comparison.names, columns))

@@ -22,7 +22,7 @@ from objdisc.io.run import Run
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.loading import LoadedRun, choose_source
 from objdisc.pipeline.options import build_store, cut_job, find_data, open_splits, store_folder
-from objdisc.render.line_chart import line_chart
+from objdisc.render.charts import as_svg, line_chart
 from objdisc.training.options import TrainerOptions
 
 Point = TypeVar("Point")
@@ -199,4 +199,4 @@ def write_points(
         writer.writeheader()
         writer.writerows(map(asdict, found))
     with atomic_write(folder / f"{name}.svg") as file:
-        file.write(line_chart(series, x_title, "accuracy", logarithmic=logarithmic))
+        file.write(as_svg(line_chart(series, x_title, "accuracy", logarithmic=logarithmic)))
