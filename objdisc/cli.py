@@ -27,6 +27,7 @@ COMMANDS = {
     ),
     "train": ("objdisc.commands.discover", "DiscoverOptions", "the training of discover, without maps and pictures"),
     "segment": ("objdisc.commands.segment", "SegmentOptions", "segment any folder of images with a finished run"),
+    "inspect": ("objdisc.commands.inspect", "InspectOptions", "show what a folder is taken for, without any training"),
     "evaluate": (
         "objdisc.commands.evaluate",
         "EvaluateOptions",

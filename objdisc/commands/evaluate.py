@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from objdisc.config.components import Component, component, flag_only, positional
+from objdisc.config.components import Component, component, flag_only, flat, positional
+from objdisc.datasets import FileOptions
 from objdisc.errors import UsageError
 from objdisc.evaluation.counts import write_counts
 from objdisc.io.files import write_json
@@ -15,6 +16,7 @@ from objdisc.pipeline.ground_truth import with_sound_labels
 from objdisc.pipeline.loading import load_run
 from objdisc.pipeline.options import find_data, open_split
 from objdisc.pipeline.segmenters import segmenter_for
+from objdisc.pipeline.taken_for import tell
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class EvaluateOptions:
         overlays: Draw at most this many frames.
         allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
             their modules.
+        files: Which files of the folder are what, where its layout does not say it.
     """
 
     run: Path = positional()
@@ -50,6 +53,7 @@ class EvaluateOptions:
     batch_size: int = 128
     overlays: int = 50
     allow_import: bool = flag_only()
+    files: FileOptions = flat(FileOptions)
 
 
 @dataclass(frozen=True)
@@ -83,10 +87,13 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     path = find_data(options.path or run.options.path)
     foreground = run.options.foreground if options.path is None else None
     annotations = options.annotations or (run.options.annotations if options.path is None else None)
-    dataset = open_split(path, options.split or run.options.split, foreground, run.options.data, annotations)
+    files = run.options.files if options.path is None and options.files == FileOptions() else options.files
+    split = options.split or run.options.split
+    dataset = open_split(path, split, foreground, run.options.data, annotations, files)
     dataset = with_sound_labels(dataset, strict=options.strict)
     named = options.objectness or run.options.objectness
     segmenter = segmenter_for(run.method).of_run(run, dataset, named)
+    tell([dataset], segmenter.source)
     usual = run.run.path / "evaluate" / "_".join(filter(None, [path.resolve().name, dataset.split]))
     with (
         result_folder("evaluate", run, options.output_dir, usual, dataset=dataset, subject=dataset.split) as folder,

@@ -152,7 +152,9 @@ def _find_dataset(options: ExportOptions, loaded: LoadedRun, named: NamedObjects
     path, settings = options.path, loaded.options
     annotations = options.annotations or (settings.annotations if path is None else None)
     try:
-        dataset = open_dataset(path or index.root, index.split, settings.foreground, settings.data, annotations)
+        dataset = open_dataset(
+            path or index.root, index.split, settings.foreground, settings.data, annotations, settings.files
+        )
     except UsageError:
         if path is not None:
             raise

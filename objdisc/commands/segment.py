@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from objdisc.config.components import Component, component, flag_only, flat, positional
+from objdisc.datasets import FileOptions
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.pipeline.loading import load_run
 from objdisc.pipeline.segmenters import FolderOptions, SegmentedFolder
@@ -31,6 +32,7 @@ class SegmentOptions:
         device: Where the network runs: auto, cpu, or a device as PyTorch names it.
         allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
             their modules.
+        files: Which files of the folder are images, where its layout does not say it.
         folder: Names, unknown objects, overlays, unreadable images, and hardware.
     """
 
@@ -42,6 +44,7 @@ class SegmentOptions:
     output_dir: Path | None = None
     device: str = "auto"
     allow_import: bool = flag_only()
+    files: FileOptions = flat(FileOptions)
     folder: FolderOptions = flat(FolderOptions)
 
 
@@ -94,6 +97,7 @@ def segment(options: SegmentOptions) -> Segmentation:
         objectness=options.objectness,
         output_dir=options.output_dir,
         annotations=options.annotations,
+        files=options.files,
     )
     if found.reused:
         log.info("%d images were known from an earlier call", found.reused)

@@ -12,12 +12,14 @@ from objdisc.datasets.base import ImageDataset
 from objdisc.datasets.bdd100k import Bdd100k
 from objdisc.datasets.cityscapes import Cityscapes
 from objdisc.datasets.cocostuff import CocoStuff
+from objdisc.datasets.globs import FileOptions, Globs
 from objdisc.datasets.grouping import DataOptions
 from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.datasets.kitti import Kitti
 from objdisc.datasets.labelmaps import LabelMaps
 from objdisc.datasets.potsdam import Potsdam
 from objdisc.datasets.vaihingen import Vaihingen
+from objdisc.datasets.video import Video
 from objdisc.datasets.vistas import Vistas
 from objdisc.datasets.voc import Voc
 from objdisc.errors import UsageError
@@ -30,12 +32,15 @@ __all__ = [
     "Cityscapes",
     "CocoStuff",
     "DataOptions",
+    "FileOptions",
+    "Globs",
     "ImageDataset",
     "ImageFolder",
     "Kitti",
     "LabelMaps",
     "Potsdam",
     "Vaihingen",
+    "Video",
     "Vistas",
     "Voc",
     "available_splits",
@@ -55,6 +60,7 @@ LAYOUTS: tuple[type[ImageDataset], ...] = (
     Ade20k,
     Voc,
     LabelMaps,
+    Video,
     ImageFolder,
 )
 """Every layout that is known, the most particular first."""
@@ -66,6 +72,7 @@ def open_dataset(
     foreground: Sequence[str] | None = None,
     options: DataOptions | None = None,
     annotations: Path | None = None,
+    files: FileOptions | None = None,
 ) -> ImageDataset:
     """Open one split of a folder as what its layout says it is.
 
@@ -80,6 +87,7 @@ def open_dataset(
         options: Groups of classes, scale, and which images are left out; None for the data set as it is.
         annotations: File or folder of masks, boxes or classes in any known format; None for those in the folder and
             beside it. They are found by a look at few files, and read when something of them is asked for.
+        files: Which files are what, where the layout does not say it.
 
     Returns:
         The data set, with at least one sample.
@@ -91,15 +99,31 @@ def open_dataset(
     _check_folder(path)
     _check_text(path.absolute())
     found = files_beside(path) if annotations is None else files_at(annotations)
-    dataset = layout_of(path).open(path, split, foreground, options or DataOptions())
+    dataset = _open(path, split, foreground, options or DataOptions(), files or FileOptions())
     for sample in dataset.samples:
         if not sample.name.isascii():
             _check_text(sample.image_path)
     options = _with_stretch(dataset, options)
     dataset = dataset if options is None else dataset.with_options(options)
     asked = annotations is not None
-    dataset.annotations = tuple(Annotations(files, dataset.samples, path, asked=asked) for files in found)
+    dataset.annotations = tuple(Annotations(each, dataset.samples, path, asked=asked) for each in found)
     return dataset
+
+
+def _open(
+    path: Path, split: str, foreground: Sequence[str] | None, options: DataOptions, files: FileOptions
+) -> ImageDataset:
+    if files.name_files:
+        return Globs.open_files(path, split, foreground, files, options)
+    layout = layout_of(path)
+    if files.class_names is not None:
+        if layout is not LabelMaps:
+            raise UsageError(
+                f"--class-names: {path} is taken for {layout.__name__}, which has names of its own; give them with "
+                "--labels, or leave them out."
+            )
+        return LabelMaps(path, split if LabelMaps.splits_of(path) else "", foreground, files.class_names)
+    return Video(path, files.every) if layout is Video else layout.open(path, split, foreground, options)
 
 
 def _with_stretch(dataset: ImageDataset, options: DataOptions | None) -> DataOptions | None:
@@ -119,13 +143,19 @@ def _with_stretch(dataset: ImageDataset, options: DataOptions | None) -> DataOpt
     return replace(options or DataOptions(), stretch=stretch)
 
 
-def available_splits(path: Path) -> tuple[str, ...]:
+def available_splits(path: Path, files: FileOptions | None = None) -> tuple[str, ...]:
     """Return the splits of a folder, train first; empty for a folder of images without split subfolders.
+
+    Args:
+        path: The folder.
+        files: Which files are what, where the layout does not say it.
 
     Raises:
         UsageError: The folder is missing.
     """
     _check_folder(path)
+    if files is not None and files.name_files:
+        return Globs.splits_named(path, files)
     return layout_of(path).splits_of(path)
 
 
@@ -141,6 +171,6 @@ def _check_text(path: Path) -> None:
 
 
 def _check_folder(path: Path) -> None:
-    if not path.is_dir():
+    if not path.is_dir() and not Video.recognises(path):
         what = "is a file, not a folder" if path.exists() else "no such folder"
         raise UsageError(f"{path}: {what}; give a folder of images or one in Cityscapes layout")

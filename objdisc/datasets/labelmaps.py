@@ -53,12 +53,19 @@ class LabelMaps(SegmentationDataset):
         split: ``train``, ``val`` or ``test``, or ``""``.
         foreground: Names of the classes that are objects; none, or None, where none is chosen. Then all but 0 are
             objects where the folder is called ``masks`` and a few of its maps hold at most two ids.
+        class_names: File with the names, in the place of ``classes.json``.
 
     Raises:
         UsageError: A folder is missing or holds no image, ``classes.json`` cannot be read, or a class name is unknown.
     """
 
-    def __init__(self, root: Path, split: str = "", foreground: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        split: str = "",
+        foreground: Sequence[str] | None = None,
+        class_names: Path | None = None,
+    ) -> None:
         pairs = _pairs_of(root)
         if split not in pairs:
             there = ", ".join(filter(None, pairs)) or "none"
@@ -68,12 +75,13 @@ class LabelMaps(SegmentationDataset):
         self.left_out = LeftOut()
         images = images_of_split(pair.images, "", self.left_out)
         maps = maps_of(images, maps_by_name(pair.labels, image_suffixes()))
-        names = _class_names(root / _CLASSES) if maps else {}
+        named = class_names or root / _CLASSES
+        names = _class_names(named) if maps else {}
         colors = dict(zip(names, even_hues(len(names)).values(), strict=True))
-        if not foreground and not (root / _CLASSES).is_file():
+        if not foreground and not named.is_file():
             foreground = _objects_of_masks(root, pair, maps, names)
         super().__init__(root, split, images, maps, names, colors, foreground or None)
-        if (root / _CLASSES).is_file() and IGNORED not in names:
+        if named.is_file() and IGNORED not in names:
             self.ignore_ids = frozenset({IGNORED})
 
     @classmethod

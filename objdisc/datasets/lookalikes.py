@@ -33,7 +33,7 @@ LABEL_FOLDERS = frozenset(
 _CERTAIN = re.compile(r"_gt(Fine|Coarse)_|_(label|instance)(Train)?Ids$", re.IGNORECASE)
 _END = re.compile(
     r"[-_. ](label_?ids|instance_?ids|train_?ids?|train_id|labels?|instances?|colou?rs?|masks?|gt|seg|segmentation|"
-    r"ground_?truth|semantic|panoptic|annotations?|annotated|l|m)$",
+    r"(ground_?)?truth|semantic|panoptic|annotations?|annotated|l|m)$",
     re.IGNORECASE,
 )
 _IMAGE_END = re.compile(r"[-_. ](leftimg8bit|image|img|rgb|sat|photo|orig(inal)?)$", re.IGNORECASE)
@@ -46,12 +46,15 @@ _MIN_SHARE = 0.9  # of a group's stems that photos must have, too
 _STRIDE_ABOVE = 1 << 20  # pixels; of larger files every few are looked at
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # not frozen, which makes 100,000 of them slow
 class _File:
     key: str
     path: Path
+    folder: str
+    suffix: str  # lower case
     stem: str  # lower case, without what tells a map or an image of the same stem apart
     named: bool  # whether its name or a folder of it may be a label map's
+    certain: bool  # whether its name alone says that it is one
 
 
 def label_maps_among(images: Mapping[str, Path]) -> frozenset[str]:
@@ -64,11 +67,11 @@ def label_maps_among(images: Mapping[str, Path]) -> frozenset[str]:
         Those keys of ``images`` whose files are label maps; never all of them but where their names leave no doubt.
     """
     files = [_file(key, path) for key, path in images.items()]
-    certain = {file.key for file in files if _CERTAIN.search(file.path.stem) and not _is_lossy(file)}
+    certain = {file.key for file in files if file.certain}
     rest = [file for file in files if file.key not in certain]
     groups: defaultdict[tuple[str, str, bool], list[_File]] = defaultdict(list)
     for file in rest:
-        groups[os.path.dirname(file.path), file.path.suffix.lower(), file.named].append(file)
+        groups[file.folder, file.suffix, file.named].append(file)
     found = set(certain)
     photos = [group for (_, _, named), group in groups.items() if not named]
     found |= _by_names([group for (_, _, named), group in groups.items() if named], photos)
@@ -82,15 +85,13 @@ def bare_name(name: str) -> str:
 
 
 def _file(key: str, path: Path) -> _File:
-    stem = path.stem
-    bare = _END.sub("", stem)
+    folder, name = os.path.split(path)
+    stem, suffix = os.path.splitext(name)
+    suffix, bare = suffix.lower(), _END.sub("", stem)
     folders = key.lower().split("/")[:-1]
     named = bare != stem or any(folder in LABEL_FOLDERS or folder.startswith("gt_") for folder in folders)
-    return _File(key, path, _IMAGE_END.sub("", bare).lower(), named)
-
-
-def _is_lossy(file: _File) -> bool:
-    return file.path.suffix.lower() in _LOSSY
+    certain = suffix not in _LOSSY and _CERTAIN.search(stem) is not None
+    return _File(key, path, folder, suffix, _IMAGE_END.sub("", bare).lower(), named, certain)
 
 
 def _by_names(named: Sequence[Sequence[_File]], photos: Sequence[Sequence[_File]]) -> set[str]:
@@ -113,7 +114,7 @@ def _by_partners(groups: Sequence[Sequence[_File]]) -> set[str]:
     found: set[str] = set()
     looked = 0
     for number, group in enumerate(groups):
-        if len(group) < 2 or _is_lossy(group[0]) or looked >= _MAX_GROUPS:
+        if len(group) < 2 or group[0].suffix in _LOSSY or looked >= _MAX_GROUPS:
             continue
         other = _partner_of(number, group, owners)
         if other is None:

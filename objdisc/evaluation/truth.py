@@ -4,6 +4,9 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+from numpy.typing import NDArray
+
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError
 from objdisc.types import Sample
@@ -24,6 +27,18 @@ def damaged_labels(dataset: ImageDataset, samples: Sequence[Sample] | None = Non
     """
     chosen = [sample for sample in samples or dataset.samples if dataset.label_paths(sample)]
     return dict(_problems(dataset, chosen))
+
+
+def labels_of(dataset: ImageDataset, sample: Sample) -> NDArray[np.uint8] | None:
+    """Read the class of each pixel of an image, to show it to the user.
+
+    Returns:
+        ``(H, W)`` uint8 label ids; None without ground truth.
+
+    Raises:
+        UnreadableImageError: See ``ImageDataset.read_labels``.
+    """
+    return dataset.read_labels(sample)
 
 
 def _problems(dataset: ImageDataset, samples: Sequence[Sample]) -> Iterator[tuple[str, UnreadableImageError]]:

@@ -5,9 +5,9 @@ from objdisc.objectness.annotated import AnnotatedRegions
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.objectness.boxes import Boxes
 from objdisc.objectness.coco import Coco
-from objdisc.objectness.foreground import Foreground
 from objdisc.objectness.instances import Instances
 from objdisc.objectness.labelme import Labelme
+from objdisc.objectness.labels import Labels
 from objdisc.objectness.megadetector import Megadetector
 from objdisc.objectness.sam_json import SamJson
 from objdisc.objectness.tree import Tree
@@ -17,7 +17,7 @@ from objdisc.objectness.yolo import Yolo
 ANNOTATED: tuple[type[AnnotatedRegions], ...] = (Coco, SamJson, Labelme, Megadetector, Yolo, Boxes)
 """Sources that read annotation files, of every format."""
 
-AUTOMATIC: tuple[type[ObjectnessSource], ...] = (Instances, *ANNOTATED, Foreground, Whole, Tree)
+AUTOMATIC: tuple[type[ObjectnessSource], ...] = (Instances, *ANNOTATED, Labels, Whole, Tree)
 """Sources that can do without arguments, the most exact first: the first one that ``serves`` a data set is taken.
 
 The last one serves any: it looks for objects where nobody says where they are."""

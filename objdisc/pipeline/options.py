@@ -13,7 +13,7 @@ import torch
 
 from objdisc.config.components import Component, component, flag_only, flat, positional
 from objdisc.config.parser import dump
-from objdisc.datasets import DataOptions, ImageDataset, available_splits, open_dataset
+from objdisc.datasets import DataOptions, FileOptions, ImageDataset, available_splits, open_dataset
 from objdisc.datasets.toycity.generate import generate_toy_city
 from objdisc.errors import UsageError
 from objdisc.io.paths import checked_name
@@ -90,6 +90,7 @@ class DiscoverOptions:
         overlays: Draw at most this many frames.
         data: How images are read: which classes are told apart for scoring and which pixels take part, the scale,
             the bands, and which images are left out.
+        files: Which files of the folder are images, label maps and maps of objects, where its layout does not say it.
         patches: How patches are cut.
         training: How the method is trained.
     """
@@ -130,6 +131,7 @@ class DiscoverOptions:
     stages: dict[str, dict[str, Any]] | None = None
     overlays: int = 50
     data: DataOptions = field(default_factory=DataOptions)
+    files: FileOptions = flat(FileOptions)
     patches: PatchOptions = field(default_factory=PatchOptions)
     training: TrainerOptions = flat(TrainerOptions)
 
@@ -166,16 +168,18 @@ def open_splits(path: Path, options: DiscoverOptions) -> tuple[ImageDataset, Ima
     Raises:
         UsageError: A split is missing or empty.
     """
-    splits = available_splits(path)
+    splits = available_splits(path, options.files)
     first = "train" if "train" in splits or not splits else splits[0]
     train_split = options.train_split or first
     split = options.split or ("val" if "val" in splits else train_split)
-    dataset = open_dataset(path, train_split, options.foreground, options.data, options.annotations)
+    dataset = open_dataset(
+        path, train_split, options.foreground, options.data, options.annotations, options.files
+    )
     if split == train_split or not splits:
         log.warning("trained and scored on the same split, %s", dataset.split or "the whole folder")
         return dataset, dataset
     data = replace(options.data, stretch=dataset.options.stretch)  # the same value is the same grey in both
-    return dataset, open_dataset(path, split, options.foreground, data, options.annotations)
+    return dataset, open_dataset(path, split, options.foreground, data, options.annotations, options.files)
 
 
 def open_split(
@@ -184,11 +188,12 @@ def open_split(
     foreground: tuple[str, ...] | None,
     data: DataOptions,
     annotations: Path | None = None,
+    files: FileOptions | None = None,
 ) -> ImageDataset:
     """Open the split that was named, else val, else the first there is."""
-    splits = available_splits(path)
+    splits = available_splits(path, files)
     default = "val" if "val" in splits else next(iter(splits), "")
-    return open_dataset(path, split or default, foreground, data, annotations)
+    return open_dataset(path, split or default, foreground, data, annotations, files)
 
 
 def choose_objectness(named: Component | None, dataset: ImageDataset, encoder: str, weights: str) -> ObjectnessSource:

@@ -35,6 +35,7 @@ from objdisc.pipeline.options import (
 from objdisc.pipeline.scenes import scene_options
 from objdisc.pipeline.segmenters import segmenter_for
 from objdisc.pipeline.stages import plan
+from objdisc.pipeline.taken_for import tell
 from objdisc.training.engine import make_accelerator
 from objdisc.training.resuming import has_ended
 
@@ -64,6 +65,7 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
             options, num_clusters=options.num_object_clusters, num_object_clusters=None, num_scene_clusters=scenes
         )
     source = choose_objectness(options.objectness, dataset, options.encoder, options.weights)
+    tell([dataset, scored], source)
     source.check(dataset)
     _check_scored(source, scored)
     if options.strict:

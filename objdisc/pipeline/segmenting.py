@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from objdisc.config.components import Component
+from objdisc.datasets import FileOptions
 from objdisc.io.run import Run
 from objdisc.pipeline.folders import result_folder
 from objdisc.pipeline.loading import LoadedRun
@@ -10,6 +11,7 @@ from objdisc.pipeline.options import open_split
 from objdisc.pipeline.scenes import segment_scenes
 from objdisc.pipeline.segmenters import FolderOptions, SegmentedFolder, segmenter_for
 from objdisc.pipeline.summary import RunSummary
+from objdisc.pipeline.taken_for import tell
 
 
 def segment_folder(
@@ -21,6 +23,7 @@ def segment_folder(
     objectness: Component | None = None,
     output_dir: Path | None = None,
     annotations: Path | None = None,
+    files: FileOptions | None = None,
 ) -> SegmentedFolder:
     """Segment a folder of images, of any number; a cluster keeps the id that it has in the run.
 
@@ -34,12 +37,14 @@ def segment_folder(
         objectness: Source of regions; None for whatever suits the images.
         output_dir: Where the maps go; None for RUN/segment/FOLDER.
         annotations: File or folder of masks or boxes; None for those in the folder or beside it.
+        files: Which files of the folder are what, where its layout does not say it.
 
     Raises:
         UsageError: names.json is another run's, the folder has nothing to segment, or the output folder is another's.
     """
-    dataset = open_split(path, split, None, run.options.data.of_any_images(), annotations)
+    dataset = open_split(path, split, None, run.options.data.of_any_images(), annotations, files)
     segmenter = segmenter_for(run.method).of_run(run, dataset, objectness)
+    tell([dataset], segmenter.source)
     job = segmenter.folder_job(run, dataset, options)
     usual = run.run.path / "segment" / path.resolve().name
     with result_folder("segment", run, output_dir, usual, dataset=dataset, subject=dataset.split) as folder:

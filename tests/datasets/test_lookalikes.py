@@ -121,7 +121,7 @@ def test_a_hundred_thousand_names_are_sorted_out_within_seconds() -> None:
     maps = {f"gt/{i:06d}_labelIds.png": Path(f"/nowhere/gt/{i:06d}_labelIds.png") for i in range(1000)}
     began = time.monotonic()
     assert label_maps_among(images | maps) == maps.keys()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
 
 
 def _made(path: Path) -> Path:

@@ -12,9 +12,9 @@ from objdisc.datasets import Cityscapes, ImageDataset, ImageFolder, LabelMaps
 from objdisc.objectness.automatic import AUTOMATIC
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.objectness.folder import Folder
-from objdisc.objectness.foreground import Foreground
 from objdisc.objectness.grid import Grid
 from objdisc.objectness.instances import Instances
+from objdisc.objectness.labels import Labels
 from objdisc.objectness.tree import Tree
 from objdisc.objectness.whole import Whole
 from objdisc.objectness.windows import Windows
@@ -40,7 +40,7 @@ def test_instance_masks_are_taken_before_label_maps(tmp_path: Path, write_citysc
     write_cityscapes_frame(tmp_path, "ulm/ulm_0_0", BLACK)
     assert taken(Cityscapes(tmp_path)) is Tree
     write_cityscapes_frame(tmp_path, "ulm/ulm_0_1", BLACK, labels)
-    assert taken(Cityscapes(tmp_path)) is Foreground
+    assert taken(Cityscapes(tmp_path)) is Labels
     write_cityscapes_frame(tmp_path, "ulm/ulm_0_2", BLACK, labels, labels.astype(np.uint16) * 1000)
     assert taken(Cityscapes(tmp_path)) is Instances
 
@@ -50,7 +50,7 @@ def test_label_maps_are_masks_where_objects_are_named(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / "a.png"), pixels)
     assert taken(LabelMaps(tmp_path)) is Tree
-    assert taken(LabelMaps(tmp_path, foreground=["class 0"])) is Foreground
+    assert taken(LabelMaps(tmp_path, foreground=["class 0"])) is Labels
 
 
 def test_images_with_a_class_or_a_word_on_them_are_whole(animals: Path) -> None:

@@ -74,9 +74,10 @@ def test_a_third_of_the_label_maps_damaged_trains_the_same_weights(
         assert main(["discover", str(city), *SETTINGS, "--output-dir", str(runs[-1].path)]) == 0
     assert runs[0].weights.read_bytes() == runs[1].weights.read_bytes()
     whole, part = (json.loads(run.metrics.read_text(encoding="utf-8")) for run in runs)
-    assert part["num_patches"] == whole["num_patches"]
-    assert part["official"]["num_images"] == 4
-    assert whole["official"]["num_images"] == 6
+    assert part["num_images"] == whole["num_images"]
+    assert part["num_skipped"] == 0
+    assert part["segmentation"]["num_images"] == 4
+    assert whole["segmentation"]["num_images"] == 6
     capsys.readouterr()
     assert main(["discover", str(damaged), *SETTINGS, "--strict", "--output-dir", str(tmp_path / "strict")]) == 2
     assert "2 of 6 label maps" in capsys.readouterr().err

@@ -1,0 +1,170 @@
+"""What a folder is taken for: said in one line before any work, and in full by ``inspect``."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from objdisc.datasets import ImageDataset, ImageFolder, LabelMaps, Video
+from objdisc.datasets.segmentation import SegmentationDataset
+from objdisc.errors import UnreadableImageError
+from objdisc.imaging.spread import spread_evenly
+from objdisc.objectness.base import DatasetMasks, ObjectnessSource
+from objdisc.objectness.whole import Whole
+
+_LOOKED_AT = 12  # images whose sizes are read for a hint
+_SMALL = 256  # pixels of the longer side of an image that may show one object alone
+_SQUARE = 1.1  # longer by shorter side
+
+log = logging.getLogger("objdisc")
+
+
+@dataclass(frozen=True)
+class TakenFor:
+    """What a folder is taken for.
+
+    Attributes:
+        root: The folder.
+        layout: What it is recognised as.
+        images: How many images are read, by split.
+        splits: All splits that it has; empty where it is taken whole.
+        objectness: Name of the source of regions.
+        masks: Where that source finds them.
+        labels: Where class labels come from; empty where there are none.
+        left_out: What else was found and why it is not read; empty where there is nothing.
+        hint: What may be wanted instead; empty where there is nothing to say.
+    """
+
+    root: Path
+    layout: str
+    images: dict[str, int]
+    splits: tuple[str, ...]
+    objectness: str
+    masks: str
+    labels: str
+    left_out: str
+    hint: str
+
+    def __str__(self) -> str:
+        """Return the one line."""
+        parts = [
+            f"{self.root}: {self.layout}, {_counted(self.images)}",
+            f"objects by {self.objectness} ({self.masks})",
+            f"labels: {self.labels}" if self.labels else "no labels",
+        ]
+        if self.left_out:
+            parts.append(f"left out {self.left_out}")
+        if self.hint:
+            parts.append(self.hint)
+        return "; ".join(parts)
+
+    def lines(self) -> list[str]:
+        """Return the same in full, a line each."""
+        table = {
+            "folder": str(self.root),
+            "layout": self.layout,
+            "images": _counted(self.images),
+            "splits": ", ".join(self.splits) or "none, it is taken whole",
+            "objects": f"by {self.objectness}: {self.masks}",
+            "labels": self.labels or "none",
+            "left out": self.left_out or "nothing",
+            **({"hint": self.hint} if self.hint else {}),
+        }
+        width = max(map(len, table))
+        return [f"{name:{width}}  {value}" for name, value in table.items()]
+
+
+def taken_for(datasets: Sequence[ImageDataset], source: ObjectnessSource, splits: Sequence[str] = ()) -> TakenFor:
+    """Say what the splits of a folder were taken for; no image is decoded.
+
+    Args:
+        datasets: Its splits, opened; at least one.
+        source: Where regions come from.
+        splits: All splits that it has.
+    """
+    first = datasets[0]
+    left_out = Counter[tuple[str, str]]()
+    for dataset in {id(dataset): dataset for dataset in datasets}.values():
+        left_out |= dataset.left_out.counts
+    merged = type(first.left_out)(left_out)
+    return TakenFor(
+        root=first.root,
+        layout=layout_name(first),
+        images={dataset.split: len(dataset.samples) for dataset in datasets},
+        splits=tuple(splits),
+        objectness=source.name,
+        masks=_masks(first, source),
+        labels=_labels(datasets),
+        left_out=str(merged),
+        hint=_hint(first, source),
+    )
+
+
+def tell(datasets: Sequence[ImageDataset], source: ObjectnessSource) -> None:
+    """Log the one line."""
+    log.info("%s", taken_for(datasets, source))
+
+
+def layout_name(dataset: ImageDataset) -> str:
+    """Return what a data set is called in messages."""
+    if isinstance(dataset, SegmentationDataset) and dataset.title:
+        return f"{dataset.title} layout"
+    if isinstance(dataset, Video):
+        return f"frames of {', '.join(video.name for video in dataset.videos[:3])}"
+    if isinstance(dataset, LabelMaps):
+        return "images beside label maps"
+    if isinstance(dataset, ImageFolder):
+        return "a folder of classes" if dataset.labels_whole_images else "a folder of images"
+    return "files of patterns"
+
+
+def _masks(dataset: ImageDataset, source: ObjectnessSource) -> str:
+    if isinstance(source, Whole):
+        return "each image is one object"
+    if not isinstance(source, DatasetMasks):
+        return "looked for in each image"
+    with_masks = [sample for sample in dataset.samples if source.has_mask(dataset, sample)]
+    place = next((path for sample in with_masks for path in source.files(dataset, sample)[-1:]), None)
+    where = "" if place is None else f" such as {_below(place, dataset.root)}"
+    return f"{source.mask_name}s of {len(with_masks)} of {len(dataset.samples)} images{where}"
+
+
+def _labels(datasets: Sequence[ImageDataset]) -> str:
+    labelled = [dataset for dataset in datasets if dataset.has_ground_truth]
+    if not labelled:
+        return ""
+    dataset = labelled[-1]
+    if dataset.labels_whole_images:
+        return f"{len(dataset.class_names)} classes by subfolder, for the scores alone"
+    paths = [path for sample in dataset.samples for path in dataset.label_paths(sample)[:1]]
+    where = f", such as {_below(paths[0], dataset.root)}" if paths else ""
+    return (
+        f"{len(paths)} of {len(dataset.samples)} images of {dataset.split or 'all'} have label maps "
+        f"({len(dataset.class_names)} classes{where}), for the scores alone"
+    )
+
+
+def _hint(dataset: ImageDataset, source: ObjectnessSource) -> str:
+    """Say what else may be wanted where each image may show one object alone."""
+    if isinstance(source, Whole | DatasetMasks) or not isinstance(dataset, ImageFolder) or isinstance(dataset, Video):
+        return ""
+    samples = [dataset.samples[place] for place in spread_evenly(len(dataset.samples), _LOOKED_AT).tolist()]
+    try:
+        sizes = [dataset.image_size(sample) for sample in samples]
+    except UnreadableImageError:
+        return ""
+    small = all(max(size) <= _SMALL and max(size) <= _SQUARE * min(size) for size in sizes)
+    in_folders = {sample.city for sample in dataset.samples} - {""}
+    if small or (len(in_folders) >= 2 and all(sample.city for sample in dataset.samples)):
+        why = "small squares" if small else f"{len(in_folders)} subfolders"
+        return f"where each image shows one object ({why}), --objectness whole may be what is wanted"
+    return ""
+
+
+def _counted(images: dict[str, int]) -> str:
+    return ", ".join(f"{count} images{f' of {split}' if split else ''}" for split, count in images.items())
+
+
+def _below(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

@@ -1,0 +1,87 @@
+"""A sheet of a few images with what was found in them: regions outlined, each in a colour of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from objdisc.imaging.colors import cluster_colors
+from objdisc.imaging.text import put_text, shorten
+from objdisc.inference.stitching import footprint
+from objdisc.types import Region
+
+_COLUMNS = 3
+_WIDTH, _HEIGHT, _GAP, _TEXT = 480, 360, 12, 16  # pixels
+_INK = (32, 32, 32)
+_MAX_COLORS = 12
+
+
+@dataclass(frozen=True)
+class InspectedImage:
+    """One image of the sheet.
+
+    Attributes:
+        title: Its name, and what was found.
+        image: ``(H, W, 3)`` uint8 RGB.
+        regions: What was found in it.
+        labels: ``(H, W)`` ids of classes whose borders are drawn in white; None where there are none.
+    """
+
+    title: str
+    image: NDArray[np.uint8]
+    regions: Sequence[Region]
+    labels: NDArray[np.uint8] | None = None
+
+
+def inspection_sheet(images: Sequence[InspectedImage]) -> NDArray[np.uint8]:
+    """Draw images beside each other, in the order given.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB.
+    """
+    columns = min(_COLUMNS, max(len(images), 1))
+    rows = -(-max(len(images), 1) // columns)
+    pitch, line = _WIDTH + _GAP, _HEIGHT + 2 * _TEXT + _GAP
+    canvas = np.full((_GAP + rows * line, _GAP + columns * pitch, 3), 255, np.uint8)
+    for place, each in enumerate(images):
+        y, x = _GAP + place // columns * line, _GAP + place % columns * pitch
+        picture = _drawn(each)
+        height, width = picture.shape[:2]
+        canvas[y : y + height, x : x + width] = picture
+        put_text(canvas, shorten(each.title, _TEXT, _WIDTH), x, y + _HEIGHT + _TEXT, _TEXT, _INK)
+    return canvas
+
+
+def _drawn(each: InspectedImage) -> NDArray[np.uint8]:
+    """Fit an image into its cell and outline what was found, with lines of the same width in every cell."""
+    height, width = each.image.shape[:2]
+    factor = min(_WIDTH / width, _HEIGHT / height)
+    size = (max(round(width * factor), 1), max(round(height * factor), 1))
+    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST
+    picture = np.asarray(cv2.resize(each.image, size, interpolation=way), np.uint8)
+    if each.labels is not None:
+        labels = np.asarray(cv2.resize(each.labels, size, interpolation=cv2.INTER_NEAREST))
+        edges = np.zeros(labels.shape, np.bool_)
+        edges[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+        edges[1:] |= labels[1:] != labels[:-1]
+        picture[edges] = 255
+    colors = cluster_colors(_MAX_COLORS)
+    for number, region in enumerate(sorted(each.regions, key=lambda region: -region.area)):
+        color = tuple(map(int, colors[number % _MAX_COLORS]))
+        for outline in _outlines(region, (height, width)):
+            points = np.rint(outline * factor).astype(np.int32)
+            cv2.polylines(picture, [points], True, (0, 0, 0), 4, cv2.LINE_AA)
+            cv2.polylines(picture, [points], True, color, 2, cv2.LINE_AA)
+    return picture
+
+
+def _outlines(region: Region, frame: tuple[int, int]) -> list[NDArray[np.float64]]:
+    x, y, width, height = region.box
+    if region.mask is None:
+        return [np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], np.float64)]
+    rows, columns, mask = footprint(region, frame)
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    corner = np.array([columns.start, rows.start], np.float64)
+    return [contour[:, 0] + corner for contour in contours]
