@@ -74,7 +74,7 @@ class LabelMaps(SegmentationDataset):
         pair = pairs[split]
         self.left_out = LeftOut()
         images = images_of_split(pair.images, "", self.left_out)
-        maps = maps_of(images, maps_by_name(pair.labels, image_suffixes()))
+        maps = maps_of(images, maps_by_name(pair.labels, image_suffixes(), self.left_out))
         named = class_names or root / _CLASSES
         names = _class_names(named) if maps else {}
         colors = dict(zip(names, even_hues(len(names)).values(), strict=True))

@@ -103,19 +103,22 @@ def images_of_split(
     return {name_of(text): path for text, path in below.items()}
 
 
-def maps_by_name(folder: Path, suffixes: Collection[str] = (".png",)) -> dict[str, Path]:
+def maps_by_name(
+    folder: Path, suffixes: Collection[str] = (".png",), left_out: LeftOut | None = None
+) -> dict[str, Path]:
     """List every map below a folder at once, which is quicker than to look for each image's.
 
     Args:
         folder: The folder; it may be missing.
         suffixes: What a map's name ends with, lower case.
+        left_out: Where files that are no image are counted.
 
     Returns:
         Path below the folder, without suffix and ``/``-separated, to file.
     """
     if not folder.is_dir():
         return {}
-    maps = (path for path in list_images(folder) if path.suffix.lower() in suffixes)
+    maps = (path for path in list_images(folder, left_out) if path.suffix.lower() in suffixes)
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in maps}
 
 

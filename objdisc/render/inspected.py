@@ -36,21 +36,23 @@ class InspectedImage:
 
 
 def inspection_sheet(images: Sequence[InspectedImage]) -> NDArray[np.uint8]:
-    """Draw images beside each other, in the order given.
+    """Draw images beside each other, in the order given; at least one.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
     """
-    columns = min(_COLUMNS, max(len(images), 1))
-    rows = -(-max(len(images), 1) // columns)
-    pitch, line = _WIDTH + _GAP, _HEIGHT + 2 * _TEXT + _GAP
-    canvas = np.full((_GAP + rows * line, _GAP + columns * pitch, 3), 255, np.uint8)
-    for place, each in enumerate(images):
-        y, x = _GAP + place // columns * line, _GAP + place % columns * pitch
-        picture = _drawn(each)
-        height, width = picture.shape[:2]
-        canvas[y : y + height, x : x + width] = picture
-        put_text(canvas, shorten(each.title, _TEXT, _WIDTH), x, y + _HEIGHT + _TEXT, _TEXT, _INK)
+    pictures = [_drawn(each) for each in images]
+    rows = [range(start, min(start + _COLUMNS, len(images))) for start in range(0, len(images), _COLUMNS)]
+    heights = [max(pictures[place].shape[0] for place in row) + 2 * _TEXT + _GAP for row in rows]
+    width = _GAP + min(_COLUMNS, len(images)) * (_WIDTH + _GAP)
+    canvas = np.full((_GAP + sum(heights), width, 3), 255, np.uint8)
+    top = _GAP
+    for row, height in zip(rows, heights, strict=True):
+        for column, place in enumerate(row):
+            x, picture = _GAP + column * (_WIDTH + _GAP), pictures[place]
+            canvas[top : top + picture.shape[0], x : x + picture.shape[1]] = picture
+            put_text(canvas, shorten(images[place].title, _TEXT, _WIDTH), x, top + height - _GAP - _TEXT, _TEXT, _INK)
+        top += height
     return canvas
 
 
