@@ -88,8 +88,8 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     foreground = run.options.foreground if options.path is None else None
     annotations = options.annotations or (run.options.annotations if options.path is None else None)
     files = run.options.files if options.path is None and options.files == FileOptions() else options.files
-    split = options.split or run.options.split
-    dataset = open_split(path, split, foreground, run.options.data, annotations, files)
+    named_split = options.split or run.options.split
+    dataset = open_split(path, named_split, foreground, run.options.data, annotations, files)
     dataset = with_sound_labels(dataset, strict=options.strict)
     named = options.objectness or run.options.objectness
     segmenter = segmenter_for(run.method).of_run(run, dataset, named)

@@ -64,7 +64,7 @@ def test_a_choice_reads_no_pixel(tmp_path: Path, write_cityscapes_frame: FrameWr
     path = write_cityscapes_frame(tmp_path, "ulm/ulm_0_0", BLACK, BLACK[..., 0], BLACK[..., 0].astype(np.uint16))
     for file in (path, *tmp_path.rglob("gtFine/**/*.png")):
         file.write_bytes(b"no image")
-    assert {source for source in AUTOMATIC if source.serves(Cityscapes(tmp_path))} == {Instances, Foreground, Tree}
+    assert {source for source in AUTOMATIC if source.serves(Cityscapes(tmp_path))} == {Instances, Labels, Tree}
 
 
 def test_a_source_that_reads_nothing_of_the_data_set_serves_any(animals: Path) -> None:
