@@ -40,4 +40,4 @@ def notes_of(annotations: Annotations, samples: Sequence[Sample], later: Iterabl
 def in_one_line(note: Note) -> str:
     """Write a note as one line."""
     reason, count, example = note
-    return f"{count} times: {reason}; the first: {example}"
+    return f"{'once' if count == 1 else f'{count} times'}: {reason}; the first: {example}"

@@ -135,6 +135,8 @@ def _train(job: Job) -> Trained:
     last, training = job.stages[-1], job.stages[-1].options.training
     store = build_store(run, job.dataset, job.source, options, keep=run.has_learned)
     check_count(job, store)
+    if method.wants_background and store.foreground.all() and is_main_process():
+        log.warning("no image has background beside its objects: no foreground head is learned")
     began = time.monotonic()
     untrained = Trained(run, method, None, job.source, job.dataset, store, job.scored, training, 0.0)
     spent = _run_stages(job.stages[:-1], options, untrained)

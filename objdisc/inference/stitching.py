@@ -77,6 +77,8 @@ def paint_regions(
 ) -> SegmentationMap:
     """Paint regions whose clusters are known into their frame, as ``stitch`` describes.
 
+    Regions of annotation files may nest, as a wheel in a car: of these the smaller one wins, however sure either is.
+
     Args:
         frame: ``(height, width)`` of the image in pixels.
         regions: The image's n regions.
@@ -93,8 +95,12 @@ def paint_regions(
     sure = np.where(chosen == UNKNOWN, np.float32(0), sure)
     painted = np.full(frame, NOTHING, np.int16)
     peaks = np.zeros(frame, np.float32)
-    # The winner is painted last: ascending confidence, and ties from the last region to the first
-    for row in np.argsort(-sure, kind="stable")[::-1]:
+    nested = any(region.source_id is not None for region in regions)
+    gives_way = np.array([region.area for region in regions]) if nested else -sure
+    if nested:
+        gives_way = np.where(chosen == UNKNOWN, np.iinfo(np.int64).max, gives_way)
+    # The winner is painted last, and of equal ones the first
+    for row in np.argsort(gives_way, kind="stable")[::-1]:
         region = regions[int(row)]
         if region.foreground:
             rows, columns, mask = footprint(region, frame)

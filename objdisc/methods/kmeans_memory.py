@@ -153,7 +153,7 @@ class KMeansMemory(ForegroundMethod):
         else:
             self._reseed()
         self.wins.zero_()
-        return EpochPlan()
+        return super().begin_epoch(epoch, ranks)
 
     def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
         """Equation 5 with the foreground cross-entropy, and agreement between the two views."""

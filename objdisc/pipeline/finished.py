@@ -122,6 +122,7 @@ class FinishedRun:
         split: str | None = None,
         objectness: str | None = None,
         output_dir: Path | str | None = None,
+        annotations: Path | str | None = None,
         **settings: Any,
     ) -> SegmentedFolder:
         """Segment a folder of images, of any number; a cluster keeps the id that it has in the run.
@@ -131,6 +132,7 @@ class FinishedRun:
             split: Split of the folder, where it has splits; None for val, else the first there is.
             objectness: Where objects may be, by name; None for whatever suits the images.
             output_dir: Where the maps go; None for PATH_OF_RUN/segment/FOLDER.
+            annotations: File or folder of masks or boxes; None for those in the folder or beside it.
             settings: Fields of ``FolderOptions``: ``overlays``, ``unknown``, ``strict`` and the like.
 
         Raises:
@@ -144,7 +146,15 @@ class FinishedRun:
         if objectness is not None:
             source = Component(resolve_class_path(objectness, ObjectnessSource, "objdisc.objectness"))
         folder = None if output_dir is None else Path(output_dir)
-        return segment_folder(self._loaded, Path(path), options, split=split, objectness=source, output_dir=folder)
+        return segment_folder(
+            self._loaded,
+            Path(path),
+            options,
+            split=split,
+            objectness=source,
+            output_dir=folder,
+            annotations=None if annotations is None else Path(annotations),
+        )
 
     @cached_property
     def _loaded(self) -> LoadedRun:

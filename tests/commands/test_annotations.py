@@ -16,7 +16,17 @@ from objdisc.io.run import Run
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.loading import open_results
 
-from ..support.annotated import HEADER, Scene, objects_of, photos, write_boxes, write_coco, write_sam, write_yolo
+from ..support.annotated import (
+    HEADER,
+    Scene,
+    class_names,
+    objects_of,
+    photos,
+    write_boxes,
+    write_coco,
+    write_sam,
+    write_yolo,
+)
 from ..support.discoveries import SETTINGS, numbers_of, objdisc, weights_of
 
 Writer = Callable[[Path, Sequence[Scene]], None]
@@ -35,7 +45,7 @@ def boxes_layout(folder: Path, scenes: Sequence[Scene]) -> None:
 
 
 def yolo_layout(folder: Path, scenes: Sequence[Scene]) -> None:
-    write_yolo(folder / "labels", scenes, None)
+    write_yolo(folder / "labels", scenes, class_names())
 
 
 LAYOUTS: dict[str, Writer] = {"coco": coco_layout, "sam_json": sam_layout, "boxes": boxes_layout, "yolo": yolo_layout}
@@ -193,7 +203,7 @@ def test_strict_stops_at_a_bad_object(toy_city: Path, capsys: pytest.CaptureFixt
     assert "images without annotations" in capsys.readouterr().err
     assert not Path("run").exists()
     assert objdisc("train", "data", *SETTINGS, "--output-dir", "run") == 0
-    assert "1 times: images without annotations (left out)" in capsys.readouterr().err
+    assert "once: images without annotations (left out)" in capsys.readouterr().err
 
 
 def test_annotations_of_other_images_are_refused_by_name(toy_city: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from pycocotools import mask as coco_mask
 from objdisc.errors import ObjdiscError
 from objdisc.imaging.masks import region_from_mask
 from objdisc.inference.stitching import footprint, label_map, paint_regions, stitch
-from objdisc.types import UNKNOWN, Patch, Region, SegmentationMap
+from objdisc.types import NOTHING, UNKNOWN, Patch, Region, SegmentationMap
 
 FRAME = (24, 31)
 
@@ -146,3 +146,15 @@ def test_what_is_unknown_has_label_0() -> None:
     segmentation = SegmentationMap("street", clusters, np.zeros((1, 4), np.float32))
     assert label_map(segmentation, {0: 24, 1: 26}).tolist() == [[0, 0, 24, 26]]
     assert label_map(segmentation, {}).tolist() == [[0, 0, 0, 0]]
+
+
+def test_of_regions_of_annotation_files_the_smaller_one_wins() -> None:
+    frame, wheel, car = (8, 8), Region((2, 2, 2, 2), 4, source_id="wheel"), Region((0, 0, 6, 6), 36, source_id="car")
+    for regions, clusters in (([wheel, car], [1, 2]), ([car, wheel], [2, 1])):
+        painted = paint_regions(frame, regions, clusters, [0.3, 0.4], "a").clusters
+        expected = np.full(frame, NOTHING)
+        expected[:6, :6] = 2
+        expected[2:4, 2:4] = 1
+        np.testing.assert_array_equal(painted, expected)
+    unknown = paint_regions(frame, [wheel, car], [UNKNOWN, 2], [0.9, 0.1], "a").clusters
+    assert (unknown[:6, :6] == 2).all(), "what is unknown gives way to every other"

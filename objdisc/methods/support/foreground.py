@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from objdisc.methods.base import Method
+from objdisc.methods.base import EpochPlan, Method, Ranks
 from objdisc.models.encoder import PIXELS_AT_ONCE, Encoder
 from objdisc.types import Batch
 
@@ -16,8 +16,10 @@ Freeze = Literal["encoder", "batchnorm", "nothing"]
 class ForegroundMethod(Method):
     """A method with a linear head on the encoder's features that tells objects from background (paper, section 3.1).
 
-    Batches hold background beside objects. The head sees objects in their surroundings (``Batch.context``) even where
-    clusters are formed without them: otherwise a blanked background would give away what is an object.
+    Batches hold background beside objects. Where the training set holds none, as where masks cover every image, no head
+    is learned: its weights are 0, and no probability of being an object is predicted. The head sees objects in their
+    surroundings (``Batch.context``) even where clusters are formed without them: otherwise a blanked background would
+    give away what is an object.
 
     Args:
         encoder: Maps images to features.
@@ -32,8 +34,23 @@ class ForegroundMethod(Method):
         super().__init__(encoder, num_clusters)
         self.freeze: Freeze = freeze if encoder.origin.pretrained else "nothing"
         self.head = nn.Linear(encoder.num_features, 1)
+        self.has_head = True
+        # PyTorch gives this function no types
+        self.register_load_state_dict_post_hook(lambda module, _: module._note_head())  # type: ignore[no-untyped-call]
         if self.freeze == "encoder":
             encoder.requires_grad_(False)
+
+    def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
+        """Leave the head out where there is no background to learn it from."""
+        self.has_head = not bool(ranks.foreground.all())
+        if not self.has_head:
+            nn.init.zeros_(self.head.weight)
+            nn.init.zeros_(self.head.bias)
+        return super().begin_epoch(epoch, ranks)
+
+    def _note_head(self) -> None:
+        """Note whether the head is one that learned something; random weights and learned ones are never all 0."""
+        self.has_head = bool(self.head.weight.detach().any())
 
     def train(self, mode: bool = True) -> Self:
         """Switch modes, but leave what is frozen in evaluation mode."""
@@ -65,12 +82,16 @@ class ForegroundMethod(Method):
     def foreground_terms(self, features: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy and accuracy of the head, both classes weighing the same however many samples they have.
 
+        Of a head that is not learned, a term of 0.
+
         Args:
             features: ``(B, F)`` of ``batch.context``.
             batch: What they were computed from.
         """
         with torch.autocast(features.device.type, enabled=False):
             logits = self.head(features)[:, 0]
+            if not self.has_head:
+                return {"foreground": 0 * logits.sum()}
             truth = batch.foreground.float()  # (B,)
             share = truth.mean().clamp(1e-6, 1 - 1e-6)
             weights = truth / share + (1 - truth) / (1 - share)
@@ -79,14 +100,16 @@ class ForegroundMethod(Method):
             accuracy = (((logits > 0) == batch.foreground) * weights).mean()
         return {"foreground": loss, "foreground_accuracy": accuracy}
 
-    def foreground_of(self, images: Tensor, context: Tensor, features: Tensor) -> Tensor:
-        """Return the probability ``(B,)`` float32 that a patch holds an object.
+    def foreground_of(self, images: Tensor, context: Tensor, features: Tensor) -> Tensor | None:
+        """Return the probability ``(B,)`` float32 that a patch holds an object; None where no head was learned.
 
         Args:
             images: ``(B, C, H, W)``.
             context: The images with their background, which the head sees.
             features: ``(B, F)`` of ``images``.
         """
+        if not self.has_head:
+            return None
         seen = features if context is images else self.features(context)
         with torch.autocast(images.device.type, enabled=False):
             return torch.sigmoid(self.head(seen)[:, 0])

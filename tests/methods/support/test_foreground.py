@@ -65,3 +65,22 @@ def test_a_frozen_encoder_takes_a_large_batch_in_pieces(
     for name, term in method(batch, world).items():
         torch.testing.assert_close(term, whole[name])
     assert max(sizes) == 7
+
+
+def test_without_background_no_head_is_learned_and_none_after_loading(pixels: Encoder, world: World) -> None:
+    rows = torch.arange(40)
+    method = KMeansBaseline(pixels, 3)
+    seen = world.batch(rows[world.foreground[rows]])
+    everything = world.foreground.clone()
+    world.foreground.fill_(True)
+    try:
+        method.begin_epoch(0, world)
+    finally:
+        world.foreground.copy_(everything)
+    assert method.foreground_terms(seen.context.flatten(1), seen).keys() == {"foreground"}
+    assert told(method, seen.context).foreground is None
+    loaded = KMeansBaseline(pixels, 3)
+    loaded.load_state_dict(method.state_dict())
+    assert told(loaded, seen.context).foreground is None
+    loaded.begin_epoch(0, world)
+    assert told(loaded, seen.context).foreground is not None, "a training with background learns one"
