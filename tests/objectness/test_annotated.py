@@ -98,7 +98,7 @@ def test_scaled_images_have_scaled_regions(nested: ImageDataset) -> None:
 def test_files_of_another_format_are_named(nested: ImageDataset) -> None:
     assert not Coco.serves(nested)
     with pytest.raises(
-        UsageError, match="no annotations for --objectness coco in it or beside it .found: Segment Anything"
+        UsageError, match=r"no annotations for --objectness coco in it or beside it .found: Segment Anything"
     ):
         Coco().check(nested)
 
