@@ -22,6 +22,7 @@ from objdisc.methods.base import Method
 from objdisc.models.origin import WeightsOrigin
 from objdisc.models.supervision import origin_of
 from objdisc.objectness.base import ObjectnessSource
+from objdisc.objectness.segments import Segments
 from objdisc.objectness.windows import Windows
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.options import DiscoverOptions, build_method, choose_objectness, origin_after
@@ -144,4 +145,6 @@ def choose_source(named: Component | None, dataset: ImageDataset, loaded: Loaded
         source.scorer = foreground_scorer(loaded)
         source.scorer_name = weights_name(loaded.run)
         source.scorer_size = loaded.options.patches.size
+    if isinstance(source, Segments) and source.maps is None:
+        source.maps = loaded.run.scene.maps("sceneIds")
     return source

@@ -17,6 +17,7 @@ from objdisc.io.marks import Mark
 from objdisc.io.run import COMMANDS, Run
 from objdisc.io.staging import REPLACEMENT, publish, settle, sweep
 from objdisc.objectness.base import ObjectnessSource
+from objdisc.objectness.segments import Segments
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.checks import check_start, has_same_settings, is_finished, refusal, splits
 from objdisc.pipeline.ground_truth import with_sound_truth
@@ -32,7 +33,7 @@ from objdisc.pipeline.options import (
     open_splits,
     store_folder,
 )
-from objdisc.pipeline.scenes import scene_options
+from objdisc.pipeline.scenes import reads_own_scene, scene_options
 from objdisc.pipeline.segmenters import segmenter_for
 from objdisc.pipeline.stages import plan
 from objdisc.pipeline.taken_for import tell
@@ -66,6 +67,8 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
         )
     source = choose_objectness(options.objectness, dataset, options.encoder, options.weights)
     tell([dataset, scored], source)
+    if command == "discover" and reads_own_scene(options) and isinstance(source, Segments):
+        source.awaited = True
     source.check(dataset)
     _check_scored(source, scored)
     if options.strict:
@@ -75,6 +78,8 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
     check_folder(home)
     there = open_there(home, options)
     run = Run(home / REPLACEMENT if options.overwrite and there is not None else home)
+    if isinstance(source, Segments) and source.awaited:
+        source.maps = run.scene.maps("sceneIds")
     stages = tuple(plan(options, run))
     for stage in stages[:-1]:
         earlier = build_method(stage.options)

@@ -23,6 +23,7 @@ from objdisc.io.staging import final_place
 from objdisc.methods.base import Method
 from objdisc.objectness.automatic import AUTOMATIC
 from objdisc.objectness.base import ObjectnessSource
+from objdisc.objectness.segments import Segments
 from objdisc.pipeline.loading import load_run
 from objdisc.pipeline.options import SCENE, DiscoverOptions, build_method, build_store, choose_objectness
 from objdisc.pipeline.segmenters import segmenter_for
@@ -51,7 +52,8 @@ def scene_options(options: DiscoverOptions, dataset: ImageDataset, folder: Path)
     """
     named = options.scene
     if named is None:
-        named = SCENE if has_no_masks(options, dataset) and not is_per_pixel(options.method) else Component("none")
+        wanted = has_no_masks(options, dataset) or reads_own_scene(options)
+        named = SCENE if wanted and not is_per_pixel(options.method) else Component("none")
     if named.is_none:
         return None
     if not is_per_pixel(named):
@@ -78,6 +80,18 @@ def is_per_pixel(method: Component) -> bool:
 def has_no_masks(options: DiscoverOptions, dataset: ImageDataset) -> bool:
     """Whether nobody says where the objects of the images are, so that they must be looked for."""
     return options.objectness is None and not any(source.serves(dataset) for source in AUTOMATIC[:-1])
+
+
+def reads_own_scene(options: DiscoverOptions) -> bool:
+    """Whether the regions of objects are parts of the scenes that the run itself divides."""
+    named = options.objectness
+    if (
+        named is None
+        or named.init_args.get("maps") is not None
+        or (options.scene is not None and options.scene.is_none)
+    ):
+        return False
+    return issubclass(named.find(ObjectnessSource), Segments)
 
 
 def map_scenes(options: DiscoverOptions, run: Run, splits: Sequence[ImageDataset]) -> RunSummary | None:

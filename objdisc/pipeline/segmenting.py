@@ -5,6 +5,7 @@ from pathlib import Path
 from objdisc.config.components import Component
 from objdisc.datasets import FileOptions
 from objdisc.io.run import Run
+from objdisc.objectness.segments import Segments
 from objdisc.pipeline.folders import result_folder
 from objdisc.pipeline.loading import LoadedRun
 from objdisc.pipeline.options import open_split
@@ -45,11 +46,15 @@ def segment_folder(
     dataset = open_split(path, split, None, run.options.data.of_any_images(), annotations, files)
     segmenter = segmenter_for(run.method).of_run(run, dataset, objectness)
     tell([dataset], segmenter.source)
+    source = segmenter.source
+    divides = RunSummary.read(run.run.scene) is not None
+    follows = isinstance(source, Segments) and source.maps == run.run.scene.maps("sceneIds")
+    if isinstance(source, Segments) and follows and divides:
+        source.awaited = True  # maps of these images come first
     job = segmenter.folder_job(run, dataset, options)
     usual = run.run.path / "segment" / path.resolve().name
     with result_folder("segment", run, output_dir, usual, dataset=dataset, subject=dataset.split) as folder:
-        found = job(Run(folder))
-        if RunSummary.read(run.run.scene) is not None:
+        if divides:
             segment_scenes(
                 run.run.scene,
                 dataset,
@@ -58,4 +63,6 @@ def segment_folder(
                 strict=options.strict,
                 allow_import=run.options.allow_import,
             )
-        return found
+        if isinstance(source, Segments) and source.awaited:
+            source.maps = Run(folder).maps("sceneIds")
+        return job(Run(folder))

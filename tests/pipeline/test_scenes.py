@@ -136,3 +136,22 @@ def test_what_predicts_no_pixels_is_no_scene(photos: Path, tmp_path: Path, capsy
     assert main(["discover", *words]) == 2
     assert "--scene iic: predicts no single pixels; give scene, or none." in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_objects_are_parts_of_scenes_that_the_run_divides_first(photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    more = ["--num-clusters", "2", "--num-scene-clusters", "8", "--output-dir", str(folder), "--patches.min-area", "20"]
+    words = ["discover", str(photos), *QUICK, *SCENE, *more, "--objectness", "segments"]
+    assert main(words) == 0
+    run = Run.open(folder)
+    assert len(list(run.maps("sceneIds").iterdir())) == 8
+    assert (run.scene.path / "config.yaml").is_file()
+    patches = state(folder / "patches")
+    assert main(words) == 0  # nothing to do
+    assert state(folder / "patches") == patches
+    assert (
+        main(["segment", str(folder), str(photos), "--objectness", "segments", "--output-dir", str(tmp_path / "x")])
+        == 0
+    )
+    assert len(list(Run(tmp_path / "x").cluster_ids.iterdir())) == 8
+    assert main(["discover", str(photos), *QUICK, "--objectness", "segments", "--scene", "none"]) == 2
