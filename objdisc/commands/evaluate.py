@@ -28,8 +28,6 @@ class EvaluateOptions:
         path: Folder in Cityscapes layout, or of class subfolders; that of the run if none is given.
         split: Split to score; the one that the run would score if none is given.
         objectness: Where objects may be, by name; that of the run if none is given.
-        annotations: File or folder of masks, boxes or classes that another program wrote; those of the run if none is
-            given, else those in the folder of images or beside it.
         output_dir: Where the numbers go; RUN/evaluate/FOLDER_SPLIT if none is given.
         strict: Stop at the first unreadable image instead of skipping it.
         device: Where the network runs: auto, cpu, or a device as PyTorch names it.
@@ -45,7 +43,6 @@ class EvaluateOptions:
     path: Path | None = positional(default=None)
     split: str | None = None
     objectness: Component | None = component(ObjectnessSource, "objdisc.objectness", given=("encoder", "weights"))
-    annotations: Path | None = None
     output_dir: Path | None = None
     strict: bool = False
     device: str = "auto"
@@ -86,10 +83,9 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     run = replace(run, options=replace(run.options, strict=options.strict))
     path = find_data(options.path or run.options.path)
     foreground = run.options.foreground if options.path is None else None
-    annotations = options.annotations or (run.options.annotations if options.path is None else None)
-    files = run.options.files if options.path is None and options.files == FileOptions() else options.files
+    files = options.files if options.path is not None else options.files.over(run.options.files)
     named_split = options.split or run.options.split
-    dataset = open_split(path, named_split, foreground, run.options.data, annotations, files)
+    dataset = open_split(path, named_split, foreground, run.options.data, files)
     dataset = with_sound_labels(dataset, strict=options.strict)
     named = options.objectness or run.options.objectness
     segmenter = segmenter_for(run.method).of_run(run, dataset, named)

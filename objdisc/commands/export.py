@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from objdisc import __version__
 from objdisc.config.components import flag_only, positional
-from objdisc.datasets import ImageDataset, open_dataset
+from objdisc.datasets import FileOptions, ImageDataset, open_dataset
 from objdisc.datasets.cityscapes import LABEL_NAMES
 from objdisc.errors import UsageError
 from objdisc.evaluation.instances import class_agnostic_score
@@ -150,11 +150,10 @@ def _refuse_without_objects(loaded: LoadedRun, options: ExportOptions) -> None:
 def _find_dataset(options: ExportOptions, loaded: LoadedRun, named: NamedObjects, index: Index) -> ImageDataset | None:
     """Open the evaluation split; None, with the missing images on the log, where it is not where it was."""
     path, settings = options.path, loaded.options
-    annotations = options.annotations or (settings.annotations if path is None else None)
+    known = settings.files if path is None else replace(settings.files, annotations=None)
+    files = FileOptions(annotations=options.annotations).over(known)
     try:
-        dataset = open_dataset(
-            path or index.root, index.split, settings.foreground, settings.data, annotations, settings.files
-        )
+        dataset = open_dataset(path or index.root, index.split, settings.foreground, settings.data, files)
     except UsageError:
         if path is not None:
             raise

@@ -26,8 +26,6 @@ class SegmentOptions:
         split: Split of the folder, where it has splits; val where there is one.
         objectness: Where objects may be, by name; auto: instance masks where the folder has them, else tree, which
             looks for them with the run's encoder as it was before the training.
-        annotations: File or folder of masks or boxes that another program wrote; without it those in the folder of
-            images, or beside it, are found.
         output_dir: Where the maps go; RUN/segment/FOLDER if none is given.
         device: Where the network runs: auto, cpu, or a device as PyTorch names it.
         allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
@@ -40,7 +38,6 @@ class SegmentOptions:
     path: Path = positional()
     split: str | None = None
     objectness: Component | None = component(ObjectnessSource, "objdisc.objectness", given=("encoder", "weights"))
-    annotations: Path | None = None
     output_dir: Path | None = None
     device: str = "auto"
     allow_import: bool = flag_only()
@@ -96,7 +93,6 @@ def segment(options: SegmentOptions) -> Segmentation:
         split=options.split,
         objectness=options.objectness,
         output_dir=options.output_dir,
-        annotations=options.annotations,
         files=options.files,
     )
     if found.reused:

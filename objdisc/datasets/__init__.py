@@ -71,7 +71,6 @@ def open_dataset(
     split: str,
     foreground: Sequence[str] | None = None,
     options: DataOptions | None = None,
-    annotations: Path | None = None,
     files: FileOptions | None = None,
 ) -> ImageDataset:
     """Open one split of a folder as what its layout says it is.
@@ -85,27 +84,27 @@ def open_dataset(
         foreground: Classes that are objects, by name. None: those that the layout's constructor takes for such, which
             are the eight moving classes of Cityscapes and the things of COCO-Stuff; unknown for the others.
         options: Groups of classes, scale, and which images are left out; None for the data set as it is.
-        annotations: File or folder of masks, boxes or classes in any known format; None for those in the folder and
-            beside it. They are found by a look at few files, and read when something of them is asked for.
-        files: Which files are what, where the layout does not say it.
+        files: Which files are what, where the layout does not say it. Annotations are found by a look at few files, and
+            read when something of them is asked for.
 
     Returns:
         The data set, with at least one sample.
 
     Raises:
         UsageError: The folder is missing, the split is missing or empty, a foreground name is unknown, ``options``
-            does not fit the data set, or ``annotations`` are of no format that is known.
+            does not fit the data set, or annotations are of no format that is known.
     """
     _check_folder(path)
     _check_text(path.absolute())
-    found = files_beside(path) if annotations is None else files_at(annotations)
-    dataset = _open(path, split, foreground, options or DataOptions(), files or FileOptions())
+    files = files or FileOptions()
+    asked = files.annotations is not None
+    found = files_at(files.annotations) if files.annotations is not None else files_beside(path)
+    dataset = _open(path, split, foreground, options or DataOptions(), files)
     for sample in dataset.samples:
         if not sample.name.isascii():
             _check_text(sample.image_path)
     options = _with_stretch(dataset, options)
     dataset = dataset if options is None else dataset.with_options(options)
-    asked = annotations is not None
     dataset.annotations = tuple(Annotations(each, dataset.samples, path, asked=asked) for each in found)
     return dataset
 

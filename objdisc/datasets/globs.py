@@ -4,7 +4,7 @@ import glob
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Self
 
@@ -33,6 +33,8 @@ class FileOptions:
         instances: Maps of their objects, likewise; every id but 0 is an object.
         class_names: File with the names of the classes in label maps: JSON, CSV, or a line each.
         every: Of a video, every so many frames are images.
+        annotations: File or folder of masks, boxes or classes that another program wrote, in any known format, which
+            its content tells; without it those in the folder of images, or beside it, are found.
     """
 
     images: str | None = None
@@ -40,6 +42,7 @@ class FileOptions:
     instances: str | None = None
     class_names: Path | None = None
     every: int = 1
+    annotations: Path | None = None
 
     def __post_init__(self) -> None:
         """Check what needs no data.
@@ -53,6 +56,11 @@ class FileOptions:
                 raise UsageError(f"--{name} {pattern!r}: a pattern needs a star, such as '{name}/*.png'.")
         if self.every < 1:
             raise UsageError(f"--every {self.every}: give a number of frames of at least 1.")
+
+    def over(self, others: Self) -> Self:
+        """Return these, with what was not given here as ``others`` has it."""
+        untouched = {item.name for item in fields(self) if getattr(self, item.name) == item.default}
+        return replace(self, **{name: getattr(others, name) for name in untouched})
 
     @property
     def name_files(self) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from objdisc.config.components import Component, resolve_class_path
-from objdisc.datasets import ImageDataset
+from objdisc.datasets import FileOptions, ImageDataset
 from objdisc.errors import UsageError
 from objdisc.inference.predict import Predictions, predict
 from objdisc.io.run import Run
@@ -153,7 +153,7 @@ class FinishedRun:
             split=split,
             objectness=source,
             output_dir=folder,
-            annotations=None if annotations is None else Path(annotations),
+            files=FileOptions(annotations=None if annotations is None else Path(annotations)),
         )
 
     @cached_property

@@ -61,8 +61,6 @@ class DiscoverOptions:
             input; None for what the method prefers.
         objectness: Where objects may be, by name; auto: what ``annotations`` names, instance masks, annotations beside
             the images, or whole images, whichever the data has, else tree, which looks for them with the encoder.
-        annotations: File or folder of masks or boxes that another program wrote, in any known format, which its
-            content tells; without it those in the folder of images, or beside it, are found.
         method: The clustering method, by name.
         scene: What divides whole images into categories, beside the objects: none, or a method by name; auto: ``scene``
             where the data has no masks of objects.
@@ -102,7 +100,6 @@ class DiscoverOptions:
     train_split: str | None = None
     split: str | None = None
     foreground: tuple[str, ...] | None = None
-    annotations: Path | None = None
     num_clusters: int = 8
     num_object_clusters: int | None = None
     num_scene_clusters: int | None = None
@@ -172,14 +169,12 @@ def open_splits(path: Path, options: DiscoverOptions) -> tuple[ImageDataset, Ima
     first = "train" if "train" in splits or not splits else splits[0]
     train_split = options.train_split or first
     split = options.split or ("val" if "val" in splits else train_split)
-    dataset = open_dataset(
-        path, train_split, options.foreground, options.data, options.annotations, options.files
-    )
+    dataset = open_dataset(path, train_split, options.foreground, options.data, options.files)
     if split == train_split or not splits:
         log.warning("trained and scored on the same split, %s", dataset.split or "the whole folder")
         return dataset, dataset
     data = replace(options.data, stretch=dataset.options.stretch)  # the same value is the same grey in both
-    return dataset, open_dataset(path, split, options.foreground, data, options.annotations, options.files)
+    return dataset, open_dataset(path, split, options.foreground, data, options.files)
 
 
 def open_split(
@@ -187,13 +182,12 @@ def open_split(
     split: str | None,
     foreground: tuple[str, ...] | None,
     data: DataOptions,
-    annotations: Path | None = None,
     files: FileOptions | None = None,
 ) -> ImageDataset:
     """Open the split that was named, else val, else the first there is."""
     splits = available_splits(path, files)
     default = "val" if "val" in splits else next(iter(splits), "")
-    return open_dataset(path, split or default, foreground, data, annotations, files)
+    return open_dataset(path, split or default, foreground, data, files)
 
 
 def choose_objectness(named: Component | None, dataset: ImageDataset, encoder: str, weights: str) -> ObjectnessSource:
@@ -279,9 +273,8 @@ def difference(one: DiscoverOptions, other: DiscoverOptions) -> str:
 
     def settings(of: DiscoverOptions) -> list[str]:
         training = replace(of.training, device="auto", workers=0)
-        return dump(
-            replace(of, path=None, annotations=None, output_dir=None, resume=None, training=training)
-        ).splitlines()
+        files = replace(of.files, annotations=None)
+        return dump(replace(of, path=None, output_dir=None, resume=None, training=training, files=files)).splitlines()
 
     pairs = zip_longest(settings(one), settings(other), fillvalue="nothing")
     return next((f"{old.strip()}, now {new.strip()}" for old, new in pairs if old != new), "")

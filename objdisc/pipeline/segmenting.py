@@ -23,7 +23,6 @@ def segment_folder(
     split: str | None = None,
     objectness: Component | None = None,
     output_dir: Path | None = None,
-    annotations: Path | None = None,
     files: FileOptions | None = None,
 ) -> SegmentedFolder:
     """Segment a folder of images, of any number; a cluster keeps the id that it has in the run.
@@ -37,13 +36,12 @@ def segment_folder(
         split: Split of the folder, where it has splits; None for val, else the first there is.
         objectness: Source of regions; None for whatever suits the images.
         output_dir: Where the maps go; None for RUN/segment/FOLDER.
-        annotations: File or folder of masks or boxes; None for those in the folder or beside it.
         files: Which files of the folder are what, where its layout does not say it.
 
     Raises:
         UsageError: names.json is another run's, the folder has nothing to segment, or the output folder is another's.
     """
-    dataset = open_split(path, split, None, run.options.data.of_any_images(), annotations, files)
+    dataset = open_split(path, split, None, run.options.data.of_any_images(), files)
     segmenter = segmenter_for(run.method).of_run(run, dataset, objectness)
     tell([dataset], segmenter.source)
     source = segmenter.source

@@ -14,7 +14,7 @@ from objdisc.annotations import index
 from objdisc.annotations.annotations import Annotations
 from objdisc.annotations.report import in_one_line, notes_of
 from objdisc.annotations.search import files_at, files_beside, format_of
-from objdisc.datasets import open_dataset
+from objdisc.datasets import FileOptions, open_dataset
 from objdisc.errors import UsageError
 from objdisc.imaging.masks import decode_mask
 
@@ -35,7 +35,7 @@ def write(folder: Path, whole: Any, *names: str) -> Path:
 
 
 def opened(folder: Path, annotations: Path | None = None) -> Annotations:
-    (found,) = open_dataset(folder, "", annotations=annotations).annotations
+    (found,) = open_dataset(folder, "", files=FileOptions(annotations=annotations)).annotations
     return found
 
 
@@ -169,7 +169,7 @@ def test_bad_objects_are_left_out_one_by_one_and_counted(tmp_path: Path) -> None
 def test_a_file_that_is_cut_off_is_named(tmp_path: Path, whole: str) -> None:
     path = write(tmp_path, whole, "a.png")
     with pytest.raises(UsageError, match=r"notes\.json"):
-        _ = [each.index for each in open_dataset(tmp_path, "", annotations=path).annotations]
+        _ = [each.index for each in open_dataset(tmp_path, "", files=FileOptions(annotations=path)).annotations]
 
 
 def test_of_many_files_a_broken_one_is_left_out(toy_city: Path, tmp_path: Path) -> None:
