@@ -1,0 +1,133 @@
+"""Objectness from Segment Anything: masks that a published network makes of a grid of points."""
+
+import logging
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from objdisc.datasets.base import ImageDataset
+from objdisc.errors import UsageError
+from objdisc.io.hashing import digest
+from objdisc.models.origin import WeightsOrigin
+from objdisc.objectness.base import ObjectnessSource
+from objdisc.objectness.features import full_size_region, working_image
+from objdisc.types import Region, Sample
+
+SUPERVISION = "class-agnostic masks (a billion of SA-1B, drawn by people and by the network itself)"
+
+_PROGRAM = "sam"  # model_type in a checkpoint's config.json
+_CONFIG = "config.json"
+
+log = logging.getLogger("objdisc")
+
+
+class Sam(ObjectnessSource):
+    """Masks of Segment Anything 1 (Kirillov et al. 2023), through Hugging Face transformers.
+
+    The network was trained with masks without classes: regions from it are supervised by these. It needs the extra
+    ``objdisc[sam]``. A mask's score is the overlap with the true object that the network expects.
+
+    Args:
+        checkpoint: Folder that ``save_pretrained`` wrote, or the name of a checkpoint that is in the local cache of
+            Hugging Face's hub, such as facebook/sam-vit-base; nothing is downloaded.
+        most: Regions of an image, at most.
+        points: Of the grid, on each side of the image.
+        least_overlap: Masks for which the network expects less are left out, 0 to 1.
+        least_stability: Masks that change more with the threshold are left out, 0 to 1.
+
+    Attributes:
+        origin: Where the weights come from, and what they have seen.
+    """
+
+    guesses: ClassVar[bool] = True
+    in_process = True
+
+    def __init__(
+        self,
+        checkpoint: str,
+        most: int = 64,
+        points: int = 32,
+        least_overlap: float = 0.88,
+        least_stability: float = 0.95,
+    ) -> None:
+        if min(most, points) < 1 or not (0 <= least_overlap <= 1 and 0 <= least_stability <= 1):
+            raise UsageError(
+                f"sam: most {most}, points {points}, least_overlap {least_overlap}, least_stability {least_stability}; "
+                "most and points start at 1, the others are shares from 0 to 1."
+            )
+        self.checkpoint, self.most, self.points = checkpoint, most, points
+        self.least_overlap, self.least_stability = least_overlap, least_stability
+        self.origin = WeightsOrigin("file", SUPERVISION, checkpoint)
+        self.generator = _load(checkpoint)
+        log.info("objectness sam: weights supervised by %s", SUPERVISION)
+
+    def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:
+        """Make masks of a grid of points, as ``ObjectnessSource`` describes; the best comes first."""
+        from PIL import Image
+
+        del dataset, sample
+        if (work := working_image(image)) is None:
+            return []
+        try:
+            found = self.generator(
+                Image.fromarray(work),
+                points_per_crop=self.points,
+                pred_iou_thresh=self.least_overlap,
+                stability_score_thresh=self.least_stability,
+            )
+        except IndexError as error:
+            log.debug("sam: no mask (%s)", error)
+            return []  # transformers fails where no mask passes both thresholds
+        masks = [np.asarray(mask, np.bool_) for mask in found["masks"]]
+        scores = [min(max(float(score), 0.0), 1.0) for score in found["scores"]]
+        regions = []
+        for number in np.argsort(-np.array(scores), kind="stable").tolist():
+            region = full_size_region(masks[number], (image.shape[0], image.shape[1]), scores[number])
+            regions += [] if region is None else [region]
+        return regions[: self.most]
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return the settings, and a hash of the weights."""
+        state = self.generator.model.state_dict()
+        return {
+            "source": "sam",
+            "values": digest(part for name, value in state.items() for part in (name, value.numpy().tobytes())),
+            "most": self.most,
+            "points": self.points,
+            "least_overlap": self.least_overlap,
+            "least_stability": self.least_stability,
+        }
+
+
+def _load(checkpoint: str) -> Any:
+    """Load network and processor from a folder or the local cache.
+
+    Raises:
+        UsageError: transformers is missing, there is no such checkpoint, or it is of another network.
+    """
+    try:
+        import transformers
+    except ImportError as error:
+        raise UsageError("--objectness sam needs transformers; install objdisc[sam].") from error
+    kinds: Any = transformers  # parts of it have no types
+    where = f"--objectness.checkpoint {checkpoint}"
+    if Path(checkpoint).is_dir() and not (Path(checkpoint) / _CONFIG).is_file():
+        raise UsageError(f"{where}: the folder has no {_CONFIG}; give one that save_pretrained wrote.")
+    try:
+        program = str(kinds.AutoConfig.from_pretrained(checkpoint, local_files_only=True).model_type)
+        if program != _PROGRAM:
+            raise UsageError(f"{where}: is of {program}; give Segment Anything 1, whose model_type is sam.")
+        with torch.random.fork_rng(devices=[]):
+            network = kinds.AutoModelForMaskGeneration.from_pretrained(checkpoint, local_files_only=True)
+        looks = kinds.AutoImageProcessor.from_pretrained(checkpoint, local_files_only=True)
+        generator = kinds.pipeline("mask-generation", network, image_processor=looks, device="cpu")
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(
+            f"{where}: neither a folder of Segment Anything nor in the local cache of Hugging Face's hub "
+            f"({str(error).splitlines()[0][:120]}); download it where there is a network, and give the folder."
+        ) from error
+    generator.model.eval().requires_grad_(False)
+    return generator
