@@ -17,7 +17,8 @@ from objdisc.pipeline.checks import check_count, splits
 from objdisc.pipeline.job import Job
 from objdisc.pipeline.loading import weights_name
 from objdisc.pipeline.options import DiscoverOptions, build_store
-from objdisc.pipeline.preparation import begun, prepare, tidy
+from objdisc.pipeline.preparation import begun, prepare, settled, tidy
+from objdisc.pipeline.recommending import in_words
 from objdisc.pipeline.results import EvaluatedSplit, Trained, report_data, scored_store, write_results
 from objdisc.pipeline.scenes import map_scenes
 from objdisc.pipeline.segmenters import segmenter_for
@@ -70,6 +71,8 @@ def discover(options: DiscoverOptions) -> DiscoveredRun:
         return _finished(job, f"the run is finished: {run.path}\nreport: {run.report}")
     evaluated = None
     with begun(job):
+        job = settled(job)
+        options = job.options
         if job.scene is not None:
             map_scenes(job.scene, job.run.scene, splits(job))
         trained = _train(job)
@@ -96,7 +99,7 @@ def train(options: DiscoverOptions) -> DiscoveredRun:
     if job.finished:
         return _finished(job, f"the training is finished: {run.path}")
     with begun(job):
-        _train(job)
+        _train(settled(job))
     if not is_main_process():
         return DiscoveredRun(run, "")
     if run.metrics.is_file():
@@ -120,6 +123,8 @@ def _text(run: Run, evaluated: EvaluatedSplit) -> str:
         parts.append(f"Split {summary.split or 'all'}{same}. Encoder weights carry: {summary.weights}.")
     if evaluated.segmented.table:
         parts.append(evaluated.segmented.table)
+    if summary.number is not None:
+        parts.append(in_words(summary.number).capitalize() + ".")
     if summary.stages:
         parts.append(format_stages(summary.stages))
     if "foreground_accuracy" in figures:

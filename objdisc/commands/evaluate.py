@@ -15,6 +15,7 @@ from objdisc.pipeline.folders import result_folder
 from objdisc.pipeline.ground_truth import with_sound_labels
 from objdisc.pipeline.loading import load_run
 from objdisc.pipeline.options import find_data, open_split
+from objdisc.pipeline.scoring import require_ground_truth
 from objdisc.pipeline.segmenters import segmenter_for
 from objdisc.pipeline.taken_for import tell
 
@@ -86,6 +87,7 @@ def evaluate(options: EvaluateOptions) -> Evaluation:
     files = options.files if options.path is not None else options.files.over(run.options.files)
     named_split = options.split or run.options.split
     dataset = open_split(path, named_split, foreground, run.options.data, files)
+    require_ground_truth(dataset)
     dataset = with_sound_labels(dataset, strict=options.strict)
     named = options.objectness or run.options.objectness
     segmenter = segmenter_for(run.method).of_run(run, dataset, named)

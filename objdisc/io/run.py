@@ -29,7 +29,8 @@ _MAPS = (
     *("color/{}_color.png", "overlays/{}.jpg", "sceneIds/{}_sceneIds.png", "sceneIds/{}_sceneIds.tif"),
 )
 _TRAINING = (
-    *("config.yaml", "weights.safetensors", "centers.safetensors", "metrics.jsonl", "checkpoints/last.pt"),
+    *("config.yaml", "num_clusters.json", "weights.safetensors", "centers.safetensors", "metrics.jsonl"),
+    "checkpoints/last.pt",
     *("assignments/epoch_[0-9][0-9][0-9][0-9][0-9].npy", "tensorboard/events.out.tfevents.*"),
     *(f"patches/*/{name}" for name in ("images.npy", "rows.npy", "masks.npy", "manifest.json", ".lock")),
     *("patches/*/shards/*.shard", "patches/*/shards/*.pixels"),
@@ -130,6 +131,11 @@ class Run:
     def config(self) -> Path:
         """The resolved configuration."""
         return self.path / "config.yaml"
+
+    @property
+    def num_clusters(self) -> Path:
+        """The recommended number of clusters and its evidence, where one was asked for."""
+        return self.path / "num_clusters.json"
 
     @property
     def metrics_log(self) -> Path:

@@ -120,9 +120,9 @@ def check_count(job: Job, store: PatchStore) -> None:
         UsageError: There are fewer objects.
     """
     num_objects = int(store.foreground.sum())
-    if num_objects < job.options.num_clusters:
+    if num_objects < job.options.k:
         raise UsageError(
-            f"{job.path}: {num_objects} object patches are too few for {job.options.num_clusters} clusters; "
+            f"{job.path}: {num_objects} object patches are too few for {job.options.k} clusters; "
             "lower --num-clusters or --patches.min-area, or give more images."
         )
 
@@ -133,7 +133,7 @@ def _check_init_from(job: Job) -> None:
     if first.options.init_from is None or first.run.last_checkpoint.is_file() or first.run.weights.is_file():
         return
     method = build_method(first.options)
-    method.setup(max(len(job.dataset.samples), job.options.num_clusters))
+    method.setup(max(len(job.dataset.samples), job.options.k))
     start_from(Run(first.options.init_from), method)
 
 

@@ -104,7 +104,7 @@ class FinishedRun:
         """
         summary = self._loaded.summary
         names = {} if summary is None else summary.cluster_names or {}
-        return read_clusters(Run(self.path).clusters_csv, self._loaded.options.num_clusters, names)
+        return read_clusters(Run(self.path).clusters_csv, self._loaded.options.k, names)
 
     def predict(self, images: "Patches | Tensor | NDArray[Any] | Dataset[Any]") -> Predictions:
         """Predict the clusters of images of one object each; see ``objdisc.predict``."""

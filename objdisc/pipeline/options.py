@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 
@@ -36,6 +36,10 @@ log = logging.getLogger("objdisc")
 TOY_CITY = Path("runs/cache/toycity")
 
 
+USUAL_CLUSTERS = 8
+AUTO: Literal["auto"] = "auto"
+"""What stands for a number of clusters that is to be recommended."""
+
 SCENE = Component("objdisc.methods.scene.Scene")
 """What divides whole images where nothing else is named."""
 
@@ -54,8 +58,9 @@ class DiscoverOptions:
         split: Evaluation split: scored, mapped and drawn; val where there is one, else the split of the training.
         foreground: Classes that count as objects, by name, with commas between; the eight moving classes in
             Cityscapes layout. All that training sees of it is object or not.
-        num_clusters: K, the number of categories to find, of objects and of scenes alike.
-        num_object_clusters: K of objects where it is another one.
+        num_clusters: K, the number of categories to find, of objects and of scenes alike; auto recommends that of
+            objects from what the encoder sees, without labels, and leaves that of scenes at 8.
+        num_object_clusters: K of objects where it is another one, or auto.
         num_scene_clusters: K of scenes where it is another one.
         scene_size: Side of the squares, as high as each image, that scenes are seen in, in pixels of the network's
             input; None for what the method prefers.
@@ -100,8 +105,8 @@ class DiscoverOptions:
     train_split: str | None = None
     split: str | None = None
     foreground: tuple[str, ...] | None = None
-    num_clusters: int = 8
-    num_object_clusters: int | None = None
+    num_clusters: int | Literal["auto"] = USUAL_CLUSTERS
+    num_object_clusters: int | Literal["auto"] | None = None
     num_scene_clusters: int | None = None
     scene_size: int | None = None
     objectness: Component | None = component(ObjectnessSource, "objdisc.objectness", given=("encoder", "weights"))
@@ -139,13 +144,23 @@ class DiscoverOptions:
             UsageError: K is below 2, a split's name is no name of a folder, or two settings exclude each other.
         """
         for name in ("num_clusters", "num_object_clusters", "num_scene_clusters"):
-            if (given := getattr(self, name)) is not None and given < 2:
+            if (given := getattr(self, name)) not in {None, AUTO} and given < 2:
                 flag = name.replace("_", "-")
                 raise UsageError(f"--{flag} {given}: at least 2 are needed to tell anything apart.")
         if self.overwrite and self.resume is not None:
             raise UsageError("--overwrite and --resume: a run is either replaced or gone on with; give one of them.")
         for split in filter(None, (self.train_split, self.split)):
             checked_name(split, "--split")  # folders are called after it
+
+    @property
+    def k(self) -> int:
+        """K; as long as it is yet to be recommended, 2, the least that a method can be built with to be checked."""
+        return 2 if self.num_clusters == AUTO else self.num_clusters
+
+    @property
+    def k_of_scenes(self) -> int:
+        """K of scenes."""
+        return self.num_scene_clusters or (USUAL_CLUSTERS if self.num_clusters == AUTO else self.num_clusters)
 
 
 def find_data(path: Path | None) -> Path:
@@ -254,7 +269,7 @@ def build_method(options: DiscoverOptions, weights: str | None = None) -> Method
     encoder = build_encoder(options.encoder, weights, options.channels, pooling=options.pooling)
     if options.init_from is not None:
         encoder.origin = origin_after(options.init_from, encoder.origin)
-    return options.method.build(Method, encoder=encoder, num_clusters=options.num_clusters, seed=options.training.seed)
+    return options.method.build(Method, encoder=encoder, num_clusters=options.k, seed=options.training.seed)
 
 
 def origin_after(start: Path, otherwise: WeightsOrigin) -> WeightsOrigin:

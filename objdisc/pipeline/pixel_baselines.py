@@ -42,7 +42,7 @@ def pixel_baselines(
     """
     yield "k-means on colour", _kmeans_of(options, dataset, _colors)
     yield "k-means on colour and position", _kmeans_of(options, dataset, _colors_and_places)
-    features = _FeatureKMeans(build_method(options).encoder, options.num_clusters)
+    features = _FeatureKMeans(build_method(options).encoder, options.k)
     features.fit(store, options)
     yield "k-means on the encoder's features", _by_network(features, options, tiling)
     yield "network that never learned", _by_network(build_method(options), options, tiling)
@@ -78,7 +78,7 @@ def _kmeans_of(
             continue  # the store has named it
         drawn.append(describe(image)[rng.choice(np.flatnonzero(valid), min(_PIXELS, int(valid.sum())), replace=False)])
     points = torch.from_numpy(np.concatenate(drawn))
-    centroids = kmeans(points, options.num_clusters, seed=options.training.seed, restarts=_RESTARTS)[0]
+    centroids = kmeans(points, options.k, seed=options.training.seed, restarts=_RESTARTS)[0]
 
     def segment(dataset: ImageDataset, sample: Sample) -> SegmentationMap:
         image = dataset.read_image(sample)

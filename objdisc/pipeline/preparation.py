@@ -33,6 +33,7 @@ from objdisc.pipeline.options import (
     open_splits,
     store_folder,
 )
+from objdisc.pipeline.recommending import with_known_number, with_recommended_number
 from objdisc.pipeline.scenes import reads_own_scene, scene_options
 from objdisc.pipeline.segmenters import segmenter_for
 from objdisc.pipeline.stages import plan
@@ -61,9 +62,11 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
     dataset, scored = open_splits(path, options)
     options = replace(options, data=replace(options.data, stretch=dataset.options.stretch))
     if options.num_object_clusters is not None:
-        scenes = options.num_scene_clusters or options.num_clusters
         options = replace(
-            options, num_clusters=options.num_object_clusters, num_object_clusters=None, num_scene_clusters=scenes
+            options,
+            num_clusters=options.num_object_clusters,
+            num_object_clusters=None,
+            num_scene_clusters=options.k_of_scenes,
         )
     source = choose_objectness(options.objectness, dataset, options.encoder, options.weights)
     tell([dataset, scored], source)
@@ -80,6 +83,7 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
     run = Run(home / REPLACEMENT if options.overwrite and there is not None else home)
     if isinstance(source, Segments) and source.awaited:
         source.maps = run.scene.maps("sceneIds")
+    options = with_known_number(options, run)
     stages = tuple(plan(options, run))
     for stage in stages[:-1]:
         earlier = build_method(stage.options)
@@ -135,6 +139,18 @@ def is_old_run(folder: Path, allow_import: bool = False) -> bool:
     except UsageError:
         return False
     return True
+
+
+def settled(job: Job) -> Job:
+    """Recommend the number of clusters where that is asked for, and note it in the settings of a job that has begun.
+
+    Raises:
+        UsageError: No number can be recommended.
+    """
+    found = with_recommended_number(job)
+    if found is not job and job.accelerator.is_main_process:
+        write_settings(found, found.run)
+    return found
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from objdisc.pipeline.epoch_scores import score_epochs
 from objdisc.pipeline.loading import weights_name
 from objdisc.pipeline.maps import write_cluster_list, write_prototypes, write_sheets
 from objdisc.pipeline.options import DiscoverOptions, build_store
+from objdisc.pipeline.recommending import doubt, read_number
 from objdisc.pipeline.scenes import publish_scenes, scene_layers
 from objdisc.pipeline.segmenters import SegmentedSplit, Split, segmenter_for
 from objdisc.pipeline.stages import plan, summarise
@@ -116,7 +117,7 @@ def write_results(trained: Trained, folder: Run, options: DiscoverOptions, start
     scene = trained.run.scene
     if RunSummary.read(scene) is not None:
         publish_scenes(scene, folder, scored)
-        segmenter.scene = scene_layers(scene, options.num_clusters, allow_import=options.allow_import)
+        segmenter.scene = scene_layers(scene, options.k, allow_import=options.allow_import)
     segmented = segmenter.segment_split(
         folder,
         split,
@@ -160,6 +161,7 @@ def _summary(
         method=stages[-1].options.method.name,
         cluster_to_label=score.cluster_to_label,
         cluster_names=score.cluster_names,
+        number=read_number(trained.run),
         stages=summarise(stages, score.numbers, trained.seconds) if len(stages) > 1 else {},
         figures={
             **score.numbers,
@@ -175,7 +177,7 @@ def report_data(options: DiscoverOptions, trained: Trained, evaluated: Evaluated
     store, predictions = evaluated.split.store, evaluated.split.predictions
     assert store is not None  # the split was predicted
     assert predictions is not None
-    numbers = evaluated.summary.to_json()
+    numbers, number = evaluated.summary.to_json(), evaluated.summary.number
     return ReportData(
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         config=dump(options),
@@ -200,6 +202,8 @@ def report_data(options: DiscoverOptions, trained: Trained, evaluated: Evaluated
         cluster_names=evaluated.segmented.score.cluster_names,
         kept=numbers["view_agreement"],
         skipped=store.skipped,
+        number=number,
+        warnings=[] if number is None or number.is_found_again else [doubt(number)],
         of_crops=trained.method.per_pixel,
     )
 

@@ -60,7 +60,7 @@ def scene_options(options: DiscoverOptions, dataset: ImageDataset, folder: Path)
         raise UsageError(f"--scene {named.name}: predicts no single pixels; give scene, or none.")
     shared = {name: getattr(options, name) for name in ("encoder", "weights", "channels", "pooling", "strict")}
     values = shared | {
-        "num_clusters": options.num_scene_clusters or options.num_clusters,
+        "num_clusters": options.k_of_scenes,
         "method": {"class_path": named.class_path, "init_args": dict(named.init_args)},
     }
     if options.scene_size is not None:
@@ -167,8 +167,8 @@ def scene_layers(scene: Run, num_object_clusters: int, *, allow_import: bool) ->
     )
     names = {} if summary is None else summary.cluster_names or {}
     labels = {cluster: f"scene {cluster}: {name}" for cluster, name in names.items()}
-    labels = {cluster: f"scene {cluster}" for cluster in range(options.num_clusters)} | labels
-    colors = cluster_colors(num_object_clusters + options.num_clusters)[num_object_clusters:]
+    labels = {cluster: f"scene {cluster}" for cluster in range(options.k)} | labels
+    colors = cluster_colors(num_object_clusters + options.k)[num_object_clusters:]
 
     def layer(name: str) -> SceneLayer | None:
         path = _map_of(scene, name)
@@ -199,7 +199,7 @@ def segment_scenes(
     segmenter = PixelSegmenter.of_run(loaded, dataset, None)
     for sample in dataset.samples:
         if (found := segmenter.segment_or_skip(dataset, sample)) is not None:
-            write_cluster_ids(folder.maps(segmenter.kind), found, loaded.options.num_clusters, segmenter.kind)
+            write_cluster_ids(folder.maps(segmenter.kind), found, loaded.options.k, segmenter.kind)
 
 
 def _map_of(run: Run, name: str) -> Path:

@@ -84,6 +84,21 @@ def score(
     return Score(numbers, found, baseline, mapping, names)
 
 
+def require_ground_truth(dataset: ImageDataset) -> None:
+    """Stop before any work is done where there is nothing to compare it with.
+
+    Raises:
+        UsageError: The data set has no class labels.
+    """
+    if not dataset.has_ground_truth:
+        split = f" of split {dataset.split!r}" if dataset.split else ""
+        raise UsageError(
+            f"{dataset.root}: no ground truth was recognised beside the {len(dataset.samples)} images{split}, and no "
+            "class labels means nothing to compare with; give a folder in Cityscapes layout with its label maps, or of "
+            "class subfolders."
+        )
+
+
 def patch_numbers(store: PatchStore, predictions: Predictions) -> dict[str, Any]:
     """Count patches and the sizes of their clusters, which needs no label.
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from objdisc.clustering.number import RecommendedNumber
 from objdisc.errors import UsageError
 from objdisc.io.files import read_json, write_json
 from objdisc.io.run import Run
@@ -25,6 +26,7 @@ class RunSummary:
         method: Short name of the method; likewise.
         cluster_to_label: Label id that each cluster is read as; None without ground truth.
         cluster_names: Name of the class that each cluster is read as, by the same matching.
+        number: The number of clusters that was recommended, and its evidence; None where K was given.
         stages: What each stage of a chain reached; empty for a single training.
         figures: The evaluation's figures, by their keys in ``metrics.json``.
     """
@@ -39,6 +41,7 @@ class RunSummary:
     method: str = ""
     cluster_to_label: Mapping[int, int] | None = None
     cluster_names: Mapping[int, str] | None = None
+    number: RecommendedNumber | None = None
     stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
 
@@ -49,6 +52,8 @@ class RunSummary:
         for key, mapping in (("cluster_to_label", self.cluster_to_label), ("cluster_names", self.cluster_names)):
             if mapping is not None:
                 facts[key] = {str(cluster): value for cluster, value in mapping.items()}
+        if self.number is not None:
+            facts["recommended_clusters"] = self.number.to_json()
         facts["training_seconds"] = round(self.training_seconds, 1)
         facts |= {} if self.seconds is None else {"seconds": round(self.seconds, 1)}
         return facts | ({"stages": dict(self.stages)} if self.stages else {})
@@ -80,6 +85,7 @@ class RunSummary:
                 method=str(facts.get("method", "")),
                 cluster_to_label=_labels_of(facts),
                 cluster_names=_names_of(facts),
+                number=_number_of(facts),
                 stages=facts.get("stages") or {},
                 figures=facts,
             )
@@ -87,6 +93,11 @@ class RunSummary:
             raise UsageError(
                 f"{run.metrics}: damaged; make it again with: objdisc discover --resume {run.path}"
             ) from error
+
+
+def _number_of(facts: Mapping[str, Any]) -> RecommendedNumber | None:
+    found = facts.get("recommended_clusters")
+    return None if found is None else RecommendedNumber.from_json(found)
 
 
 def _labels_of(facts: Mapping[str, Any]) -> dict[int, int] | None:

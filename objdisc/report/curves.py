@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objdisc.clustering.number import STRENGTH, RecommendedNumber
 from objdisc.imaging.spread import spread_evenly
 
 WIDTH, HEIGHT = 300, 90  # user units of the drawing
@@ -64,6 +65,46 @@ def curves(records: Sequence[Mapping[str, Any]], *, at_most: int = 12) -> list[C
     drawn = [(name, points) for name, points in series.items() if len(points) > 1]
     drawn.sort(key=lambda item: item[0] != "loss")
     return [_curve(name, points) for name, points in drawn[:at_most]]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberCurve:
+    """How well clusters are found again, over their number.
+
+    Attributes:
+        points: ``x,y x,y ...`` for ``<polyline>``, inside ``WIDTH`` x ``HEIGHT``; 0 lies at the bottom, 1 at the top,
+            and numbers are spaced by their logarithms.
+        chosen: Where the number that was taken stands, as ``(x, y)``.
+        runner_up: The same of the runner-up; None where there is none.
+        threshold: Height of the line that clusters must reach.
+        ticks: Numbers to write below, with their x.
+    """
+
+    points: str
+    chosen: tuple[float, float]
+    runner_up: tuple[float, float] | None
+    threshold: float
+    ticks: Sequence[tuple[int, float]]
+
+
+def number_curve(found: RecommendedNumber) -> NumberCurve:
+    """Draw the evidence for a number of clusters."""
+    numbers = sorted(found.strengths)
+    low, high = math.log(numbers[0]), math.log(numbers[-1])
+
+    def place(number: int) -> tuple[float, float]:
+        x = _scaled(math.log(number), low, high) * WIDTH
+        return round(x, 1), round(HEIGHT * (1 - found.strengths[number]), 1)
+
+    ticks = {numbers[0], found.chosen, numbers[-1]}
+    ticks |= set() if found.runner_up is None else {found.runner_up}
+    return NumberCurve(
+        " ".join("{:.1f},{:.1f}".format(*place(number)) for number in numbers),
+        place(found.chosen),
+        None if found.runner_up is None else place(found.runner_up),
+        HEIGHT * (1 - STRENGTH),
+        [(number, place(number)[0]) for number in sorted(ticks)],
+    )
 
 
 def occupancy_bands(shares: NDArray[np.float64]) -> list[str]:

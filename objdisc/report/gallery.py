@@ -14,12 +14,13 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from objdisc.clustering.number import RecommendedNumber
 from objdisc.evaluation.tables import in_words_of
 from objdisc.imaging.colors import cluster_colors
 from objdisc.io.files import atomic_write
 from objdisc.io.run import Run
 from objdisc.report.cards import MAX_FRAMES, Pictures, embed_pictures
-from objdisc.report.curves import HEIGHT, WIDTH, curves, occupancy_bands
+from objdisc.report.curves import HEIGHT, WIDTH, curves, number_curve, occupancy_bands
 from objdisc.report.nearest import nearest_clusters
 from objdisc.report.warnings import logged_occupancy, occupancy_warnings, stability_warnings, training_warnings
 from objdisc.retrieval import ClusterPatches
@@ -72,6 +73,7 @@ class ReportData:
         warnings: One sentence each, beside those that the page finds by itself.
         of_crops: Whether patches are crops that hold several clusters each, so that sizes of clusters tell little.
         skipped: Images that could not be read, with the reason.
+        number: The number of clusters that was recommended, with its evidence; None where K was given.
     """
 
     command: str
@@ -99,6 +101,7 @@ class ReportData:
     warnings: Sequence[str] = ()
     of_crops: bool = False
     skipped: Sequence[tuple[Path, str]] = ()
+    number: RecommendedNumber | None = None
 
 
 def write_report(run: Run, data: ReportData, log: Sequence[Mapping[str, Any]], *, max_frames: int = MAX_FRAMES) -> None:
@@ -147,6 +150,7 @@ def write_report(run: Run, data: ReportData, log: Sequence[Mapping[str, Any]], *
         nearest=nearest_clusters(data.features, data.assignments, len(data.clusters)),
         summary=_summary(data.metrics),
         tables=_tables(data.metrics),
+        number_curve=None if data.number is None else number_curve(data.number),
         curves=curves([*log, *_compared_with_classes(data.metrics)]),
         bands=bands,
         bands_are_clusters=len(bands) == len(data.clusters),

@@ -1,11 +1,13 @@
 """Training curves: the drawing says what the log says."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from objdisc.report.curves import HEIGHT, WIDTH, curves, occupancy_bands
+from objdisc.clustering.number import RecommendedNumber
+from objdisc.report.curves import HEIGHT, WIDTH, curves, number_curve, occupancy_bands
 
 
 def _points(text: str) -> list[tuple[float, float]]:
@@ -65,3 +67,12 @@ def test_nothing_is_stacked_where_nothing_would_be_seen() -> None:
     assert occupancy_bands(np.ones((1, 1))) == []
     assert occupancy_bands(np.full((9, 500), 1 / 500)) == []
     assert len(occupancy_bands(np.full((3000, 2), 0.5))[0]) < 10_000
+
+
+def test_the_curve_of_numbers_stands_as_high_as_its_strengths() -> None:
+    found = RecommendedNumber(4, 2, 2, {2: 0.75, 4: 0.5, 8: 0.0}, {2: 0.3, 4: 0.2, 8: 0.1}, 64)
+    curve = number_curve(found)
+    assert _points(curve.points) == [(0, round(HEIGHT / 4, 1)), (WIDTH / 2, HEIGHT / 2), (WIDTH, HEIGHT)]
+    assert (curve.chosen, curve.runner_up) == ((WIDTH / 2, HEIGHT / 2), (0, round(HEIGHT / 4, 1)))
+    assert curve.ticks == [(2, 0), (4, WIDTH / 2), (8, WIDTH)]
+    assert number_curve(replace(found, runner_up=None)).runner_up is None

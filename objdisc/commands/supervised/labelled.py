@@ -22,6 +22,7 @@ from objdisc.io.run import Run
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.loading import LoadedRun, choose_source
 from objdisc.pipeline.options import build_store, cut_job, find_data, open_splits, store_folder
+from objdisc.pipeline.scoring import require_ground_truth
 from objdisc.render.charts import as_svg, line_chart
 from objdisc.training.options import TrainerOptions
 
@@ -117,6 +118,8 @@ def open_labelled(
         UsageError: A split has no labels, or there is one split alone and none of it is held out.
     """
     trained, scored = open_splits(find_data(loaded.options.path), loaded.options)
+    for dataset in (trained, scored):
+        require_ground_truth(dataset)  # before patches of either are cut
     if trained is not scored:
         return _labelled(loaded, trained, options, folder), _labelled(loaded, scored, options, folder)
     if not options.held_out:
@@ -131,8 +134,6 @@ def open_labelled(
 
 def _labelled(loaded: LoadedRun, dataset: ImageDataset, options: SupervisedOptions, folder: Path) -> LabelledPatches:
     """Take a split's patches from the run, or cut them as the run's were cut, and read their labels."""
-    if not dataset.has_ground_truth:
-        raise UsageError(f"{dataset.root}: no class labels in split {dataset.split!r} to read with.")
     source = choose_source(loaded.options.objectness, dataset, loaded.on(options.device))
     training = training_options(loaded, options)
     store = PatchStore.find(cut_job(dataset, source, loaded.options), store_folder(loaded.run, dataset))

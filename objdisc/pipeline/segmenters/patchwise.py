@@ -91,7 +91,7 @@ class PatchSegmenter(Segmenter):
     ) -> Callable[[Run], SegmentedFolder]:
         """Check the folder's regions, the run's centres and the names that clusters are called by."""
         self.source.check(dataset)
-        num_clusters = self.options.num_clusters
+        num_clusters = self.options.k
         labels = None if run.summary is None else run.summary.cluster_to_label
         classes = None if run.summary is None else run.summary.cluster_names
         names = None if options.names is None else _categories(run.run, options, num_clusters)

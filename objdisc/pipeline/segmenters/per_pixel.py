@@ -110,7 +110,7 @@ class PixelSegmenter(Segmenter):
             Pixels by class and cluster, None without ground truth; how often clusters change where tiles meet
             (``across``) against elsewhere (``inside``); and the names of the images.
         """
-        seams, dataset, num_clusters = np.zeros((2, 2)), split.dataset, self.options.num_clusters
+        seams, dataset, num_clusters = np.zeros((2, 2)), split.dataset, self.options.k
         readable, written = split.readable, set[str]()
 
         def maps() -> Iterator[SegmentationMap]:
@@ -147,7 +147,7 @@ class PixelSegmenter(Segmenter):
         self, folder: Run, split: Split, score: PixelScore, overlays: int, written: Collection[str]
     ) -> tuple[Sample, ...]:
         """Write labelIds, colours and overlays from the maps, and return the images that have some."""
-        dataset, num_clusters, mapping = split.dataset, self.options.num_clusters, score.cluster_to_label
+        dataset, num_clusters, mapping = split.dataset, self.options.k, score.cluster_to_label
         if mapping is not None:
             # with groups, 0 is a class: a cluster that matches nothing must be none
             spare = 0 if dataset.options.classes is None else IGNORED
@@ -166,7 +166,7 @@ class PixelSegmenter(Segmenter):
         """Choose the colours of the maps."""
         labels = None if run.summary is None else run.summary.cluster_to_label
         classes = None if run.summary is None else run.summary.cluster_names
-        style = replace(FrameStyle.plain(self.options.num_clusters, dataset, labels, classes), kind=self.kind)
+        style = replace(FrameStyle.plain(self.options.k, dataset, labels, classes), kind=self.kind)
         if self.options.data.classes is not None:
             # the run's label ids are of its groups, not of this folder's classes
             style = replace(style, class_colors=None)
@@ -206,7 +206,7 @@ class PixelSegmenter(Segmenter):
     def _painter(self, folder: Run, dataset: ImageDataset) -> Callable[[str], NDArray[np.uint8]]:
         """Make a function that draws one image with its clusters when it is asked for, as ``maps.frame_painter``."""
         samples = {sample.name: sample for sample in dataset.samples}
-        palette = cluster_colors(self.options.num_clusters)
+        palette = cluster_colors(self.options.k)
 
         def painted(name: str) -> NDArray[np.uint8]:
             image = np.ascontiguousarray(dataset.read_image(samples[name])[..., :3])

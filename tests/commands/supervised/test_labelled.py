@@ -55,7 +55,8 @@ def test_without_labels_there_is_nothing_to_read(tmp_path: Path, capsys: pytest.
     run = train_on_shades(tmp_path, splits={"": 12})
     for command in ("probe", "finetune", "overclustering"):
         assert main([command, str(run), "--held-out", "0.2", "--device", "cpu", "--workers", "0"]) == 2
-        assert "no class labels in split" in capsys.readouterr().err
+        assert "no ground truth was recognised beside the 12 images" in capsys.readouterr().err
+        assert not list(run.glob(f"{command}/**/*.npy"))
 
 
 def test_classes_are_numbered_and_a_class_that_was_never_learned_is_none() -> None:
