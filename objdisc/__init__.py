@@ -192,7 +192,7 @@ def open_dataset(
         UsageError: The folder or the split is missing, or a class name is unknown.
     """
     from objdisc.datasets import DataOptions
-    from objdisc.pipeline.options import open_split
+    from objdisc.pipeline.data import open_split
 
     return open_split(Path(path), split, foreground, DataOptions())
 

@@ -11,10 +11,10 @@ from objdisc.io.files import write_json
 from objdisc.io.run import Run
 from objdisc.io.staging import staged
 from objdisc.objectness.base import ObjectnessSource
+from objdisc.pipeline.data import find_data, open_split
 from objdisc.pipeline.folders import result_folder
 from objdisc.pipeline.ground_truth import with_sound_labels
 from objdisc.pipeline.loading import load_run
-from objdisc.pipeline.options import find_data, open_split
 from objdisc.pipeline.scoring import require_ground_truth
 from objdisc.pipeline.segmenters import segmenter_for
 from objdisc.pipeline.taken_for import tell

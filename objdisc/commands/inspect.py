@@ -10,7 +10,8 @@ from objdisc.evaluation.truth import labels_of
 from objdisc.imaging.spread import spread_evenly
 from objdisc.io.files import write_image
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.pipeline.options import choose_objectness, find_data
+from objdisc.pipeline.data import find_data
+from objdisc.pipeline.options import choose_objectness
 from objdisc.pipeline.taken_for import TakenFor, taken_for
 from objdisc.render.inspected import InspectedImage, inspection_sheet
 

@@ -12,13 +12,7 @@ from objdisc.io.run import Run
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.job import Job
 from objdisc.pipeline.loading import weights_name
-from objdisc.pipeline.options import (
-    DiscoverOptions,
-    build_method,
-    cut_job,
-    difference,
-    store_folder,
-)
+from objdisc.pipeline.options import DiscoverOptions, build_method, cut_job, difference, store_folder
 from objdisc.pipeline.stages import is_finished as is_stage_finished
 from objdisc.pipeline.summary import RunSummary
 from objdisc.retrieval import Centers, Index

@@ -1,7 +1,6 @@
 """What a run starts from: its options, and the data, regions, patches and method that they name."""
 
 import logging
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -13,8 +12,7 @@ import torch
 
 from objdisc.config.components import Component, component, flag_only, flat, positional
 from objdisc.config.parser import dump
-from objdisc.datasets import DataOptions, FileOptions, ImageDataset, available_splits, open_dataset
-from objdisc.datasets.toycity.generate import generate_toy_city
+from objdisc.datasets import DataOptions, FileOptions, ImageDataset
 from objdisc.errors import UsageError
 from objdisc.io.paths import checked_name
 from objdisc.io.run import Run
@@ -32,9 +30,6 @@ from objdisc.pipeline.summary import RunSummary
 from objdisc.training.options import TrainerOptions
 
 log = logging.getLogger("objdisc")
-
-TOY_CITY = Path("runs/cache/toycity")
-
 
 USUAL_CLUSTERS = 8
 AUTO: Literal["auto"] = "auto"
@@ -161,48 +156,6 @@ class DiscoverOptions:
     def k_of_scenes(self) -> int:
         """K of scenes."""
         return self.num_scene_clusters or (USUAL_CLUSTERS if self.num_clusters == AUTO else self.num_clusters)
-
-
-def find_data(path: Path | None) -> Path:
-    """Return the folder to work on: the one that was given, $CITYSCAPES_DATASET, or the generated toy city."""
-    if path is not None:
-        return path
-    if named := os.environ.get("CITYSCAPES_DATASET"):
-        log.info("no folder given: taking $CITYSCAPES_DATASET, %s", named)
-        return Path(named)
-    log.info("no folder given: taking the generated toy city, %s", TOY_CITY)
-    return generate_toy_city(TOY_CITY)
-
-
-def open_splits(path: Path, options: DiscoverOptions) -> tuple[ImageDataset, ImageDataset]:
-    """Open the split to train on and the evaluation split; the same object twice where they are the same.
-
-    Raises:
-        UsageError: A split is missing or empty.
-    """
-    splits = available_splits(path, options.files)
-    first = "train" if "train" in splits or not splits else splits[0]
-    train_split = options.train_split or first
-    split = options.split or ("val" if "val" in splits else train_split)
-    dataset = open_dataset(path, train_split, options.foreground, options.data, options.files)
-    if split == train_split or not splits:
-        log.warning("trained and scored on the same split, %s", dataset.split or "the whole folder")
-        return dataset, dataset
-    data = replace(options.data, stretch=dataset.options.stretch)  # the same value is the same grey in both
-    return dataset, open_dataset(path, split, options.foreground, data, options.files)
-
-
-def open_split(
-    path: Path,
-    split: str | None,
-    foreground: tuple[str, ...] | None,
-    data: DataOptions,
-    files: FileOptions | None = None,
-) -> ImageDataset:
-    """Open the split that was named, else val, else the first there is."""
-    splits = available_splits(path, files)
-    default = "val" if "val" in splits else next(iter(splits), "")
-    return open_dataset(path, split or default, foreground, data, files)
 
 
 def choose_objectness(named: Component | None, dataset: ImageDataset, encoder: str, weights: str) -> ObjectnessSource:

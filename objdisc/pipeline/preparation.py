@@ -20,6 +20,7 @@ from objdisc.objectness.base import ObjectnessSource
 from objdisc.objectness.segments import Segments
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.checks import check_start, has_same_settings, is_finished, refusal, splits
+from objdisc.pipeline.data import find_data, open_splits
 from objdisc.pipeline.ground_truth import with_sound_truth
 from objdisc.pipeline.images import fingerprint
 from objdisc.pipeline.job import Job
@@ -29,8 +30,6 @@ from objdisc.pipeline.options import (
     choose_objectness,
     cut_job,
     default_output_dir,
-    find_data,
-    open_splits,
     store_folder,
 )
 from objdisc.pipeline.recommending import with_known_number, with_recommended_number

@@ -90,7 +90,7 @@ def require_ground_truth(dataset: ImageDataset) -> None:
     Raises:
         UsageError: The data set has no class labels.
     """
-    if not dataset.has_ground_truth:
+    if not labelled(dataset).has_ground_truth:
         split = f" of split {dataset.split!r}" if dataset.split else ""
         raise UsageError(
             f"{dataset.root}: no ground truth was recognised beside the {len(dataset.samples)} images{split}, and no "

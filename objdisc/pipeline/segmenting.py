@@ -6,9 +6,9 @@ from objdisc.config.components import Component
 from objdisc.datasets import FileOptions
 from objdisc.io.run import Run
 from objdisc.objectness.segments import Segments
+from objdisc.pipeline.data import open_split
 from objdisc.pipeline.folders import result_folder
 from objdisc.pipeline.loading import LoadedRun
-from objdisc.pipeline.options import open_split
 from objdisc.pipeline.scenes import segment_scenes
 from objdisc.pipeline.segmenters import FolderOptions, SegmentedFolder, segmenter_for
 from objdisc.pipeline.summary import RunSummary

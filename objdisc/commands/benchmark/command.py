@@ -19,14 +19,8 @@ from objdisc.io.files import write_json
 from objdisc.io.run import Run, read_metrics_log
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches.windows import PatchOptions
-from objdisc.pipeline.options import (
-    DiscoverOptions,
-    build_method,
-    build_store,
-    choose_objectness,
-    find_data,
-    open_splits,
-)
+from objdisc.pipeline.data import find_data, open_splits
+from objdisc.pipeline.options import DiscoverOptions, build_method, build_store, choose_objectness
 from objdisc.training.options import TrainerOptions
 from objdisc.training.trainer import fit
 

@@ -14,8 +14,9 @@ from objdisc.errors import UsageError
 from objdisc.io.claims import claimed
 from objdisc.io.marks import Mark
 from objdisc.models.origin import WeightsOrigin
+from objdisc.pipeline.data import find_data, open_splits
 from objdisc.pipeline.images import fingerprint
-from objdisc.pipeline.options import DiscoverOptions, find_data, open_splits
+from objdisc.pipeline.options import DiscoverOptions
 
 log = logging.getLogger("objdisc")
 

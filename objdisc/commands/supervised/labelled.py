@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UnreadableImageError, UsageError
+from objdisc.evaluation.annotated import labelled
 from objdisc.evaluation.counts import patch_labels
 from objdisc.evaluation.matching import labelled_share
 from objdisc.io.files import atomic_write
 from objdisc.io.run import Run
 from objdisc.patches.store import PatchStore
+from objdisc.pipeline.data import find_data, open_splits
 from objdisc.pipeline.loading import LoadedRun, choose_source
-from objdisc.pipeline.options import build_store, cut_job, find_data, open_splits, store_folder
+from objdisc.pipeline.options import build_store, cut_job, store_folder
 from objdisc.pipeline.scoring import require_ground_truth
 from objdisc.render.charts import as_svg, line_chart
 from objdisc.training.options import TrainerOptions
@@ -139,14 +141,15 @@ def _labelled(loaded: LoadedRun, dataset: ImageDataset, options: SupervisedOptio
     store = PatchStore.find(cut_job(dataset, source, loaded.options), store_folder(loaded.run, dataset))
     if store is None:
         store = build_store(Run(folder), dataset, source, replace(loaded.options, training=training))
+    truth = labelled(dataset)
     try:
-        labels = patch_labels(dataset, store.patches)
+        labels = patch_labels(truth, store.patches)
     except UnreadableImageError as error:
         raise UsageError(f"{error}; the evaluation needs every label of the split.") from error
     rows = np.flatnonzero(labels >= 0)
     if not len(rows):
         raise UsageError(f"{dataset.root}: no patch of split {dataset.split!r} has a class label.")
-    return LabelledPatches(store, rows, labels[rows], dataset.class_names)
+    return LabelledPatches(store, rows, labels[rows], truth.class_names)
 
 
 def training_options(loaded: LoadedRun, options: SupervisedOptions) -> TrainerOptions:

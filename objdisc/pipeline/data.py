@@ -1,0 +1,56 @@
+"""The images of a run: its folder, and the splits that are trained on and scored."""
+
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from objdisc.datasets import DataOptions, FileOptions, ImageDataset, available_splits, open_dataset
+from objdisc.datasets.toycity.generate import generate_toy_city
+from objdisc.pipeline.options import DiscoverOptions
+
+log = logging.getLogger("objdisc")
+
+TOY_CITY = Path("runs/cache/toycity")
+
+
+def find_data(path: Path | None) -> Path:
+    """Return the folder to work on: the one that was given, $CITYSCAPES_DATASET, or the generated toy city."""
+    if path is not None:
+        return path
+    if named := os.environ.get("CITYSCAPES_DATASET"):
+        log.info("no folder given: taking $CITYSCAPES_DATASET, %s", named)
+        return Path(named)
+    log.info("no folder given: taking the generated toy city, %s", TOY_CITY)
+    return generate_toy_city(TOY_CITY)
+
+
+def open_splits(path: Path, options: DiscoverOptions) -> tuple[ImageDataset, ImageDataset]:
+    """Open the split to train on and the evaluation split; the same object twice where they are the same.
+
+    Raises:
+        UsageError: A split is missing or empty.
+    """
+    splits = available_splits(path, options.files)
+    first = "train" if "train" in splits or not splits else splits[0]
+    train_split = options.train_split or first
+    split = options.split or ("val" if "val" in splits else train_split)
+    dataset = open_dataset(path, train_split, options.foreground, options.data, options.files)
+    if split == train_split or not splits:
+        log.warning("trained and scored on the same split, %s", dataset.split or "the whole folder")
+        return dataset, dataset
+    data = replace(options.data, stretch=dataset.options.stretch)  # the same value is the same grey in both
+    return dataset, open_dataset(path, split, options.foreground, data, options.files)
+
+
+def open_split(
+    path: Path,
+    split: str | None,
+    foreground: tuple[str, ...] | None,
+    data: DataOptions,
+    files: FileOptions | None = None,
+) -> ImageDataset:
+    """Open the split that was named, else val, else the first there is."""
+    splits = available_splits(path, files)
+    default = "val" if "val" in splits else next(iter(splits), "")
+    return open_dataset(path, split or default, foreground, data, files)
