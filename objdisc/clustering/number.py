@@ -95,9 +95,9 @@ def recommend_number(features: Tensor, views: Tensor, *, seed: int) -> Recommend
     brought to unit length. They are halved at random, several times; k-means divides each half, and the clusters of one
     half are predicted by the centres of the other. The prediction strength of a number (Tibshirani, Walther 2005) is
     the share of the pairs of a cluster that stay together, in the cluster where it is lowest, averaged over all
-    halvings. Their rule is taken, the largest number that reaches a threshold, with 0.55 for their 0.8 to 0.9: these
-    are for clusters with space between them, which images in the eyes of a network seldom form. Where there is such
-    space, one cluster more than there are has 0.5, for it cuts a cluster apart in another direction in each half.
+    halvings. Their rule is taken too, the largest number that reaches a threshold, with 0.55 for their 0.8 to 0.9:
+    these are for clusters with space between them, which images in the eyes of a network seldom form. Where there is
+    such space, one cluster more than there are has 0.5, for it cuts a cluster in another direction in each half.
 
     The threshold, the number of directions and k-means were chosen on four sets whose number is known: the toy city
     (8), USPS (10), COIL-20 (20) and the objects of CamVid (3).

@@ -82,7 +82,7 @@ def discover(options: DiscoverOptions) -> DiscoveredRun:
                 data = report_data(options, trained, evaluated)
                 write_report(Run(folder), data, read_metrics_log(trained.run.metrics_log))
             sizes = [] if data.of_crops else [shown.size for shown in data.clusters]
-            for warning in occupancy_warnings(sizes):
+            for warning in [*data.warnings, *occupancy_warnings(sizes)]:
                 log.warning("%s", warning)
     return DiscoveredRun(run, "" if evaluated is None else _text(run, evaluated))
 
@@ -121,6 +121,9 @@ def _text(run: Run, evaluated: EvaluatedSplit) -> str:
     if score.clusters is not None:
         same = " (the split it was trained on)" if summary.split == summary.train_split else ""
         parts.append(f"Split {summary.split or 'all'}{same}. Encoder weights carry: {summary.weights}.")
+    if summary.objectness is not None:
+        told = summary.objectness
+        parts.append(f"Where objects may be, told by {told.source}, carries: {told.supervision}.")
     if evaluated.segmented.table:
         parts.append(evaluated.segmented.table)
     if summary.number is not None:

@@ -54,7 +54,7 @@ class Inspection:
     Attributes:
         taken: What the folder is taken for.
         sheet: The picture; None where none was asked for.
-        problems: Of the images that were opened, what is wrong with those that cannot be read.
+        problems: What is wrong with those of the opened images that cannot be read.
     """
 
     taken: TakenFor

@@ -32,7 +32,7 @@ class FileOptions:
         labels: Label maps of them, such as 'truth/**/*_label.png': what the stars stand for tells which image is whose.
         instances: Maps of their objects, likewise; every id but 0 is an object.
         class_names: File with the names of the classes in label maps: JSON, CSV, or a line each.
-        every: Of a video, every so many frames are images.
+        every: Step between the frames of a video that are taken for images.
         annotations: File or folder of masks, boxes or classes that another program wrote, in any known format, which
             its content tells; without it those in the folder of images, or beside it, are found.
     """

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.imaging.masks import decode_mask, encode_mask, region_from_mask
+from objdisc.models.origin import WeightsOrigin
 from objdisc.types import Region, Sample
 
 __all__ = ["DatasetMasks", "ObjectnessSource", "decode_mask", "encode_mask", "region_from_mask"]
@@ -25,17 +26,24 @@ class ObjectnessSource(ABC):
             leave free is background. False where a region is only a place to look at.
         guesses: True where many regions may hold no object; on other images than those of the training, a run then
             leaves out what its foreground head is not sure of.
+        origin: Where the weights of a network come from that the source looks at images with; None where it has none.
         in_process: True where the source cannot travel to another process, such as one that holds a network.
     """
 
     outlines: ClassVar[bool] = True
     guesses: ClassVar[bool] = False
     in_process: bool = False
+    origin: WeightsOrigin | None = None
 
     @property
     def name(self) -> str:
         """The short name: that of the module that defines the source."""
         return type(self).__module__.rpartition(".")[2]
+
+    @property
+    def supervision(self) -> str:
+        """What people have told of the images, or the network was trained with, in words; ``none`` if nothing."""
+        return "none" if self.origin is None else str(self.origin)
 
     @classmethod
     def serves(cls, dataset: ImageDataset) -> bool:
@@ -120,6 +128,11 @@ class DatasetMasks(ObjectnessSource):
 
     mask_name: ClassVar[str]
     fingerprint_name: ClassVar[str]
+
+    @property
+    def supervision(self) -> str:
+        """What people have told of the images: their masks."""
+        return f"{self.mask_name}s that the data has, without their classes"
 
     def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:
         """Make the regions of the sample's mask, as ``ObjectnessSource`` describes."""

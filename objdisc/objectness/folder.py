@@ -40,6 +40,11 @@ class Folder(ObjectnessSource):
         self.mode = mode
         self._shared_names: frozenset[str] | None = None
 
+    @property
+    def supervision(self) -> str:
+        """What is known of the masks: where they lie."""
+        return f"whatever made the masks in {self.masks}"
+
     def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:
         """Read the sample's mask, as ``ObjectnessSource`` describes."""
         paths = self.files(dataset, sample)

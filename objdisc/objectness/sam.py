@@ -34,7 +34,7 @@ class Sam(ObjectnessSource):
         checkpoint: Folder that ``save_pretrained`` wrote, or the name of a checkpoint that is in the local cache of
             Hugging Face's hub, such as facebook/sam-vit-base; nothing is downloaded.
         most: Regions of an image, at most.
-        points: Of the grid, on each side of the image.
+        points: Points of the grid along each side of the image.
         least_overlap: Masks for which the network expects less are left out, 0 to 1.
         least_stability: Masks that change more with the threshold are left out, 0 to 1.
 

@@ -89,6 +89,7 @@ class Tree(ObjectnessSource):
         self.encoder, self.weights = encoder, weights
         self.most, self.superpixels, self.side, self.max_overlap = most, superpixels, side, max_overlap
         self.network = fixed_encoder(encoder, weights)
+        self.origin = self.network.origin
 
     def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:
         """Build the trees and rank their nodes, as ``ObjectnessSource`` describes; the best comes first."""

@@ -70,8 +70,6 @@ def with_recommended_number(job: Job) -> Job:
     if job.accelerator.is_main_process:
         write_json(job.run.num_clusters, found.to_json())
     log.info("%s", in_words(found))
-    if not found.is_found_again:
-        log.warning("%s", doubt(found))
     options = replace(job.options, num_clusters=found.chosen)
     stages = tuple(plan(options, job.run))
     return replace(job, options=options, stages=stages, method=build_method(stages[-1].options))
@@ -112,6 +110,7 @@ def read_number(run: Run) -> RecommendedNumber | None:
 def in_words(found: RecommendedNumber) -> str:
     """Say which number was recommended, and what speaks for others."""
     strength = f"prediction strength {found.strengths[found.chosen]:.2f}"
+    strength += "" if found.is_found_again else f", below {STRENGTH}: a guess"
     others = [f"the silhouette says {found.silhouette}"]
     if (runner_up := found.runner_up) is not None:
         others.insert(0, f"runner-up {runner_up} with {found.strengths[runner_up]:.2f}")

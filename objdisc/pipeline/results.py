@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from objdisc.clustering.number import RecommendedNumber
 from objdisc.config.parser import dump
 from objdisc.datasets import ImageDataset
 from objdisc.evaluation.counts import write_counts
+from objdisc.imaging.spread import spread_evenly
 from objdisc.inference.agreement import kept_clusters
 from objdisc.inference.predict import Predictions, predict
 from objdisc.io.files import write_image
@@ -29,11 +31,15 @@ from objdisc.pipeline.recommending import doubt, read_number
 from objdisc.pipeline.scenes import publish_scenes, scene_layers
 from objdisc.pipeline.segmenters import SegmentedSplit, Split, segmenter_for
 from objdisc.pipeline.stages import plan, summarise
-from objdisc.pipeline.summary import RunSummary
+from objdisc.pipeline.summary import ObjectnessFacts, RunSummary
 from objdisc.render.charts import as_pixels, confusion_matrix
 from objdisc.report.gallery import ReportData
+from objdisc.report.warnings import objectness_warnings
 from objdisc.retrieval import ClusterPatches, Index
 from objdisc.training.options import TrainerOptions
+
+_LOOKED_AT = 1000  # objects
+_BACKGROUND = 0.1  # share of the patches from which a foreground head can be judged
 
 
 @dataclass(frozen=True)
@@ -161,6 +167,7 @@ def _summary(
         method=stages[-1].options.method.name,
         cluster_to_label=score.cluster_to_label,
         cluster_names=score.cluster_names,
+        objectness=ObjectnessFacts(trained.source.name, trained.source.supervision),
         number=read_number(trained.run),
         stages=summarise(stages, score.numbers, trained.seconds) if len(stages) > 1 else {},
         figures={
@@ -188,6 +195,7 @@ def report_data(options: DiscoverOptions, trained: Trained, evaluated: Evaluated
         scored_on=_in_words(trained.scored, store),
         supervision=str(trained.method.encoder.origin),
         objectness=trained.source.name,
+        objectness_supervision=trained.source.supervision,
         metrics=numbers,
         identity=run_identity(trained.run, store),
         former_identities=former_identities(trained.run, store),
@@ -203,9 +211,34 @@ def report_data(options: DiscoverOptions, trained: Trained, evaluated: Evaluated
         kept=numbers["view_agreement"],
         skipped=store.skipped,
         number=number,
-        warnings=[] if number is None or number.is_found_again else [doubt(number)],
+        warnings=_warnings(trained.method, store, predictions, number),
         of_crops=trained.method.per_pixel,
     )
+
+
+def _warnings(
+    method: Method, store: PatchStore, predictions: Predictions, number: RecommendedNumber | None
+) -> list[str]:
+    """Say what is suspicious beside what the page finds by itself."""
+    found = [] if number is None or number.is_found_again else [doubt(number)]
+    if not method.per_pixel:
+        found += objectness_warnings(_shapeless(store), _said_yes(store, predictions))
+    return found
+
+
+def _shapeless(store: PatchStore) -> float:
+    """Return the share of the objects, at most a thousand, that have no outline and are not the whole image."""
+    rows = np.flatnonzero(store.foreground)
+    some = [store.patch(int(row)) for row in rows[spread_evenly(len(rows), min(len(rows), _LOOKED_AT))]]
+    boxes = [patch.region.mask is None and patch.region.box[2:] != patch.frame[::-1] for patch in some]
+    return float(np.mean(boxes)) if boxes else 0.0
+
+
+def _said_yes(store: PatchStore, predictions: Predictions) -> float | None:
+    """Return the share of patches that the foreground head takes for objects; None where there is no background."""
+    if predictions.foreground is None or np.mean(~store.foreground) < _BACKGROUND:
+        return None
+    return float(np.mean(predictions.foreground >= 0.5))
 
 
 def _assignments(store: PatchStore, predictions: Predictions) -> NDArray[np.int64]:

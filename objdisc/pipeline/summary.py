@@ -1,7 +1,7 @@
 """What a run knows about itself: typed facts, written to and read from ``metrics.json`` here alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from objdisc.clustering.number import RecommendedNumber
@@ -9,6 +9,19 @@ from objdisc.errors import UsageError
 from objdisc.io.files import read_json, write_json
 from objdisc.io.run import Run
 from objdisc.models.origin import WeightsOrigin
+
+
+@dataclass(frozen=True)
+class ObjectnessFacts:
+    """What told a run where objects may be.
+
+    Attributes:
+        source: Short name.
+        supervision: What people have told of the images, or its network was trained with; ``none`` if nothing.
+    """
+
+    source: str
+    supervision: str
 
 
 @dataclass(frozen=True)
@@ -26,6 +39,8 @@ class RunSummary:
         method: Short name of the method; likewise.
         cluster_to_label: Label id that each cluster is read as; None without ground truth.
         cluster_names: Name of the class that each cluster is read as, by the same matching.
+        objectness: What told where objects may be, and what supervision that carries; None where an earlier version
+            did not note it.
         number: The number of clusters that was recommended, and its evidence; None where K was given.
         stages: What each stage of a chain reached; empty for a single training.
         figures: The evaluation's figures, by their keys in ``metrics.json``.
@@ -41,6 +56,7 @@ class RunSummary:
     method: str = ""
     cluster_to_label: Mapping[int, int] | None = None
     cluster_names: Mapping[int, str] | None = None
+    objectness: ObjectnessFacts | None = None
     number: RecommendedNumber | None = None
     stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
@@ -52,6 +68,8 @@ class RunSummary:
         for key, mapping in (("cluster_to_label", self.cluster_to_label), ("cluster_names", self.cluster_names)):
             if mapping is not None:
                 facts[key] = {str(cluster): value for cluster, value in mapping.items()}
+        if self.objectness is not None:
+            facts["objectness"] = asdict(self.objectness)
         if self.number is not None:
             facts["recommended_clusters"] = self.number.to_json()
         facts["training_seconds"] = round(self.training_seconds, 1)
@@ -85,6 +103,7 @@ class RunSummary:
                 method=str(facts.get("method", "")),
                 cluster_to_label=_labels_of(facts),
                 cluster_names=_names_of(facts),
+                objectness=_objectness_of(facts),
                 number=_number_of(facts),
                 stages=facts.get("stages") or {},
                 figures=facts,
@@ -93,6 +112,11 @@ class RunSummary:
             raise UsageError(
                 f"{run.metrics}: damaged; make it again with: objdisc discover --resume {run.path}"
             ) from error
+
+
+def _objectness_of(facts: Mapping[str, Any]) -> ObjectnessFacts | None:
+    found = facts.get("objectness")
+    return None if found is None else ObjectnessFacts(str(found["source"]), str(found["supervision"]))
 
 
 def _number_of(facts: Mapping[str, Any]) -> RecommendedNumber | None:

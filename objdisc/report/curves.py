@@ -75,7 +75,7 @@ class NumberCurve:
         points: ``x,y x,y ...`` for ``<polyline>``, inside ``WIDTH`` x ``HEIGHT``; 0 lies at the bottom, 1 at the top,
             and numbers are spaced by their logarithms.
         chosen: Where the number that was taken stands, as ``(x, y)``.
-        runner_up: The same of the runner-up; None where there is none.
+        runner_up: The runner-up among the numbers; None where there is none.
         threshold: Height of the line that clusters must reach.
         ticks: Numbers to write below, with their x.
     """

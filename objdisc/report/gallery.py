@@ -56,6 +56,7 @@ class ReportData:
         scored_on: Split that the page shows, in such words.
         supervision: The labels that the encoder's weights have seen, ``none`` if none.
         objectness: Where the regions came from.
+        objectness_supervision: What people have told of the images for that, or its network was trained with.
         metrics: As in ``metrics.json``; what is not in it (labels, baseline) is not shown, and the page says so.
         identity: As ``naming.run_identity`` gives it; goes into ``names.json``.
         former_identities: What earlier versions called the same run; names that they kept are taken over.
@@ -98,6 +99,7 @@ class ReportData:
     cluster_names: Mapping[int, str] | None = None
     former_identities: Sequence[str] = ()
     kept: Mapping[int, float] = field(default_factory=dict)
+    objectness_supervision: str = "none"
     warnings: Sequence[str] = ()
     of_crops: bool = False
     skipped: Sequence[tuple[Path, str]] = ()

@@ -13,6 +13,8 @@ _TINY = 0.1  # of an even share
 _UNSETTLED = 0.1  # share of the patches that changes clusters in the last epoch
 _SWINGING = 4  # epochs to look back; so many steps show whether shares go somewhere or to and fro
 _UNSTABLE = 0.6  # share of patches that keep their cluster in an augmented view
+_SHAPELESS = 0.5  # share of regions without an outline
+_ALL = 0.95  # share of patches that are taken for objects
 _LISTED = 20
 
 
@@ -51,6 +53,31 @@ def occupancy_warnings(sizes: Sequence[int]) -> list[str]:
         found.append(
             f"{len(tiny)} of {len(sizes)} clusters hold less than a tenth of an even share ({_listed(tiny)}): "
             "rare objects, or outliers. Look before you name them."
+        )
+    return found
+
+
+def objectness_warnings(shapeless: float, said_yes: float | None) -> list[str]:
+    """Say whether what is clustered may be no objects at all.
+
+    Args:
+        shapeless: Share of the regions that are mere squares: they have no outline, and are not the whole image.
+        said_yes: Share of all patches, background included, that the run takes for objects; None where that is not
+            known.
+
+    Returns:
+        One sentence each.
+    """
+    found = []
+    if shapeless > _SHAPELESS:
+        found.append(
+            f"Regions do not follow objects: {shapeless:.0%} are squares without an outline, which hold parts of "
+            "several objects or none. Clusters may be of textures and places; give masks, or take --objectness tree."
+        )
+    if said_yes is not None and said_yes >= _ALL:
+        found.append(
+            f"The objectness says yes to nearly everything: {said_yes:.0%} of all patches, background included, are "
+            "taken for objects. Background is then in the clusters, too; check the masks, or train for more --epochs."
         )
     return found
 

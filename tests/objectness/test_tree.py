@@ -12,6 +12,7 @@ from objdisc.datasets.cityscapes import Cityscapes
 from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.errors import UsageError
 from objdisc.evaluation.recall import region_recall
+from objdisc.models.origin import IMAGENET_SUPERVISION, WeightsOrigin
 from objdisc.objectness.base import decode_mask
 from objdisc.objectness.tree import Tree
 from objdisc.types import Region
@@ -155,3 +156,10 @@ def test_it_finds_the_objects_of_real_streets() -> None:
     recall = score.recall[64]
     assert recall is not None
     assert recall >= 0.3
+
+
+def test_says_what_its_network_was_trained_with() -> None:
+    assert Tree("nin", "none").supervision == "none"
+    source = Tree("nin", "none")
+    source.origin = WeightsOrigin.imagenet()
+    assert source.supervision == IMAGENET_SUPERVISION

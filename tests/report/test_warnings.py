@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from objdisc.report.warnings import logged_occupancy, occupancy_warnings, stability_warnings, training_warnings
+from objdisc.report.warnings import (
+    logged_occupancy,
+    objectness_warnings,
+    occupancy_warnings,
+    stability_warnings,
+    training_warnings,
+)
 
 
 @pytest.mark.parametrize("sizes", [[10, 12, 9], [60, 40], [], [7], [0, 0], [50, 30, 10, 10]])
@@ -76,3 +82,11 @@ def test_clusters_that_lose_augmented_patches_are_named() -> None:
     assert "more than 40% of the patches leave cluster 1:" in one
     (two,) = stability_warnings({3: 0.1, 0: float("nan"), 1: 0.3})
     assert "clusters 1, 3:" in two
+
+
+def test_squares_and_an_objectness_that_says_yes_to_all_are_told() -> None:
+    assert objectness_warnings(0.0, None) == []
+    assert objectness_warnings(0.4, 0.5) == []
+    squares, yes = objectness_warnings(1.0, 0.97)
+    assert "Regions do not follow objects: 100% are squares" in squares
+    assert "says yes to nearly everything: 97%" in yes
