@@ -78,6 +78,7 @@ class Spectral(ObjectnessSource):
             )
         self.cuts, self.most, self.tokens, self.threshold, self.side = cuts, most, tokens, threshold, side
         self.network = fixed_encoder(encoder, weights)
+        self.origin = self.network.origin
 
     def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:
         """Split the image and rank its parts, as ``ObjectnessSource`` describes; the most closed comes first."""

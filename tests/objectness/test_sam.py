@@ -60,6 +60,7 @@ def test_masks_of_a_checkpoint_are_regions_the_best_first(checkpoint: Path, phot
 
 def test_it_says_what_the_weights_have_seen(checkpoint: Path) -> None:
     source = Sam(str(checkpoint))
+    assert source.origin is not None
     assert "class-agnostic masks" in source.origin.labels
     assert source.in_process
     assert source.fingerprint() == Sam(str(checkpoint)).fingerprint() != Sam(str(checkpoint), most=3).fingerprint()
