@@ -3,6 +3,8 @@
 import importlib
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 from itertools import groupby
 from pathlib import Path
@@ -109,3 +111,11 @@ def test_the_pages_are_built_without_a_warning(tmp_path: Path, monkeypatch: pyte
     built = (tmp_path / "site/python/index.html").read_text(encoding="utf-8")
     assert "objdisc.discover" in built
     assert "GraphDegreeLinkage" in built
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", sorted((ROOT / "docs/examples").glob("*.py")), ids=lambda script: script.stem)
+def test_every_example_runs(script: Path, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout

@@ -38,6 +38,8 @@ def blocks(*languages: str) -> list[Block]:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for match in _FENCE.finditer(text):
+            if match[2].startswith("--8<--"):  # a script, which is run by itself
+                continue
             if not languages or match[1] in languages:
                 found.append(Block(page, text.count("\n", 0, match.start()) + 1, match[1], match[2]))
     return found
