@@ -18,6 +18,7 @@ from objdisc.export.objects import NamedObjects
 from objdisc.export.png import write_png_maps
 from objdisc.export.same.assigned import UNASSIGNED
 from objdisc.export.same.writing import write_same
+from objdisc.export.scene import NamedScene, write_scene_maps
 from objdisc.export.table import write_table
 from objdisc.imaging.colors import cluster_colors
 from objdisc.imaging.spread import spread_evenly
@@ -27,7 +28,9 @@ from objdisc.naming.categories import Names, former_identities, run_identity
 from objdisc.naming.names_file import read_names
 from objdisc.pipeline.folders import result_folder
 from objdisc.pipeline.loading import LoadedRun, load_run, open_results
+from objdisc.pipeline.scenes import scene_names
 from objdisc.pipeline.segmenters import segmenter_for
+from objdisc.pipeline.summary import RunSummary
 from objdisc.retrieval import Index
 
 log = logging.getLogger("objdisc")
@@ -80,6 +83,7 @@ class _Job:
         identity: ``run_identity`` of run and patches.
         dataset: The evaluation split, where it can be found.
         folder: Where the files go.
+        scene: The scene of the images; None where the run made none.
         asked: Whether formats were named, so that none is passed over.
     """
 
@@ -89,6 +93,7 @@ class _Job:
     identity: str
     dataset: ImageDataset | None
     folder: Path
+    scene: NamedScene | None
     asked: bool
 
 
@@ -131,7 +136,8 @@ def export(options: ExportOptions) -> Exported:
         result_folder("export", loaded, options.output_dir, run.export) as folder,
         staged(folder) as new,
     ):
-        job = _Job(loaded, named, index, identity, dataset, new, asked=options.format is not None)
+        scene = _scene_of(loaded, options)
+        job = _Job(loaded, named, index, identity, dataset, new, scene, asked=options.format is not None)
         for name in dict.fromkeys(options.format or _WITHOUT_EXTRAS):
             lines += _WRITERS[name](job)
     return Exported(folder, lines)
@@ -145,6 +151,19 @@ def _refuse_without_objects(loaded: LoadedRun, options: ExportOptions) -> None:
             f"{loaded.run.path}: predicts each pixel, so there are no objects to list; its maps are in "
             f"{loaded.run.maps(loaded.method.map_kind)}, and --format onnx writes its network."
         )
+
+
+def _scene_of(loaded: LoadedRun, options: ExportOptions) -> NamedScene | None:
+    """Find the scene maps of a run, named as its names.json says."""
+    run, allow_import = loaded.run, options.allow_import
+    names = scene_names(run, loaded.options.k, options.names, allow_import=allow_import)
+    if names is None:
+        return None
+    summary = RunSummary.read(run.scene)
+    matched = {} if summary is None else summary.cluster_to_label or {}
+    classes = {} if summary is None else summary.cluster_names or {}
+    matched = {k: label for k, label in matched.items() if LABEL_NAMES.get(label) == classes.get(k)}
+    return NamedScene(names, lambda sample: run.maps("sceneIds") / f"{sample}_sceneIds.png", matched)
 
 
 def _find_dataset(options: ExportOptions, loaded: LoadedRun, named: NamedObjects, index: Index) -> ImageDataset | None:
@@ -207,7 +226,8 @@ def _write_cityscapes(job: _Job) -> Iterator[str]:
     # Label ids of other data sets are other classes
     matched = {k: label for k, label in (mapping or {}).items() if LABEL_NAMES.get(label) == (classes or {}).get(k)}
     labels = choose_labels(job.named, matched)
-    if not any(choice.label for choice in labels.values()):
+    below = None if job.scene is None else job.scene.label_map
+    if not any(choice.label for choice in labels.values()) and (job.scene is None or not job.scene.labels().any()):
         reason = (
             "no category is called like a Cityscapes class, and the run was not evaluated on Cityscapes classes; "
             "name clusters car, person, ... in report.html and give the names.json with --names."
@@ -216,17 +236,26 @@ def _write_cityscapes(job: _Job) -> Iterator[str]:
             raise UsageError(f"--format cityscapes: {reason}")
         log.info("cityscapes left out: %s", reason)
         return
-    folder = write_cityscapes(job.folder / "cityscapes", job.named, labels)
+    folder = write_cityscapes(job.folder / "cityscapes", job.named, labels, below)
     yield f"cityscapes: {final_place(folder)}"
     for category in job.named.names.categories:
         choice = labels[category.id]
         why = "by its name" if choice.by_name else "matched by the run's evaluation, which read labels"
         as_what = f"{choice.label} {LABEL_NAMES[choice.label]}, {why}" if choice.label else "left out, no class"
         yield f"  {category.name}: {as_what}"
+    if job.scene is not None:
+        for name, label in zip(job.scene.names.names, job.scene.labels().tolist(), strict=False):
+            yield f"  {name}, where no object lies: " + (
+                f"{label} {LABEL_NAMES[label]}" if label else "left out, no class"
+            )
 
 
 def _write_png(job: _Job) -> Iterator[str]:
     yield f"png: {final_place(write_png_maps(job.folder / 'png', job.named))}"
+    if job.scene is not None:
+        samples = [frame.sample for frame in job.named.frames]
+        written = write_scene_maps(job.folder / "png", job.scene, samples)
+        yield f"  scene: {written} maps of {len(job.scene.names.categories)} categories"
 
 
 def _write_csv(job: _Job) -> Iterator[str]:

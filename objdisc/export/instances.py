@@ -5,7 +5,7 @@ One text file an image with a line ``mask.png labelId confidence`` an object: th
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -59,7 +59,12 @@ def choose_labels(named: NamedObjects, matched: Mapping[int, int]) -> dict[int, 
     return chosen
 
 
-def write_cityscapes(folder: Path, named: NamedObjects, labels: Mapping[int, LabelChoice]) -> Path:
+def write_cityscapes(
+    folder: Path,
+    named: NamedObjects,
+    labels: Mapping[int, LabelChoice],
+    below: Callable[[str], NDArray[np.uint8] | None] | None = None,
+) -> Path:
     """Write ``labelIds/`` for the evaluator of pixels, and ``instances/`` for the evaluator of instances.
 
     Images that are one object as a whole get none. Objects whose category stands for no class are left out.
@@ -68,6 +73,7 @@ def write_cityscapes(folder: Path, named: NamedObjects, labels: Mapping[int, Lab
         folder: Where they go; either subfolder is what its evaluator takes as the folder of results.
         named: The objects.
         labels: Category id to label id.
+        below: Image name to the label ids ``(H, W)`` of its scene, which show where no object lies; None for none.
 
     Raises:
         ObjdiscError: A file cannot be written.
@@ -77,7 +83,11 @@ def write_cityscapes(folder: Path, named: NamedObjects, labels: Mapping[int, Lab
         table[category] = choice.label
     for frame, objects in named.outlined():
         known = [(row, patch) for row, patch in objects if table[named.categories[row]]]
-        write_label_ids(folder / "labelIds", frame.sample, table[named.category_map(frame, known)])
+        painted = table[named.category_map(frame, known)]
+        scene = None if below is None else below(frame.sample)
+        if scene is not None and scene.shape == painted.shape:
+            painted = np.where(painted > 0, painted, scene)
+        write_label_ids(folder / "labelIds", frame.sample, painted)
         _write_instances(folder / "instances", named, frame, known, table)
     return folder
 

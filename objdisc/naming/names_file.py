@@ -13,10 +13,12 @@ from objdisc.errors import UsageError
 from objdisc.imaging.colors import Color
 from objdisc.io.files import read_json
 from objdisc.naming.categories import REJECTED, Names
+from objdisc.naming.scenes import SceneNames
 
-FORMAT, VERSION = "objdisc-names", 1
+FORMAT, VERSIONS = "objdisc-names", (1, 2)  # 2 names clusters of the scene as well
 
 _CLUSTER_KEYS = {"cluster", "name", "color", "merged_into", "rejected"}
+_SCENE_KEYS = {"cluster", "name"}
 _MOVE_KEYS = {"patch", "cluster"}
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -43,6 +45,26 @@ def read_names(
     return Names.of(clusters, moved)
 
 
+def read_scene_names(path: Path, default: SceneNames) -> SceneNames:
+    """Read what a ``names.json`` calls the clusters of the scene; one of version 1 calls none.
+
+    Whether the file is the run's is ``read_names``'s to say.
+
+    Args:
+        path: The file.
+        default: Names and colours of what the file says nothing of.
+
+    Raises:
+        UsageError: The file is damaged, or names a cluster that there is not.
+    """
+    reader, names, given = _Reader(path), list(default.names), list(default.given)
+    for where, entry in reader.entries(read_json(path), "scene", _SCENE_KEYS):
+        cluster = reader.number(entry, "cluster", where, 0, len(names))
+        if name := reader.name(entry, where):
+            names[cluster], given[cluster] = name, True
+    return SceneNames(names, default.colors, given)
+
+
 class _Reader:
     """Takes ``names.json`` apart; every complaint names the file and the place in it."""
 
@@ -55,8 +77,8 @@ class _Reader:
     def check_header(self, values: Mapping[str, Any], identities: Collection[str], num_clusters: int) -> None:
         if values.get("format") != FORMAT:
             self.fail(f"not a names file, its format is {values.get('format')!r}; save one in the run's report.html.")
-        if values.get("version") != VERSION:
-            self.fail(f"version {values.get('version')!r}; this objdisc reads version {VERSION}.")
+        if values.get("version") not in VERSIONS:
+            self.fail(f"version {values.get('version')!r}; this objdisc reads versions 1 and 2.")
         if (found := values.get("num_clusters")) != num_clusters:
             self.fail(f"names {found!r} clusters, but the run has {num_clusters}; save it in this run's report.html.")
         if values.get("run") not in identities:

@@ -28,12 +28,14 @@ from objdisc.pipeline.loading import weights_name
 from objdisc.pipeline.maps import write_cluster_list, write_prototypes, write_sheets
 from objdisc.pipeline.options import DiscoverOptions, build_store
 from objdisc.pipeline.recommending import doubt, read_number
+from objdisc.pipeline.scene_examples import scene_clusters
 from objdisc.pipeline.scenes import publish_scenes, scene_layers
 from objdisc.pipeline.segmenters import SegmentedSplit, Split, segmenter_for
 from objdisc.pipeline.stages import plan, summarise
 from objdisc.pipeline.summary import ObjectnessFacts, RunSummary
 from objdisc.render.charts import as_pixels, confusion_matrix
 from objdisc.report.gallery import ReportData
+from objdisc.report.scene import SceneCluster
 from objdisc.report.warnings import objectness_warnings
 from objdisc.retrieval import ClusterPatches, Index
 from objdisc.training.options import TrainerOptions
@@ -211,9 +213,17 @@ def report_data(options: DiscoverOptions, trained: Trained, evaluated: Evaluated
         kept=numbers["view_agreement"],
         skipped=store.skipped,
         number=number,
+        scene=_scene_of(trained, options),
         warnings=_warnings(trained.method, store, predictions, number),
         of_crops=trained.method.per_pixel,
     )
+
+
+def _scene_of(trained: Trained, options: DiscoverOptions) -> list[SceneCluster]:
+    scene = trained.run.scene
+    if RunSummary.read(scene) is None:
+        return []
+    return scene_clusters(scene, trained.scored, options.k, allow_import=options.allow_import)
 
 
 def _warnings(

@@ -1,6 +1,7 @@
 """Whole scenes beside objects: a run of its own within a run, trained on a sample of the images, that maps them all."""
 
 import copy
+import csv
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +22,8 @@ from objdisc.io.files import atomic_write, write_json
 from objdisc.io.run import Run
 from objdisc.io.staging import final_place
 from objdisc.methods.base import Method
+from objdisc.naming.names_file import read_scene_names
+from objdisc.naming.scenes import SceneNames
 from objdisc.objectness.automatic import AUTOMATIC
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.objectness.segments import Segments
@@ -178,14 +181,24 @@ def scene_layers(scene: Run, num_object_clusters: int, *, allow_import: bool) ->
 
 
 def segment_scenes(
-    scene: Run, dataset: ImageDataset, folder: Run, *, device: str, strict: bool, allow_import: bool
+    scene: Run,
+    dataset: ImageDataset,
+    folder: Run,
+    *,
+    names: SceneNames | None,
+    device: str,
+    strict: bool,
+    allow_import: bool,
 ) -> None:
     """Map the scenes of other images with the scene of a finished run, into ``sceneIds`` of a folder.
+
+    ``scene_legend.csv`` beside it says what its values stand for.
 
     Args:
         scene: The run of the scene.
         dataset: The images.
         folder: Where the maps go.
+        names: What a person calls the clusters; None for the classes that they match, or nothing.
         device: Where the network runs: auto, cpu, cuda or mps.
         strict: Whether the first unreadable image ends it; otherwise such images are named and skipped.
         allow_import: Whether its settings may name classes outside of the package, whose modules are then run.
@@ -200,6 +213,32 @@ def segment_scenes(
     for sample in dataset.samples:
         if (found := segmenter.segment_or_skip(dataset, sample)) is not None:
             write_cluster_ids(folder.maps(segmenter.kind), found, loaded.options.k, segmenter.kind)
+    matched = {} if loaded.summary is None else loaded.summary.cluster_names or {}
+    with atomic_write(folder.path / "scene_legend.csv") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["value", "name"])
+        for cluster in range(loaded.options.k):
+            named = names is not None and names.given[cluster]
+            writer.writerow([cluster, names.names[cluster] if names and named else matched.get(cluster, "")])
+
+
+def scene_names(run: Run, num_object_clusters: int, path: Path | None, *, allow_import: bool) -> SceneNames | None:
+    """Return what the clusters of a run's scene are called; None where it has no scene.
+
+    Args:
+        run: The run that the scene is part of.
+        num_object_clusters: K of the objects, whose colours the scene does not use.
+        path: A ``names.json`` that was held to the run already; None for none.
+        allow_import: Whether its settings may name classes outside of the package, whose modules are then run.
+
+    Raises:
+        UsageError: The file names what there is not.
+    """
+    if RunSummary.read(run.scene) is None:
+        return None
+    options = load(DiscoverOptions, run.scene.config, allow_import=allow_import, quiet=True)
+    default = SceneNames.default(cluster_colors(num_object_clusters + options.k)[num_object_clusters:])
+    return default if path is None else read_scene_names(path, default)
 
 
 def _map_of(run: Run, name: str) -> Path:

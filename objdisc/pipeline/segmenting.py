@@ -9,7 +9,7 @@ from objdisc.objectness.segments import Segments
 from objdisc.pipeline.data import open_split
 from objdisc.pipeline.folders import result_folder
 from objdisc.pipeline.loading import LoadedRun
-from objdisc.pipeline.scenes import segment_scenes
+from objdisc.pipeline.scenes import scene_names, segment_scenes
 from objdisc.pipeline.segmenters import FolderOptions, SegmentedFolder, segmenter_for
 from objdisc.pipeline.summary import RunSummary
 from objdisc.pipeline.taken_for import tell
@@ -50,6 +50,8 @@ def segment_folder(
     if isinstance(source, Segments) and follows and divides:
         source.awaited = True  # maps of these images come first
     job = segmenter.folder_job(run, dataset, options)
+    allow_import = run.options.allow_import
+    names = scene_names(run.run, run.options.k, options.names, allow_import=allow_import)
     usual = run.run.path / "segment" / path.resolve().name
     with result_folder("segment", run, output_dir, usual, dataset=dataset, subject=dataset.split) as folder:
         if divides:
@@ -57,9 +59,10 @@ def segment_folder(
                 run.run.scene,
                 dataset,
                 Run(folder),
+                names=names,
                 device=run.options.training.device,
                 strict=options.strict,
-                allow_import=run.options.allow_import,
+                allow_import=allow_import,
             )
         if isinstance(source, Segments) and source.awaited:
             source.maps = Run(folder).maps("sceneIds")

@@ -22,6 +22,7 @@ from objdisc.io.run import Run
 from objdisc.report.cards import MAX_FRAMES, Pictures, embed_pictures
 from objdisc.report.curves import HEIGHT, WIDTH, curves, number_curve, occupancy_bands
 from objdisc.report.nearest import nearest_clusters
+from objdisc.report.scene import SceneCluster, scene_cards
 from objdisc.report.warnings import logged_occupancy, occupancy_warnings, stability_warnings, training_warnings
 from objdisc.retrieval import ClusterPatches
 from objdisc.types import Patch
@@ -74,6 +75,7 @@ class ReportData:
         warnings: One sentence each, beside those that the page finds by itself.
         of_crops: Whether patches are crops that hold several clusters each, so that sizes of clusters tell little.
         skipped: Images that could not be read, with the reason.
+        scene: Clusters that whole images are divided into, by their numbers; none where no scene was made.
         number: The number of clusters that was recommended, with its evidence; None where K was given.
     """
 
@@ -104,6 +106,7 @@ class ReportData:
     of_crops: bool = False
     skipped: Sequence[tuple[Path, str]] = ()
     number: RecommendedNumber | None = None
+    scene: Sequence[SceneCluster] = ()
 
 
 def write_report(run: Run, data: ReportData, log: Sequence[Mapping[str, Any]], *, max_frames: int = MAX_FRAMES) -> None:
@@ -152,6 +155,7 @@ def write_report(run: Run, data: ReportData, log: Sequence[Mapping[str, Any]], *
         nearest=nearest_clusters(data.features, data.assignments, len(data.clusters)),
         summary=_summary(data.metrics),
         tables=_tables(data.metrics),
+        scene=scene_cards(data.scene),
         number_curve=None if data.number is None else number_curve(data.number),
         curves=curves([*log, *_compared_with_classes(data.metrics)]),
         bands=bands,
@@ -193,6 +197,7 @@ def _facts(data: ReportData, pictures: Pictures, colors: Sequence[str], title: s
         "former_runs": list(data.former_identities),
         "num_patches": len(data.assignments),
         "colors": list(colors),
+        "scene": ["#{:02x}{:02x}{:02x}".format(*found.color) for found in data.scene],
         "sizes": [shown.size for shown in data.clusters],
         "patches": {
             str(row): {**facts, "picture": numbers.get(facts["sample"])} for row, facts in pictures.patches.items()

@@ -3,15 +3,17 @@
 // and what the browser keeps. Knows nothing of the page; page.js shows it.
 
 const FORMAT = "objdisc-names";
-const VERSION = 1;
+const VERSION = 2;
 const REJECTED = -1;
 const MAX_STEPS = 1000; // that can be undone; keeps what the browser stores far below its limit of 5 MB
 
 class Names {
-  // facts: run (identity), former_runs (what earlier versions called it), num_patches, colors (one "#rrggbb" a cluster)
+  // facts: run (identity), former_runs (what earlier versions called it), num_patches, colors (one "#rrggbb" a cluster),
+  // scene (the same of the scene's clusters)
   constructor(facts) {
     this.facts = facts;
     this.clusters = facts.colors.map((color) => ({ name: "", color, merged_into: null, rejected: false }));
+    this.scene = facts.scene.map(() => ({ name: "" })); // clusters of the scene
     this.moved = new Map(); // patch -> cluster, or REJECTED
     this.done = [];
     this.undone = [];
@@ -38,6 +40,10 @@ class Names {
 
   set(cluster, field, to) {
     return { cluster, field, from: this.clusters[cluster][field], to };
+  }
+
+  setScene(scene, field, to) {
+    return { scene, field, from: this.scene[scene][field], to };
   }
 
   // to: a cluster, REJECTED, or null for the cluster that the run gave the patch.
@@ -82,7 +88,8 @@ class Names {
   }
 
   #write(change, value) {
-    if ("field" in change) this.clusters[change.cluster][change.field] = value;
+    if ("scene" in change) this.scene[change.scene][change.field] = value;
+    else if ("field" in change) this.clusters[change.cluster][change.field] = value;
     else if (value === null) this.moved.delete(change.patch);
     else this.moved.set(change.patch, value);
   }
@@ -91,20 +98,22 @@ class Names {
   toFile() {
     return {
       format: FORMAT,
-      version: VERSION,
+      version: this.scene.length > 0 ? VERSION : 1, // 1 has no scene, and earlier programs read it
       run: this.facts.run,
       num_clusters: this.clusters.length,
       clusters: this.clusters.map((entry, cluster) => ({ cluster, ...entry, name: tidy(entry.name) })),
       moved: [...this.moved].sort(([a], [b]) => a - b).map(([patch, cluster]) => ({ patch, cluster })),
+      ...(this.scene.length > 0 && { scene: this.scene.map(({ name }, cluster) => ({ cluster, name: tidy(name) })) }),
     };
   }
 
   // Take over a names.json as one step; throws an Error that says what is wrong with it.
   fromFile(text, label) {
-    const { clusters, moved } = readFile(text, this.facts);
+    const { clusters, moved, scene } = readFile(text, this.facts);
     const changes = clusters.flatMap((entry, cluster) =>
       Object.entries(entry).map(([field, to]) => this.set(cluster, field, to)),
     );
+    scene.forEach(({ name }, cluster) => changes.push(this.setScene(cluster, "name", name)));
     const patches = new Set([...this.moved.keys(), ...moved.keys()]);
     for (const patch of patches) changes.push(this.move(patch, moved.has(patch) ? moved.get(patch) : null));
     this.endStep();
@@ -119,17 +128,17 @@ class Names {
   // Go on from what the browser kept; throws an Error where that is damaged or of another run.
   fromText(text) {
     const { file, done, undone } = JSON.parse(text);
-    const { clusters, moved } = readFile(JSON.stringify(file), this.facts);
-    Object.assign(this, { clusters, moved, done, undone });
+    const { clusters, moved, scene } = readFile(JSON.stringify(file), this.facts);
+    Object.assign(this, { clusters, moved, scene, done, undone });
   }
 }
 
-// Check a names.json and take it apart: one entry a cluster in their order, and patch -> cluster.
+// Check a names.json and take it apart: one entry a cluster in their order, patch -> cluster, and the scene's.
 function readFile(text, facts) {
   const count = facts.colors.length;
   const file = parse(text);
   check(file !== null && file.format === FORMAT, "it is not a names file of objdisc");
-  check(file.version === VERSION, `it is of version ${file.version}; this page reads version ${VERSION}`);
+  check([1, VERSION].includes(file.version), `it is of version ${file.version}; this page reads 1 and ${VERSION}`);
   check([facts.run, ...facts.former_runs].includes(file.run) && file.num_clusters === count, "it belongs to another run");
   check(Array.isArray(file.clusters) && Array.isArray(file.moved ?? []), "its clusters or moved patches are no list");
   const clusters = facts.colors.map((color) => ({ name: "", color, merged_into: null, rejected: false }));
@@ -155,7 +164,14 @@ function readFile(text, facts) {
     check(entry.cluster === REJECTED || isBelow(entry.cluster, count), `there is no cluster ${entry.cluster}`);
     moved.set(entry.patch, entry.cluster);
   }
-  return { clusters, moved };
+  const scene = facts.scene.map(() => ({ name: "" }));
+  check(Array.isArray(file.scene ?? []), "its scene is no list");
+  for (const entry of file.scene ?? []) {
+    check(isBelow(entry?.cluster, scene.length), `the scene has no cluster ${entry?.cluster}`);
+    check(typeof (entry.name ?? "") === "string", `scene ${entry.cluster}: its name is no text`);
+    scene[entry.cluster] = { name: entry.name ?? "" };
+  }
+  return { clusters, moved, scene };
 }
 
 function parse(text) {

@@ -15,6 +15,8 @@
   }));
   const nameSpans = facts.colors.map(() => []);
   document.querySelectorAll("[data-name-of]").forEach((span) => nameSpans[Number(span.dataset.nameOf)].push(span));
+  const scenes = [...document.querySelectorAll(".scene")];
+  const sceneNames = facts.scene.map((_, cluster) => [...document.querySelectorAll(`[data-scene-name-of="${cluster}"]`)]);
   const shown = []; // per cluster, what its elements show: pages of 300 clusters change only what has changed
   const dialog = byId("dialog");
   const field = (card, name) => card.querySelector(`[data-field=${name}]`);
@@ -51,6 +53,7 @@
       showCluster(cluster, color);
     });
     patches.forEach(showPatch);
+    scenes.forEach(showScene);
     showResult();
     byId("undo").disabled = names.done.length === 0;
     byId("redo").disabled = names.undone.length === 0;
@@ -84,6 +87,13 @@
     card.classList.toggle("rejected", names.isRejected(cluster));
     const note = into === null ? "" : `part of ${titleOf(root)}`;
     card.querySelector(".note").textContent = names.isRejected(cluster) ? `${note} rejected`.trim() : note;
+  }
+
+  function showScene(card) {
+    const cluster = Number(card.dataset.scene);
+    const { name } = names.scene[cluster];
+    if (field(card, "name").value !== name) field(card, "name").value = name;
+    for (const span of sceneNames[cluster]) span.textContent = tidy(name) && ` ${tidy(name)}`;
   }
 
   function fillMerge(card, clusters) {
@@ -203,6 +213,11 @@
       const label = into === null ? `Cluster ${cluster} kept apart` : `Cluster ${cluster} merged into ${titleOf(into)}`;
       change(label, [names.set(cluster, "merged_into", into)]);
     }
+  }
+
+  function editScene(card, input) {
+    const cluster = Number(card.dataset.scene);
+    change(`Name of scene ${cluster}`, [names.setScene(cluster, "name", input.value)], `scene ${cluster}`);
   }
 
   function movePatch(patch, target) {
@@ -348,7 +363,7 @@
 
   function onKey(event) {
     if (inField(event.target)) {
-      if (event.key === "Enter" && event.target.dataset.field === "name") event.target.closest(".card").focus();
+      if (event.key === "Enter" && event.target.dataset.field === "name") event.target.closest(".card, .scene").focus();
       return;
     }
     const control = event.ctrlKey || event.metaKey;
@@ -374,6 +389,10 @@
       card.addEventListener("change", () => names.endStep());
       const select = field(card, "merged_into");
       for (const kind of ["focus", "pointerdown"]) select.addEventListener(kind, () => offerMerges(card));
+    }
+    for (const card of scenes) {
+      card.addEventListener("input", (event) => editScene(card, event.target));
+      card.addEventListener("change", () => names.endStep());
     }
     for (const { button } of patches) button.addEventListener("click", () => openPatch(button));
     byId("outcome").addEventListener("toggle", showResult);

@@ -97,7 +97,7 @@ def test_markup_is_text_like_any_other(tmp_path: Path) -> None:
         ("{", "not valid JSON"),
         ("[1]", "holds a JSON list, expected an object"),
         ({"version": 1}, "not a names file, its format is None"),
-        (document(version=2), "version 2; this objdisc reads version 1"),
+        (document(version=3), "version 3; this objdisc reads versions 1 and 2"),
         (document(run="ffff"), "belongs to another run"),
         (document(run=None), "belongs to another run"),
         (document(num_clusters=7), "names 7 clusters, but the run has 4"),

@@ -5,9 +5,11 @@ import shutil
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from objdisc.cli import main
+from objdisc.imaging.decode import read_index_map
 from objdisc.io.run import Run
 
 from ..support.runs import state
@@ -155,3 +157,47 @@ def test_objects_are_parts_of_scenes_that_the_run_divides_first(photos: Path, tm
     )
     assert len(list(Run(tmp_path / "x").cluster_ids.iterdir())) == 8
     assert main(["discover", str(photos), *QUICK, "--objectness", "segments", "--scene", "none"]) == 2
+
+
+def test_the_report_shows_the_scene_and_what_is_named_there_is_exported_and_kept(
+    run: Run, photos: Path, tmp_path: Path
+) -> None:
+    page = run.report.read_text(encoding="utf-8")
+    assert "The scene: what covers the images" in page
+    maps = [read_index_map(path) for path in sorted(run.maps("sceneIds").iterdir())]
+    counts = np.sum([np.bincount(found.ravel(), minlength=4) for found in maps], axis=0)
+    for cluster, share in enumerate(counts / counts.sum()):
+        assert f'id="scene-{cluster}"' in page
+        assert f"{100 * share:.1f}% of the pixels" in page
+    identity = page.split('"run": "')[1].split('"')[0]
+    scene = [{"cluster": 0, "name": "Sky"}, {"cluster": 2, "name": "Sky"}, {"cluster": 3, "name": ""}]
+    file = tmp_path / "names.json"
+    header = {"format": "objdisc-names", "version": 2, "run": identity, "num_clusters": 3, "clusters": []}
+    file.write_text(json.dumps({**header, "scene": scene}), encoding="utf-8")
+    words = ["--names", str(file), "--output-dir"]
+    assert main(["export", str(run.path), "--format", "png,cityscapes", *words, str(tmp_path / "export")]) == 0
+    legend = json.loads((tmp_path / "export/png/scene_categories.json").read_text(encoding="utf-8"))
+    assert [(entry["name"], entry["clusters"]) for entry in legend["categories"]] == [
+        ("Sky", [0, 2]),
+        ("scene_1", [1]),
+        ("scene_3", [3]),
+    ]
+    expected = np.array([1, 2, 1, 3])
+    for path, ids in zip(sorted(run.maps("sceneIds").iterdir()), maps, strict=True):
+        name = path.name.removesuffix("_sceneIds.png")
+        assert np.array_equal(read_index_map(tmp_path / f"export/png/scene/{name}.png"), expected[ids])
+        labels = read_index_map(tmp_path / f"export/cityscapes/labelIds/{name}_labelIds.png")
+        assert np.array_equal(labels, np.where(np.isin(ids, (0, 2)), 23, 0))  # 23 is sky; no object has a class
+    assert main(["segment", str(run.path), str(photos), *words, str(tmp_path / "segment"), "--device", "cpu"]) == 0
+    lines = (tmp_path / "segment/scene_legend.csv").read_text(encoding="utf-8").splitlines()
+    assert lines == ["value,name", "0,Sky", "1,", "2,Sky", "3,"]
+
+
+def test_a_name_for_a_scene_that_there_is_not(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    identity = run.report.read_text(encoding="utf-8").split('"run": "')[1].split('"')[0]
+    file = tmp_path / "names.json"
+    header = {"format": "objdisc-names", "version": 2, "run": identity, "num_clusters": 3, "clusters": []}
+    file.write_text(json.dumps({**header, "scene": [{"cluster": 4, "name": "sky"}]}), encoding="utf-8")
+    words = ["--names", str(file), "--output-dir", str(tmp_path / "export")]
+    assert main(["export", str(run.path), "--format", "png", *words]) == 2
+    assert "scene[0].cluster: there is no cluster 4; they run from 0 to 3" in capsys.readouterr().err

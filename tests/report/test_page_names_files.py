@@ -48,7 +48,7 @@ def test_a_saved_file_comes_back_in_another_browser(
     [
         (lambda file: file | {"run": "f" * 32}, "it belongs to another run"),
         (lambda file: file | {"num_clusters": 4}, "it belongs to another run"),
-        (lambda file: file | {"version": 2}, "it is of version 2"),
+        (lambda file: file | {"version": 3}, "it is of version 3"),
         (lambda file: [file], "it is not a names file"),
         (lambda file: None, "it is not a names file"),
         (lambda file: file | {"clusters": [{"cluster": 3}]}, "there is no cluster 3"),

@@ -1,0 +1,81 @@
+"""The scene of a run's images for other programs: an indexed PNG an image, and label ids below those of the objects."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objdisc.datasets.cityscapes import LABEL_IDS
+from objdisc.export.png import write_indexed, write_legend
+from objdisc.imaging.decode import read_index_map
+from objdisc.naming.scenes import SceneNames
+
+
+@dataclass(frozen=True, eq=False)
+class NamedScene:
+    """The scene maps of a run, and what their clusters are called.
+
+    Attributes:
+        names: Names of the K clusters.
+        path_of: Image name to the file of its map; the file may be missing.
+        matched: Cluster to Cityscapes label id, as the run's evaluation fitted it; empty without one.
+    """
+
+    names: SceneNames
+    path_of: Callable[[str], Path]
+    matched: Mapping[int, int]
+
+    def clusters(self, sample: str) -> NDArray[np.int64] | None:
+        """Read the map ``(H, W)`` of an image, -1 where it has no cluster; None where there is no map."""
+        path = self.path_of(sample)
+        if not path.is_file():
+            return None
+        ids = read_index_map(path).astype(np.int64)
+        return np.where(ids < len(self.names.names), ids, -1)
+
+    def labels(self) -> NDArray[np.uint8]:
+        """Return the Cityscapes label id of each cluster, 0 for none, and another 0 for pixels of no cluster.
+
+        A cluster that is called like a Cityscapes class, in any case of letters, is that class; one that nobody named
+        is what the evaluation matched it to.
+        """
+        by_name = {name.casefold(): label for name, label in LABEL_IDS.items()}
+        table = np.zeros(len(self.names.names) + 1, np.uint8)
+        for cluster, (name, given) in enumerate(zip(self.names.names, self.names.given, strict=True)):
+            label = by_name.get(name.casefold(), 0) if given else self.matched.get(cluster, 0)
+            table[cluster] = max(label, 0)
+        return table
+
+    def label_map(self, sample: str) -> NDArray[np.uint8] | None:
+        """Return the label ids ``(H, W)`` of an image's scene; None where it has no map."""
+        clusters = self.clusters(sample)
+        return None if clusters is None else self.labels()[clusters]
+
+
+def write_scene_maps(folder: Path, scene: NamedScene, samples: list[str]) -> int:
+    """Write one indexed PNG an image, ``scene/<sample>.png``, and its legend as ``scene_categories.json`` and ``.csv``.
+
+    Args:
+        folder: Where they go.
+        scene: The scene.
+        samples: Names of the images.
+
+    Returns:
+        How many maps were written.
+
+    Raises:
+        UsageError: More categories than 8 bits can number.
+        ObjdiscError: A file cannot be written.
+    """
+    categories, written = scene.names.categories, 0
+    table = np.zeros(len(scene.names.names) + 1, np.int64)
+    for category in categories:
+        table[list(category.clusters)] = category.id
+    for sample in samples:
+        if (clusters := scene.clusters(sample)) is not None:
+            write_indexed(folder / "scene" / f"{sample}.png", table[clusters], categories)
+            written += 1
+    write_legend(folder, categories, "scene_categories")
+    return written

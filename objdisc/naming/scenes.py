@@ -1,0 +1,45 @@
+"""What the clusters of a run's scene are called: by their numbers, or as ``names.json`` says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objdisc.imaging.colors import Color
+from objdisc.naming.categories import Category
+
+
+@dataclass(frozen=True)
+class SceneNames:
+    """Names of the clusters of a scene.
+
+    Attributes:
+        names: Of each cluster, as a person wrote it in Unicode's composed form, else ``scene_NUMBER``.
+        colors: ``(K, 3)`` uint8 RGB.
+        given: Whether a person gave the name.
+    """
+
+    names: Sequence[str]
+    colors: NDArray[np.uint8]
+    given: Sequence[bool]
+
+    @classmethod
+    def default(cls, colors: NDArray[np.uint8]) -> "SceneNames":
+        """Call every cluster by its number."""
+        return cls([f"scene_{cluster}" for cluster in range(len(colors))], colors, [False] * len(colors))
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """Categories, numbered from 1 by their lowest cluster: clusters of the very same name are one."""
+        members: dict[str, list[int]] = {}
+        for cluster, name in enumerate(self.names):
+            members.setdefault(name, []).append(cluster)
+        return tuple(
+            Category(number, name, self._color(clusters[0]), tuple(clusters))
+            for number, (name, clusters) in enumerate(members.items(), start=1)
+        )
+
+    def _color(self, cluster: int) -> Color:
+        red, green, blue = self.colors[cluster].tolist()
+        return red, green, blue
