@@ -15,11 +15,22 @@ from objdisc.errors import UsageError
 _WHOLE = 255
 
 
-class Patches(Protocol):
-    """What training and prediction read of a set of patches: a ``PatchStore`` on disk, or a ``PatchArray``."""
+class Pixels(Protocol):
+    """The pixels of patches, a row at a time: an array in memory or on disk, or some rows of one."""
 
     @property
-    def images(self) -> NDArray[np.uint8]:
+    def shape(self) -> tuple[int, ...]:
+        """``(N, S, S, C + 1)``."""
+        ...
+
+    def __getitem__(self, row: int, /) -> NDArray[np.uint8]: ...
+
+
+class Patches(Protocol):
+    """What training and prediction read of patches: a ``PatchStore`` on disk, a ``PatchArray``, or a sample of one."""
+
+    @property
+    def images(self) -> Pixels:
         """``(N, S, S, C + 1)`` uint8: C image channels, RGB first, and the mask of the region."""
         ...
 

@@ -9,10 +9,13 @@ from objdisc.datasets import ImageDataset
 from objdisc.errors import ObjdiscError, UsageError
 from objdisc.io.files import read_json
 from objdisc.io.run import Run
+from objdisc.patches.sample import training_patches
 from objdisc.patches.store import PatchStore
+from objdisc.pipeline.costs import say_costs
 from objdisc.pipeline.job import Job
 from objdisc.pipeline.loading import weights_name
 from objdisc.pipeline.options import DiscoverOptions, build_method, cut_job, difference, store_folder
+from objdisc.pipeline.stages import Stage
 from objdisc.pipeline.stages import is_finished as is_stage_finished
 from objdisc.pipeline.summary import RunSummary
 from objdisc.retrieval import Centers, Index
@@ -101,10 +104,17 @@ def check_start(job: Job) -> None:
         for stage in job.stages:
             is_done = stage is not job.stages[-1] and is_stage_finished(stage)
             if not is_done and stage.options.patches == job.options.patches:
-                check_checkpoint(build_method(stage.options), stage.run, stage.options.training, len(store))
+                check_checkpoint(
+                    build_method(stage.options), stage.run, stage.options.training, _trained_on(stage, store)
+                )
     _check_init_from(job)
     if store is None:
         _check_room(job)
+
+
+def _trained_on(stage: Stage, store: PatchStore) -> int:
+    training = stage.options.training
+    return len(training_patches(store, training.max_objects, training.seed))
 
 
 def check_count(job: Job, store: PatchStore) -> None:
@@ -134,10 +144,14 @@ def _check_init_from(job: Job) -> None:
 def _check_room(job: Job) -> None:
     """Refuse what surely does not fit on the disk: the patches, and per training weights and a checkpoint."""
     size = job.options.patches.size
-    images = sum(_least_patches(job, dataset) * (dataset.num_channels + 1) for dataset in {job.dataset, job.scored})
+    known = {dataset: _known_objects(job, dataset) for dataset in (job.dataset, job.scored)}
+    # each object that annotations know of, else one an image
+    least = sum(max(len(dataset.samples), count) * (dataset.num_channels + 1) for dataset, count in known.items())
     # a checkpoint holds the weights and up to two moments of each, and is written anew beside the last one
     learned = sum(value.numel() * value.element_size() for value in job.method.state_dict().values())
-    needed = images * size * size + len(job.stages) * (1 + 2 * 3) * learned
+    needed = least * size * size + len(job.stages) * (1 + 2 * 3) * learned
+    others = 0 if job.scored is job.dataset or job.command == "train" else known[job.scored]
+    say_costs(job, known[job.dataset], others)
     there = next(path for path in (job.home.absolute(), *job.home.absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free
     if needed > free:
@@ -147,11 +161,11 @@ def _check_room(job: Job) -> None:
         )
 
 
-def _least_patches(job: Job, dataset: ImageDataset) -> int:
-    """Count the patches of a split: each object that annotations know of, else one an image."""
+def _known_objects(job: Job, dataset: ImageDataset) -> int:
+    """Count the objects of a split that are known before any image is opened, and say what they take."""
     known = job.source.count(dataset, job.options.patches.min_area) or 0
     if known:
         windows = int(known * (1 + job.options.patches.background_ratio))
         size = windows * job.options.patches.size**2 * (dataset.num_channels + 1) / 1e6
         log.info("%s: %d objects to cut, at most %.0f MB with background", dataset.split or dataset.root, known, size)
-    return max(len(dataset.samples), known)
+    return known

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from objdisc.clustering.mutual_information import normalized_mutual_information
 from objdisc.datasets import ImageDataset
@@ -21,7 +22,9 @@ log = logging.getLogger("objdisc")
 _COLUMNS = ("epoch", "clusters", "nmi_previous", "nmi_labels")
 
 
-def score_epochs(run: Run, folder: Run, dataset: ImageDataset, store: PatchStore) -> list[dict[str, Any]]:
+def score_epochs(
+    run: Run, folder: Run, dataset: ImageDataset, store: PatchStore, rows: NDArray[np.int64] | None = None
+) -> list[dict[str, Any]]:
     """Compare each epoch's clusters with those of the epoch before, and with the classes where there are any.
 
     Nothing of it goes back into the training, which is over. The table goes to ``epochs.csv``.
@@ -31,6 +34,7 @@ def score_epochs(run: Run, folder: Run, dataset: ImageDataset, store: PatchStore
         folder: Where the results are written.
         dataset: The training split.
         store: Its N patches.
+        rows: ``(n,)`` rows of them that were trained on; None for all.
 
     Returns:
         An entry an epoch: ``epoch`` from 1, ``clusters`` that are not empty, ``nmi_previous`` (not of the first) and
@@ -42,6 +46,7 @@ def score_epochs(run: Run, folder: Run, dataset: ImageDataset, store: PatchStore
     if not files:
         return []
     labels = _labels(dataset, store)
+    labels = labels if labels is None or rows is None else labels[torch.from_numpy(rows)]
     records: list[dict[str, Any]] = []
     before: torch.Tensor | None = None
     for file in files:

@@ -22,6 +22,7 @@ from objdisc.io.run import Run
 from objdisc.methods.base import Method
 from objdisc.naming.categories import former_identities, run_identity
 from objdisc.objectness.base import ObjectnessSource
+from objdisc.patches.sample import sampled_rows, training_patches
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.epoch_scores import score_epochs
 from objdisc.pipeline.loading import weights_name
@@ -152,7 +153,8 @@ def _summary(
     assert split.store is not None  # just cut
     assert split.predictions is not None
     score, training = segmented.score, trained.training
-    epochs = score_epochs(trained.run, folder, trained.dataset, trained.store)
+    sampled = sampled_rows(trained.store.foreground, training.max_objects, training.seed)
+    epochs = score_epochs(trained.run, folder, trained.dataset, trained.store, sampled)
     assigned = _assignments(split.store, split.predictions)
     method = trained.method
     # of crops of scenes, which hold several clusters each, it would tell nothing
@@ -171,6 +173,7 @@ def _summary(
         cluster_names=score.cluster_names,
         objectness=ObjectnessFacts(trained.source.name, trained.source.supervision),
         number=read_number(trained.run),
+        trained_objects=_trained_objects(trained),
         stages=summarise(stages, score.numbers, trained.seconds) if len(stages) > 1 else {},
         figures={
             **score.numbers,
@@ -193,7 +196,7 @@ def report_data(options: DiscoverOptions, trained: Trained, evaluated: Evaluated
         seed=options.training.seed,
         seconds=numbers["seconds"],
         data_path=trained.dataset.root,
-        trained_on=_in_words(trained.dataset, trained.store),
+        trained_on=_in_words(trained.dataset, trained.store) + _sample_in_words(trained),
         scored_on=_in_words(trained.scored, store),
         supervision=str(trained.method.encoder.origin),
         objectness=trained.source.name,
@@ -258,3 +261,13 @@ def _assignments(store: PatchStore, predictions: Predictions) -> NDArray[np.int6
 
 def _in_words(dataset: ImageDataset, store: PatchStore) -> str:
     return f"{dataset.split or 'all'}, {len(store.frames)} images, {int(store.foreground.sum())} object patches"
+
+
+def _trained_objects(trained: Trained) -> int:
+    training = trained.training
+    return int(training_patches(trained.store, training.max_objects, training.seed).foreground.sum())
+
+
+def _sample_in_words(trained: Trained) -> str:
+    seen = _trained_objects(trained)
+    return f", {seen} of them trained on" if seen < int(trained.store.foreground.sum()) else ""

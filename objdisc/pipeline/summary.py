@@ -42,6 +42,7 @@ class RunSummary:
         objectness: What told where objects may be, and what supervision that carries; None where an earlier version
             did not note it.
         number: The number of clusters that was recommended, and its evidence; None where K was given.
+        trained_objects: Objects that the training saw; None where an earlier version did not note it.
         stages: What each stage of a chain reached; empty for a single training.
         figures: The evaluation's figures, by their keys in ``metrics.json``.
     """
@@ -58,6 +59,7 @@ class RunSummary:
     cluster_names: Mapping[int, str] | None = None
     objectness: ObjectnessFacts | None = None
     number: RecommendedNumber | None = None
+    trained_objects: int | None = None
     stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
 
@@ -72,6 +74,8 @@ class RunSummary:
             facts["objectness"] = asdict(self.objectness)
         if self.number is not None:
             facts["recommended_clusters"] = self.number.to_json()
+        if self.trained_objects is not None:
+            facts["trained_objects"] = self.trained_objects
         facts["training_seconds"] = round(self.training_seconds, 1)
         facts |= {} if self.seconds is None else {"seconds": round(self.seconds, 1)}
         return facts | ({"stages": dict(self.stages)} if self.stages else {})
@@ -91,7 +95,7 @@ class RunSummary:
             return None
         facts = read_json(run.metrics)
         try:
-            seconds = facts.get("seconds")
+            seconds, trained_objects = facts.get("seconds"), facts.get("trained_objects")
             return cls(
                 split=str(facts["split"]),
                 train_split=str(facts["train_split"]),
@@ -105,6 +109,7 @@ class RunSummary:
                 cluster_names=_names_of(facts),
                 objectness=_objectness_of(facts),
                 number=_number_of(facts),
+                trained_objects=None if trained_objects is None else int(trained_objects),
                 stages=facts.get("stages") or {},
                 figures=facts,
             )

@@ -18,6 +18,9 @@ class TrainerOptions:
         epochs: Passes over the foreground patches; 0 only initialises the method.
         budget_minutes: The training stops after the epoch in which it has taken so long, and the cosine falls to 0
             there instead of at the last epoch; how fast runs go then decides on weights. 0 sets no limit.
+        max_objects: The most objects that are trained on. Where there are more, as many are drawn, seeded and evenly
+            over the images, with a like share of the background; every object gets a prediction all the same. 0 sets
+            no limit.
         batch_size: Patches of a global batch, foreground and background together.
         lr: Peak learning rate.
         encoder_lr_scale: Factor on the learning rate of the encoder.
@@ -44,6 +47,7 @@ class TrainerOptions:
 
     epochs: int = 5
     budget_minutes: float = 0.0
+    max_objects: int = 100_000
     batch_size: int = 128
     lr: float = 1e-3
     encoder_lr_scale: float = 0.1
@@ -75,6 +79,8 @@ class TrainerOptions:
             raise UsageError(
                 "training: --epochs, --workers and --seed must be at least 0, --batch-size 2, --accumulation 1"
             )
+        if self.max_objects < 0 or self.max_objects == 1:
+            raise UsageError(f"--max-objects {self.max_objects}: must be at least 2, or 0 for no limit")
         if self.budget_minutes < 0:
             raise UsageError(f"--budget-minutes {self.budget_minutes}: must be above 0, or 0 for no limit")
         if not 0 <= self.equalization <= 1:

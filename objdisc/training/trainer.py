@@ -20,6 +20,7 @@ from objdisc.io.files import atomic_write
 from objdisc.io.run import Run, read_metrics_log
 from objdisc.methods.base import Method, Views
 from objdisc.patches.memory import Patches
+from objdisc.patches.sample import training_patches
 from objdisc.training.batches import BatchMaker
 from objdisc.training.checkpoint import Stateful, load_checkpoint, restore, save_checkpoint, save_weights, start_from
 from objdisc.training.clock import Clock
@@ -52,7 +53,7 @@ def fit(
 
     A checkpoint is written after each epoch. Every random choice is seeded by run, epoch and sample, so a training
     that was killed and resumed ends with the weights of one that never stopped, bit for bit on the CPU. With a budget
-    of minutes, the clock decides as well.
+    of minutes, the clock decides as well. Of more objects than ``options.max_objects``, a sample is trained on.
 
     Args:
         method: Method on any device.
@@ -74,7 +75,10 @@ def fit(
         raise UsageError(f"{run.path}: holds what another training has learned; resume it, or give another folder.")
     accelerator = make_accelerator(options.device, options.precision)
     set_seed(options.seed)
-    num_foreground = int(store.foreground.sum())
+    whole, store = store, training_patches(store, options.max_objects, options.seed)
+    num_foreground, there = int(store.foreground.sum()), int(whole.foreground.sum())
+    if num_foreground < there:
+        logger.info("training on %d of %d objects (--max-objects); all get a prediction", num_foreground, there)
     if num_foreground < method.num_clusters:
         raise UsageError(f"{num_foreground} foreground patches are too few for {method.num_clusters} clusters")
     method.setup(len(store))

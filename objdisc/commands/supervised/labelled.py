@@ -158,7 +158,11 @@ def training_options(loaded: LoadedRun, options: SupervisedOptions) -> TrainerOp
     The seed stays the run's: it decides which background windows were cut.
     """
     return replace(
-        loaded.options.training, device=options.device, workers=options.workers, batch_size=options.batch_size
+        loaded.options.training,
+        device=options.device,
+        workers=options.workers,
+        batch_size=options.batch_size,
+        max_objects=0,  # the labelled rows are chosen here
     )
 
 
