@@ -31,6 +31,7 @@ from objdisc.pipeline.loading import LoadedRun, load_run, open_results
 from objdisc.pipeline.scenes import scene_names
 from objdisc.pipeline.segmenters import segmenter_for
 from objdisc.pipeline.summary import RunSummary
+from objdisc.pipeline.taken_for import tell_of_run
 from objdisc.retrieval import Index
 
 log = logging.getLogger("objdisc")
@@ -171,12 +172,13 @@ def _find_dataset(options: ExportOptions, loaded: LoadedRun, named: NamedObjects
     path, settings = options.path, loaded.options
     known = settings.files if path is None else replace(settings.files, annotations=None)
     files = FileOptions(annotations=options.annotations).over(known)
+    dataset: ImageDataset | None = None
     try:
         dataset = open_dataset(path or index.root, index.split, settings.foreground, settings.data, files)
+        tell_of_run(loaded, [dataset])
     except UsageError:
         if path is not None:
             raise
-        dataset = None
     root = index.root if dataset is None else dataset.root
     missing = [root / frame.file_name for frame in named.frames if not (root / frame.file_name).is_file()]
     if missing:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from objdisc.config.components import flag_only, positional
+from objdisc.datasets import open_dataset
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.imaging.decode import read_rgb
 from objdisc.inference.predict import Predictor
@@ -18,6 +19,7 @@ from objdisc.io.staging import staged
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.folders import result_folder
 from objdisc.pipeline.loading import LoadedRun, load_run, open_results
+from objdisc.pipeline.taken_for import tell_of_run
 from objdisc.render.retrieved import Find, drawn_frames, table, write_list, write_retrieved_frames, write_sheet
 from objdisc.retrieval import Centers, Hits, Index
 from objdisc.retrieval.query import query_patch, query_region
@@ -121,6 +123,7 @@ def retrieve(options: RetrieveOptions) -> Retrieval:
     device = _search_device(options.device)
     loaded = load_run(options.run, allow_import=options.allow_import)
     index, store = open_results(loaded.run)
+    _tell(loaded, index, options.path)
     names = (None if loaded.summary is None else loaded.summary.cluster_names) or {}
     if options.query is not None:
         query = _by_image(loaded, index, store, options.query, options)
@@ -138,6 +141,17 @@ def retrieve(options: RetrieveOptions) -> Retrieval:
         write_sheet(new / "sheet.jpg", query.title, query.lines, query.patch, finds, store.images, names)
         write_retrieved_frames(new / "overlays", finds, options.overlays, loaded.options.data.stretch)
     return Retrieval(query.title, query.lines, finds, table(finds, names), folder)
+
+
+def _tell(loaded: LoadedRun, index: Index, moved_to: Path | None) -> None:
+    """Say what the run's folder is taken for, where it is still there: a search needs no image but to draw into."""
+    settings = loaded.options
+    try:
+        dataset = open_dataset(moved_to or index.root, index.split, settings.foreground, settings.data, settings.files)
+    except UsageError as error:
+        log.info("%s", error)
+    else:
+        tell_of_run(loaded, [dataset])
 
 
 def _by_image(loaded: LoadedRun, index: Index, store: PatchStore, path: Path, options: RetrieveOptions) -> _Query:

@@ -39,6 +39,7 @@ class ImageDataset(ABC):
         num_channels: C of ``read_image``: 3 for RGB, more for further bands.
         annotations: What files of other programs say of the images, a format each; ``open_dataset`` finds them.
         left_out: Files beside the images that are not read as such, counted with the reason.
+        problems: What is wrong with the files that hold the images, in whole lines; ``--strict`` stops at it.
         unscored: Names of samples whose class labels cannot be read, as ``without_labels`` set them.
     """
 
@@ -53,6 +54,7 @@ class ImageDataset(ABC):
     num_channels: int = 3
     annotations: tuple[Annotations, ...] = ()
     left_out: LeftOut = LeftOut()
+    problems: tuple[str, ...] = ()
     unscored: frozenset[str] = frozenset()
     _masks: bool = True  # False where groups hold every class: then no label map needs to be read for the mask
 
@@ -161,9 +163,6 @@ class ImageDataset(ABC):
 
         Returns:
             ``(height, width, C)`` uint8.
-
-        Raises:
-            UnreadableImageError: As ``read_image``.
         """
         return self.read_image(sample)[y : y + height, x : x + width]
 
@@ -205,11 +204,7 @@ class ImageDataset(ABC):
         return None
 
     def read_instance_runs(self, sample: Sample) -> InstanceRuns | None:
-        """Read the same instances as ``read_instances``, by their runs; a data set may have a shorter way to these.
-
-        Raises:
-            UnreadableImageError: As ``read_instances``.
-        """
+        """Read the same instances as ``read_instances``, by their runs; a data set may have a shorter way to these."""
         instances = self.read_instances(sample)
         return None if instances is None else find_runs(instances)
 

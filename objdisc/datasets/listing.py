@@ -2,14 +2,14 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from objdisc.datasets.lookalikes import label_maps_among
 from objdisc.errors import UsageError
 from objdisc.imaging.decode import list_images
-from objdisc.imaging.formats import image_suffixes
-from objdisc.imaging.leftout import LABEL_MAPS, LeftOut
+from objdisc.imaging.formats import image_suffixes, missing_for
+from objdisc.imaging.leftout import HIDDEN, LABEL_MAPS, NO_IMAGE, UNUSED, LeftOut
 from objdisc.types import Sample
 
 SPLITS = ("train", "val", "test")
@@ -120,6 +120,26 @@ def maps_by_name(
         return {}
     maps = (path for path in list_images(folder, left_out) if path.suffix.lower() in suffixes)
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in maps}
+
+
+def left_beside(images: Iterable[Path], read: Collection[Path]) -> LeftOut:
+    """Count the files in the folders of a split's images that are read neither as an image nor as a map of one.
+
+    Args:
+        images: Its images.
+        read: All files that are read: the images, and the maps that may lie among them.
+    """
+    found, known, suffixes = LeftOut(), {str(path) for path in read}, image_suffixes()
+    for folder in sorted({path.parent for path in images}):
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                path = Path(entry.path)
+                suffix = path.suffix.lower()
+                if entry.name.startswith("."):
+                    found.add([path], HIDDEN)
+                elif entry.path not in known and entry.is_file():
+                    found.add([path], UNUSED if suffix in suffixes else missing_for(suffix) or NO_IMAGE)
+    return found
 
 
 def samples_of(images: Mapping[str, Path], split: str) -> tuple[Sample, ...]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.datasets.grouping import DataOptions, ids_among, scale_map
-from objdisc.datasets.listing import samples_of
+from objdisc.datasets.listing import left_beside, samples_of
 from objdisc.datasets.maps import read_label_map, read_map_of
 from objdisc.errors import UsageError
 from objdisc.imaging.colors import Color
@@ -67,6 +67,9 @@ class SegmentationDataset(ImageDataset):
         self._maps = {name: maps[name] for name in images if name in maps}
         self._instance_maps = {name: path for name, path in (instances or {}).items() if name in images}
         self._instance_ids: NDArray[np.bool_] | None = None  # which ids of 16 bits are objects; None: all but 0
+        if "left_out" not in vars(self):  # a layout that lists whole folders has counted already
+            maps_read = (*self._maps.values(), *self._instance_maps.values())
+            self.left_out = left_beside(images.values(), {*images.values(), *maps_read})
         self.class_names = names if self._maps else {}
         self.class_colors = colors if self._maps else {}
         self.foreground = None if foreground is None else tuple(foreground)

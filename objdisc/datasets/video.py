@@ -61,6 +61,9 @@ class Video(ImageFolder):
             for prefix, folder in zip(prefixes, folders, strict=True)
             for path in folder.glob("*.jpg")
         }
+        self.problems = tuple(filter(None, map(_cut_short, videos, folders)))
+        for problem in self.problems:
+            log.warning("%s; those are taken", problem)
         self.root = folders[0] if len(folders) == 1 else CACHE
         self.split, self.samples = "", samples_of(images, "")
         self.foreground, self._class_ids, self.class_names, self.class_colors = None, {}, {}, {}
@@ -117,10 +120,16 @@ def frames_of(video: Path, every: int) -> Path:
         capture.release()
     if not read:
         raise UsageError(f"{video}: no frame can be decoded; make the video anew, or leave it out.")
-    if read < expected:
-        log.warning("%s: ends after %d of %d frames; those are taken", video, read, int(expected))
-    write_json(manifest, {"video": str(video.absolute()), "every": every, "read": read, "written": written})
+    about = {"every": every, "read": read, "written": written, "expected": int(expected)}
+    write_json(manifest, {"video": str(video.absolute()), **about})
     return folder
+
+
+def _cut_short(video: Path, folder: Path) -> str:
+    """Say whether a video ended before its header says so; empty where it did not."""
+    about = read_json(folder / _MANIFEST)
+    read, expected = about["read"], about.get("expected", 0)
+    return f"{video}: ends after {read} of {expected} frames" if read < expected else ""
 
 
 def _write(capture: cv2.VideoCapture, folder: Path, every: int) -> tuple[int, int]:

@@ -96,12 +96,12 @@ class ObjectnessSource(ABC):
         return []
 
     def refuse_problems(self, dataset: ImageDataset) -> None:
-        """Stop, as ``--strict`` asks, where something is wrong with what the regions are read from.
+        """Stop, as ``--strict`` asks, where something is wrong with what images and regions are read from.
 
         Raises:
-            UsageError: Something is; the message names the first of ``problems``.
+            UsageError: Something is; the message names the first problem.
         """
-        if problems := self.problems(dataset):
+        if problems := [*dataset.problems, *self.problems(dataset)]:
             more = f" (and {len(problems) - 1} other reasons)" if len(problems) > 1 else ""
             raise UsageError(f"{dataset.root}: {problems[0]}{more}; mend it, or leave out --strict.")
 

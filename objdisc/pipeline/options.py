@@ -158,7 +158,9 @@ class DiscoverOptions:
         return self.num_scene_clusters or (USUAL_CLUSTERS if self.num_clusters == AUTO else self.num_clusters)
 
 
-def choose_objectness(named: Component | None, dataset: ImageDataset, encoder: str, weights: str) -> ObjectnessSource:
+def choose_objectness(
+    named: Component | None, dataset: ImageDataset, encoder: str, weights: str, *, quiet: bool = False
+) -> ObjectnessSource:
     """Build the source that was named, or take the first that the data can serve, and say which.
 
     Args:
@@ -166,13 +168,15 @@ def choose_objectness(named: Component | None, dataset: ImageDataset, encoder: s
         dataset: The images.
         encoder: Network of a source that looks at images with one.
         weights: Its start, likewise.
+        quiet: Whether nothing is said.
     """
     given = {"encoder": encoder, "weights": weights}
     if named is not None:
         return named.build(ObjectnessSource, **given)
     found = automatic_source(dataset)
     source = Component(f"{found.__module__}.{found.__qualname__}").build(ObjectnessSource, **given)
-    log.info("objectness: %s (choose with --objectness)", source.name)
+    if not quiet:
+        log.info("objectness: %s (choose with --objectness)", source.name)
     return source
 
 

@@ -44,6 +44,8 @@ def segment_folder(
     dataset = open_split(path, split, None, run.options.data.of_any_images(), files)
     segmenter = segmenter_for(run.method).of_run(run, dataset, objectness)
     tell([dataset], segmenter.source)
+    if options.strict:
+        segmenter.source.refuse_problems(dataset)
     source = segmenter.source
     divides = RunSummary.read(run.run.scene) is not None
     follows = isinstance(source, Segments) and source.maps == run.run.scene.maps("sceneIds")

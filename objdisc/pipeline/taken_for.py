@@ -9,9 +9,12 @@ from pathlib import Path
 from objdisc.datasets import ImageDataset, ImageFolder, LabelMaps, Video
 from objdisc.datasets.segmentation import SegmentationDataset
 from objdisc.errors import UnreadableImageError
+from objdisc.imaging.leftout import LeftOut
 from objdisc.imaging.spread import spread_evenly
 from objdisc.objectness.base import DatasetMasks, ObjectnessSource
 from objdisc.objectness.whole import Whole
+from objdisc.pipeline.loading import LoadedRun
+from objdisc.pipeline.options import choose_objectness
 
 _LOOKED_AT = 12  # images whose sizes are read for a hint
 _SMALL = 256  # pixels of the longer side of an image that may show one object alone
@@ -84,10 +87,7 @@ def taken_for(datasets: Sequence[ImageDataset], source: ObjectnessSource, splits
         splits: All splits that it has.
     """
     first = datasets[0]
-    left_out = Counter[tuple[str, str]]()
-    for dataset in {id(dataset): dataset for dataset in datasets}.values():
-        left_out |= dataset.left_out.counts
-    merged = type(first.left_out)(left_out)
+    merged = _left_out(list({id(dataset): dataset for dataset in datasets}.values()))
     return TakenFor(
         root=first.root,
         layout=layout_name(first),
@@ -104,6 +104,23 @@ def taken_for(datasets: Sequence[ImageDataset], source: ObjectnessSource, splits
 def tell(datasets: Sequence[ImageDataset], source: ObjectnessSource) -> None:
     """Log the one line."""
     log.info("%s", taken_for(datasets, source))
+
+
+def tell_of_run(loaded: LoadedRun, datasets: Sequence[ImageDataset]) -> None:
+    """Log the one line for a finished run's folder, as the run takes it."""
+    options = loaded.options
+    tell(datasets, choose_objectness(options.objectness, datasets[0], options.encoder, options.weights, quiet=True))
+
+
+def _left_out(datasets: Sequence[ImageDataset]) -> LeftOut:
+    """Add up what was left out of splits; of splits that share a folder, what both have found counts once."""
+    total, seen = Counter[tuple[str, str]](), set[Path]()
+    for dataset in datasets:
+        folders = {sample.image_path.parent for sample in dataset.samples}
+        found = dataset.left_out.counts
+        total = total | found if folders & seen else total + found
+        seen |= folders
+    return LeftOut(total)
 
 
 def layout_name(dataset: ImageDataset) -> str:

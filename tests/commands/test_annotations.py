@@ -1,7 +1,6 @@
 """Annotation files on the command line: found by content, cut as instance masks are, scored, and written back."""
 
 import json
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +14,6 @@ from objdisc.cli import main
 from objdisc.export.same.assigned import UNASSIGNED
 from objdisc.io.run import Run
 from objdisc.patches.store import PatchStore
-from objdisc.pipeline import costs
 from objdisc.pipeline.loading import open_results
 
 from ..support.annotated import (
@@ -215,26 +213,3 @@ def test_annotations_of_other_images_are_refused_by_name(toy_city: Path, capsys:
         scene.path.rename(scene.path.with_stem(f"other {scene.path.stem}"))
     assert main(["train", "others", *SETTINGS, "--annotations", "notes.json", "--output-dir", "run"]) == 2
     assert "speaks of no image of others" in capsys.readouterr().err
-
-
-def test_a_sample_is_trained_on_and_every_object_is_predicted(
-    toy_city: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(costs, "MANY", 20)
-    write_sam(Path("data"), photos(toy_city, Path("data")))
-    more = ["--max-objects", "15", "--overlays", "0", "--output-dir", "run"]
-    assert objdisc("discover", "data", *SETTINGS, *more) == 0
-    said = capsys.readouterr().err
-    run = Run(Path("run"))
-    index, store = open_results(run)
-    there = int(store.foreground.sum())
-    assert there > 30
-    assert re.search(r"\d+ objects: about 0\.\d GB on the disk, .*training on 15 of them \(--max-objects\)", said)
-    assert said.index("GB on the disk") < said.index("training on 15 of")
-    assert f"training on 15 of {there} objects (--max-objects); all get a prediction" in said
-    assert len(index.probabilities) == len(store)
-    assert numbers_of(run)["trained_objects"] == 15
-    assert f"{there} object patches, 15 of them trained on" in run.report.read_text(encoding="utf-8")
-    weights = weights_of(run.path)
-    assert objdisc("discover", "--resume", "run") == 0
-    assert weights_of(run.path) == weights

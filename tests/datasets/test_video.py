@@ -1,6 +1,7 @@
 """Videos as a source of images: cut short, turned, with frames of uneven times, gone on with after an interruption."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import pytest
 from objdisc.datasets import FileOptions, Video, open_dataset
 from objdisc.datasets.video import frames_of
 from objdisc.errors import UsageError
+from objdisc.objectness.whole import Whole
 
 
 @pytest.fixture(autouse=True)
@@ -69,9 +71,50 @@ def test_a_video_that_ends_in_the_middle_of_a_frame_gives_the_frames_before(
     writer.release()
     data = video.read_bytes()
     video.write_bytes(data[: int(len(data) * 0.6)])
-    frames = list(frames_of(video, 1).glob("*.jpg"))
-    assert 3 <= len(frames) < 8
-    assert "cut.avi: ends after" in caplog.text
+    dataset = open_dataset(video, "")
+    assert 3 <= len(dataset.samples) < 8
+    said = f"cut.avi: ends after {len(dataset.samples)} of 8 frames"
+    assert f"{said}; those are taken" in caplog.text
+    caplog.clear()
+    again = open_dataset(video, "")
+    assert said in caplog.text, "frames that are there already"
+    with pytest.raises(UsageError, match=f"{said}; mend it, or leave out --strict"):
+        Whole().refuse_problems(again)
+
+
+CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl"}
+
+
+def with_uneven_times(data: bytes, times: Sequence[int]) -> bytes:
+    """Rewrite the boxes of an MP4 file so that each frame lasts as long as it is told to (ISO/IEC 14496-12, 8.6.1)."""
+    found, place = b"", 0
+    while place < len(data):
+        size, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
+        inside = data[place + 8 : place + size]
+        if kind in CONTAINERS:
+            inside = with_uneven_times(inside, times)
+        elif kind == b"stts":
+            inside = np.array([0, len(times), *(value for time in times for value in (1, time))], ">u4").tobytes()
+        found += (len(inside) + 8).to_bytes(4, "big") + kind + inside
+        place += size
+    return found
+
+
+def test_frames_of_uneven_times_are_each_taken_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    video = write_video(tmp_path / "uneven.mp4")
+    data = video.read_bytes()
+    assert data.index(b"mdat") < data.index(b"moov"), "the places of the frames would change"
+    video.write_bytes(with_uneven_times(data, [512, 2048, 128, 512, 3000, 64, 904]))
+    capture = cv2.VideoCapture(str(video), cv2.CAP_FFMPEG)
+    starts = []
+    while capture.grab():
+        starts.append(capture.get(cv2.CAP_PROP_POS_MSEC))
+    assert len(set(np.diff(starts).round().tolist())) > 3, "the times are even"
+    dataset = open_dataset(video, "")
+    levels = [float(dataset.read_image(sample).mean()) for sample in dataset.samples]
+    np.testing.assert_allclose(levels, 20 * np.arange(7) + 10, atol=4)
+    assert "ends after" not in caplog.text
+    assert dataset.problems == ()
 
 
 def test_a_video_turned_by_its_metadata_is_upright(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from objdisc.pipeline.ground_truth import with_sound_labels
 from tests.support.layouts import put
 
 SETTINGS = [
-    *("--patches.size", "32", "--epochs", "1", "--batch-size", "32", "--objectness", "windows", "--scene", "none"),
+    *("--patches.size", "32", "--epochs", "1", "--batch-size", "32", "--scene", "none"),
     *("--workers", "0", "--device", "cpu", "--num-clusters", "3", "--method", "kmeans_baseline"),
     *("--data.scale", "0.5", "--overlays", "0"),
 ]
@@ -65,13 +65,17 @@ def test_a_sound_split_and_one_without_labels_stay_what_they_are(toy_city: Path,
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "source", [["--objectness", "windows"], ["--objectness", "tree", "--objectness.most", "4"]], ids=["windows", "tree"]
+)
 def test_a_third_of_the_label_maps_damaged_trains_the_same_weights(
-    toy_city: Path, damaged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    toy_city: Path, damaged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], source: list[str]
 ) -> None:
+    settings = [*SETTINGS, *source]
     runs = []
     for city in (toy_city, damaged):
         runs.append(Run(tmp_path / f"run of {city.name}"))
-        assert main(["discover", str(city), *SETTINGS, "--output-dir", str(runs[-1].path)]) == 0
+        assert main(["discover", str(city), *settings, "--output-dir", str(runs[-1].path)]) == 0
     assert runs[0].weights.read_bytes() == runs[1].weights.read_bytes()
     whole, part = (json.loads(run.metrics.read_text(encoding="utf-8")) for run in runs)
     assert part["num_images"] == whole["num_images"]
@@ -79,6 +83,6 @@ def test_a_third_of_the_label_maps_damaged_trains_the_same_weights(
     assert part["segmentation"]["num_images"] == 4
     assert whole["segmentation"]["num_images"] == 6
     capsys.readouterr()
-    assert main(["discover", str(damaged), *SETTINGS, "--strict", "--output-dir", str(tmp_path / "strict")]) == 2
+    assert main(["discover", str(damaged), *settings, "--strict", "--output-dir", str(tmp_path / "strict")]) == 2
     assert "2 of 6 label maps" in capsys.readouterr().err
     assert not (tmp_path / "strict").exists()

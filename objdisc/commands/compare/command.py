@@ -16,7 +16,8 @@ from objdisc.io.marks import Mark
 from objdisc.models.origin import WeightsOrigin
 from objdisc.pipeline.data import find_data, open_splits
 from objdisc.pipeline.images import fingerprint
-from objdisc.pipeline.options import DiscoverOptions
+from objdisc.pipeline.options import DiscoverOptions, choose_objectness
+from objdisc.pipeline.taken_for import tell
 
 log = logging.getLogger("objdisc")
 
@@ -77,7 +78,10 @@ def compare(options: CompareOptions) -> Compared:
     planned = [plan_run(config, seed, data, folder, flags) for seed in options.seeds for config in configs]
     for run in planned:
         check_settings(run)
-    images = fingerprint(open_splits(data, planned[0].options)[0])
+    first = planned[0].options
+    dataset, scored = open_splits(data, first)
+    tell([dataset, scored], choose_objectness(first.objectness, dataset, first.encoder, first.weights))
+    images = fingerprint(dataset)
     _warn_of_tasks(planned)
     names = [config.stem for config in configs]
     comparison = _table(planned, names, data)

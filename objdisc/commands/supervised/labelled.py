@@ -25,6 +25,7 @@ from objdisc.pipeline.data import find_data, open_splits
 from objdisc.pipeline.loading import LoadedRun, choose_source
 from objdisc.pipeline.options import build_store, cut_job, store_folder
 from objdisc.pipeline.scoring import require_ground_truth
+from objdisc.pipeline.taken_for import tell_of_run
 from objdisc.render.charts import as_svg, line_chart
 from objdisc.training.options import TrainerOptions
 
@@ -120,6 +121,7 @@ def open_labelled(
         UsageError: A split has no labels, or there is one split alone and none of it is held out.
     """
     trained, scored = open_splits(find_data(loaded.options.path), loaded.options)
+    tell_of_run(loaded, [trained, scored])
     for dataset in (trained, scored):
         require_ground_truth(dataset)  # before patches of either are cut
     if trained is not scored:

@@ -104,8 +104,11 @@ def test_each_config_is_asked_with_each_seed_and_flags_win(
     assert [float(row["nmi_mean"]) for row in rows_of(tmp_path)] == pytest.approx([0.2, 0.3])
 
 
-def test_a_finished_run_is_not_run_again_and_new_seeds_are(compare: Callable[..., int], discover: Discover) -> None:
+def test_a_finished_run_is_not_run_again_and_new_seeds_are(
+    compare: Callable[..., int], discover: Discover, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert compare() == 0
+    assert "Cityscapes layout, 12 images of train, 6 images of val; objects by instances" in capsys.readouterr().err
     assert compare() == 0
     assert len(discover.asked) == 2
     assert compare("--seeds", "0,1") == 0
