@@ -71,10 +71,11 @@ def discover(options: DiscoverOptions) -> DiscoveredRun:
         return _finished(job, f"the run is finished: {run.path}\nreport: {run.report}")
     evaluated = None
     with begun(job):
-        job = settled(job)
-        options = job.options
         if job.scene is not None:
             map_scenes(job.scene, job.run.scene, splits(job))
+            job.accelerator.wait_for_everyone()  # regions may be parts of the scenes
+        job = settled(job)
+        options = job.options
         trained = _train(job)
         if is_main_process():
             with staged(trained.run.path, trained.run.results()) as folder:

@@ -24,8 +24,8 @@ class SegmentOptions:
         run: Folder of a finished run.
         path: Folder of images, in Cityscapes layout or not; masks are not needed.
         split: Split of the folder, where it has splits; val where there is one.
-        objectness: Where objects may be, by name; auto: instance masks where the folder has them, else tree, which
-            looks for them with the run's encoder as it was before the training.
+        objectness: Where objects may be, by name; auto: instance masks where the folder has them, else what looks
+            for them, in scenes where the run divides them, and with its encoder as it was before the training.
         output_dir: Where the maps go; RUN/segment/FOLDER if none is given.
         device: Where the network runs: auto, cpu, or a device as PyTorch names it.
         allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as coco_mask
 
 from objdisc.datasets.base import ImageDataset
-from objdisc.imaging.masks import encode_crop, regions_from_map
+from objdisc.imaging.masks import regions_from_map
+from objdisc.imaging.overlaps import overlap
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.types import Region, RunLengthMask
 
 LIMITS: tuple[int | None, ...] = (8, 16, 32, 64, None)
 
@@ -88,27 +87,6 @@ def region_recall(
         {limit: _mean(values >= threshold) for limit, values in joined.items()},
         {limit: _mean(values) for limit, values in joined.items()},
     )
-
-
-def overlap(regions: Sequence[Region], objects: Sequence[Region], frame: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the intersection over union ``(regions, objects)`` of masks; a region without a mask is its box.
-
-    Args:
-        regions: Regions of one image.
-        objects: Objects of the same image.
-        frame: ``(H, W)`` of the image in pixels.
-    """
-    if not regions or not objects:
-        return np.zeros((len(regions), len(objects)))
-    masks = ([_mask(region, frame) for region in group] for group in (regions, objects))
-    return np.asarray(coco_mask.iou(*masks, [0] * len(objects)), np.float64)
-
-
-def _mask(region: Region, frame: tuple[int, ...]) -> RunLengthMask:
-    if region.mask is not None:
-        return region.mask
-    x, y, width, height = region.box
-    return encode_crop(np.ones((height, width), np.bool_), (x, y), (frame[0], frame[1]))
 
 
 def _mean(values: NDArray[np.generic]) -> float:

@@ -29,7 +29,7 @@ _MAPS = (
     *("color/{}_color.png", "overlays/{}.jpg", "sceneIds/{}_sceneIds.png", "sceneIds/{}_sceneIds.tif"),
 )
 _TRAINING = (
-    *("config.yaml", "num_clusters.json", "weights.safetensors", "centers.safetensors", "metrics.jsonl"),
+    *("config.yaml", "num_clusters.json", "things.json", "weights.safetensors", "centers.safetensors", "metrics.jsonl"),
     "checkpoints/last.pt",
     *("assignments/epoch_[0-9][0-9][0-9][0-9][0-9].npy", "tensorboard/events.out.tfevents.*"),
     *(f"patches/*/{name}" for name in ("images.npy", "rows.npy", "masks.npy", "manifest.json", ".lock")),
@@ -136,6 +136,11 @@ class Run:
     def num_clusters(self) -> Path:
         """The recommended number of clusters and its evidence, where one was asked for."""
         return self.path / "num_clusters.json"
+
+    @property
+    def things(self) -> Path:
+        """Which clusters of scenes behave like things, where the run divides scenes beside objects."""
+        return self.path / "things.json"
 
     @property
     def metrics_log(self) -> Path:

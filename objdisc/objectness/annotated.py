@@ -15,9 +15,10 @@ from objdisc.datasets.base import ImageDataset
 from objdisc.datasets.grouping import scale_map
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.imaging.decode import image_size
-from objdisc.imaging.masks import decode_mask, encode_crop, region_from_mask
+from objdisc.imaging.masks import decode_mask, region_from_mask
+from objdisc.imaging.overlaps import mask_of
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.types import Region, RunLengthMask, Sample
+from objdisc.types import Region, Sample
 
 log = logging.getLogger("objdisc")
 
@@ -201,7 +202,7 @@ def _scaled(regions: Sequence[Region], scale: float, frame: tuple[int, int]) -> 
 
 def _inside_larger(regions: Sequence[Region], frame: tuple[int, int], most: float) -> list[bool]:
     """Say of each region whether more than a share of it lies in one larger region that is kept itself."""
-    masks = [_mask(region, frame) for region in regions]
+    masks = [mask_of(region, frame) for region in regions]
     # Of crowds, the library divides by the area of the first alone: what share of it lies in the second
     shares = coco_mask.iou(masks, masks, [1] * len(masks))
     order = sorted(range(len(regions)), key=lambda row: (-regions[row].area, -regions[row].score, row))
@@ -209,10 +210,3 @@ def _inside_larger(regions: Sequence[Region], frame: tuple[int, int], most: floa
     for place, row in enumerate(order):
         inside[row] = any(not inside[other] and shares[row, other] > most for other in order[:place])
     return inside
-
-
-def _mask(region: Region, frame: tuple[int, int]) -> RunLengthMask:
-    if region.mask is not None:
-        return region.mask
-    x, y, width, height = region.box
-    return encode_crop(np.ones((height, width), np.bool_), (x, y), frame)

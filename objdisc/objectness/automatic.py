@@ -11,6 +11,7 @@ from objdisc.objectness.labels import Labels
 from objdisc.objectness.megadetector import Megadetector
 from objdisc.objectness.sam_json import SamJson
 from objdisc.objectness.tree import Tree
+from objdisc.objectness.union import Union
 from objdisc.objectness.whole import Whole
 from objdisc.objectness.yolo import Yolo
 
@@ -22,11 +23,20 @@ AUTOMATIC: tuple[type[ObjectnessSource], ...] = (Instances, *ANNOTATED, Labels, 
 
 The last one serves any: it looks for objects where nobody says where they are."""
 
+BESIDE_SCENES: type[ObjectnessSource] = Union
+"""What takes the place of the last one where scenes are divided as well."""
 
-def automatic_source(dataset: ImageDataset) -> type[ObjectnessSource]:
-    """Return the source that is taken where none is named; annotations that a person has named come before all."""
+
+def automatic_source(dataset: ImageDataset, *, scenes: bool = False) -> type[ObjectnessSource]:
+    """Return the source that is taken where none is named; annotations that a person has named come before all.
+
+    Args:
+        dataset: The images.
+        scenes: Whether their scenes are divided as well, so that regions may be parts of these.
+    """
     for source in ANNOTATED:
         annotations = source.annotations_of(dataset)
         if annotations is not None and annotations.asked:
             return source
-    return next(source for source in AUTOMATIC if source.serves(dataset))
+    found = next(source for source in AUTOMATIC if source.serves(dataset))
+    return BESIDE_SCENES if scenes and found is AUTOMATIC[-1] else found

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.imaging.masks import decode_mask, encode_mask, region_from_mask
+from objdisc.io.run import Run
 from objdisc.models.origin import WeightsOrigin
 from objdisc.types import Region, Sample
 
@@ -44,6 +45,25 @@ class ObjectnessSource(ABC):
     def supervision(self) -> str:
         """What people have told of the images, or the network was trained with, in words; ``none`` if nothing."""
         return "none" if self.origin is None else str(self.origin)
+
+    @property
+    def wants_scene(self) -> bool:
+        """Whether regions are parts of scenes that a run divides beside its objects; ``read_scenes`` says which run."""
+        return False
+
+    def read_scenes(self, scene: Run, maps: Path, origin: WeightsOrigin) -> None:
+        """Take regions from the scenes of a run; for sources that want one.
+
+        Args:
+            scene: The run of the scenes. What is asked of the source may come before it; regions come after it.
+            maps: Folder of the scene maps of the images.
+            origin: Where the weights come from that the scenes are seen with.
+
+        Raises:
+            UsageError: The source wants no scene.
+        """
+        del maps, origin
+        raise UsageError(f"{self.name}: its regions are no parts of scenes, and {scene.path} is of no use to it.")
 
     @classmethod
     def serves(cls, dataset: ImageDataset) -> bool:

@@ -17,22 +17,25 @@ from objdisc.objectness.features import full_size_region, working_image
 from objdisc.types import Region, Sample
 
 SUPERVISION = "class-agnostic masks (a billion of SA-1B, drawn by people and by the network itself)"
+SUPERVISION_2 = f"{SUPERVISION[:-1]}, and those of 51,000 videos of SA-V)"
 
-_PROGRAM = "sam"  # model_type in a checkpoint's config.json
+_PROGRAMS = {"sam": SUPERVISION, "sam2": SUPERVISION_2, "sam2_video": SUPERVISION_2}
+"""What weights have seen, by ``model_type`` in a checkpoint's config.json; SAM 2 is published as one for videos."""
+
 _CONFIG = "config.json"
 
 log = logging.getLogger("objdisc")
 
 
 class Sam(ObjectnessSource):
-    """Masks of Segment Anything 1 (Kirillov et al. 2023), through Hugging Face transformers.
+    """Masks of Segment Anything 1 (Kirillov et al. 2023) or 2 (Ravi et al. 2024), through Hugging Face transformers.
 
     The network was trained with masks without classes: regions from it are supervised by these. It needs the extra
     ``objdisc[sam]``. A mask's score is the overlap with the true object that the network expects.
 
     Args:
         checkpoint: Folder that ``save_pretrained`` wrote, or the name of a checkpoint that is in the local cache of
-            Hugging Face's hub, such as facebook/sam-vit-base; nothing is downloaded.
+            Hugging Face's hub, such as facebook/sam-vit-base or facebook/sam2.1-hiera-tiny; nothing is downloaded.
         most: Regions of an image, at most.
         points: Points of the grid along each side of the image.
         least_overlap: Masks for which the network expects less are left out, 0 to 1.
@@ -60,9 +63,9 @@ class Sam(ObjectnessSource):
             )
         self.checkpoint, self.most, self.points = checkpoint, most, points
         self.least_overlap, self.least_stability = least_overlap, least_stability
-        self.origin = WeightsOrigin("file", SUPERVISION, checkpoint)
-        self.generator = _load(checkpoint)
-        log.info("objectness sam: weights supervised by %s", SUPERVISION)
+        self.generator, seen = _load(checkpoint)
+        self.origin = WeightsOrigin("file", seen, checkpoint)
+        log.info("objectness sam: weights supervised by %s", seen)
 
     def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:
         """Make masks of a grid of points, as ``ObjectnessSource`` describes; the best comes first."""
@@ -102,8 +105,11 @@ class Sam(ObjectnessSource):
         }
 
 
-def _load(checkpoint: str) -> Any:
+def _load(checkpoint: str) -> tuple[Any, str]:
     """Load network and processor from a folder or the local cache.
+
+    Returns:
+        What makes masks of an image, and what the weights have seen, in words.
 
     Raises:
         UsageError: transformers is missing, there is no such checkpoint, or it is of another network.
@@ -118,8 +124,8 @@ def _load(checkpoint: str) -> Any:
         raise UsageError(f"{where}: the folder has no {_CONFIG}; give one that save_pretrained wrote.")
     try:
         program = str(kinds.AutoConfig.from_pretrained(checkpoint, local_files_only=True).model_type)
-        if program != _PROGRAM:
-            raise UsageError(f"{where}: is of {program}; give Segment Anything 1, whose model_type is sam.")
+        if program not in _PROGRAMS:
+            raise UsageError(f"{where}: is of {program}; give Segment Anything, whose model_type is sam or sam2.")
         with torch.random.fork_rng(devices=[]):
             network = kinds.AutoModelForMaskGeneration.from_pretrained(checkpoint, local_files_only=True)
         looks = kinds.AutoImageProcessor.from_pretrained(checkpoint, local_files_only=True)
@@ -130,4 +136,4 @@ def _load(checkpoint: str) -> Any:
             f"({str(error).splitlines()[0][:120]}); download it where there is a network, and give the folder."
         ) from error
     generator.model.eval().requires_grad_(False)
-    return generator
+    return generator, _PROGRAMS[program]

@@ -16,15 +16,16 @@ from objdisc.config.parser import load
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
 from objdisc.inference.predict import Predictor
+from objdisc.io.files import read_json
 from objdisc.io.hashing import digest_file
 from objdisc.io.run import Run
 from objdisc.methods.base import Method
 from objdisc.models.origin import WeightsOrigin
 from objdisc.models.supervision import origin_of
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.objectness.segments import Segments
 from objdisc.objectness.windows import Windows
 from objdisc.patches.store import PatchStore
+from objdisc.pipeline.images import fingerprint
 from objdisc.pipeline.options import DiscoverOptions, build_method, choose_objectness, origin_after
 from objdisc.pipeline.stages import plan
 from objdisc.pipeline.summary import RunSummary
@@ -138,13 +139,35 @@ def foreground_scorer(loaded: LoadedRun) -> Callable[[NDArray[np.uint8]], NDArra
     return scorer
 
 
-def choose_source(named: Component | None, dataset: ImageDataset, loaded: LoadedRun) -> ObjectnessSource:
-    """Build the source of regions; windows are kept by the run's foreground head, if it learned one."""
-    source = choose_objectness(named, dataset, loaded.options.encoder, loaded.options.weights)
+def choose_source(
+    named: Component | None, dataset: ImageDataset, loaded: LoadedRun, *, divided: bool = False
+) -> ObjectnessSource:
+    """Build the source of regions; windows are kept by the run's foreground head, if it learned one.
+
+    Regions are parts of scenes only where the run divides scenes, and its own objects are not from ``tree`` alone.
+
+    Args:
+        named: What was asked for; None for whatever suits the images.
+        dataset: The images.
+        loaded: The run.
+        divided: Whether the scenes of the images are going to be divided before the regions are asked for.
+    """
+    scene = loaded.run.scene
+    summary = RunSummary.read(scene) if scene.things.is_file() else None
+    seen = summary is not None and (divided or _has_scenes_of(scene, dataset))
+    told = None if loaded.summary is None else loaded.summary.objectness
+    automatic = seen and (told is None or told.source != "tree")
+    source = choose_objectness(named, dataset, loaded.options.encoder, loaded.options.weights, scenes=automatic)
     if isinstance(source, Windows):
         source.scorer = foreground_scorer(loaded)
         source.scorer_name = weights_name(loaded.run)
         source.scorer_size = loaded.options.patches.size
-    if isinstance(source, Segments) and source.maps is None:
-        source.maps = loaded.run.scene.maps("sceneIds")
+    if summary is not None and seen and source.wants_scene:
+        source.read_scenes(scene, scene.maps("sceneIds"), summary.weights)
     return source
+
+
+def _has_scenes_of(scene: Run, dataset: ImageDataset) -> bool:
+    """Whether the scenes of a run were divided in these very images, and not in others of the same names."""
+    known = read_json(scene.index / "index.json") if (scene.index / "index.json").is_file() else {}
+    return fingerprint(dataset) in (known.get("fingerprints") or ())

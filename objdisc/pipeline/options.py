@@ -60,7 +60,8 @@ class DiscoverOptions:
         scene_size: Side of the squares, as high as each image, that scenes are seen in, in pixels of the network's
             input; None for what the method prefers.
         objectness: Where objects may be, by name; auto: what ``annotations`` names, instance masks, annotations beside
-            the images, or whole images, whichever the data has, else tree, which looks for them with the encoder.
+            the images, or whole images, whichever the data has, else union, which looks for them in the scenes and
+            with the encoder, or tree, where no scene is made.
         method: The clustering method, by name.
         scene: What divides whole images into categories, beside the objects: none, or a method by name; auto: ``scene``
             where the data has no masks of objects.
@@ -159,7 +160,13 @@ class DiscoverOptions:
 
 
 def choose_objectness(
-    named: Component | None, dataset: ImageDataset, encoder: str, weights: str, *, quiet: bool = False
+    named: Component | None,
+    dataset: ImageDataset,
+    encoder: str,
+    weights: str,
+    *,
+    scenes: bool = False,
+    quiet: bool = False,
 ) -> ObjectnessSource:
     """Build the source that was named, or take the first that the data can serve, and say which.
 
@@ -169,11 +176,12 @@ def choose_objectness(
         encoder: Network of a source that looks at images with one.
         weights: Its start, likewise.
         quiet: Whether nothing is said.
+        scenes: Whether the scenes of the images are divided as well.
     """
     given = {"encoder": encoder, "weights": weights}
     if named is not None:
         return named.build(ObjectnessSource, **given)
-    found = automatic_source(dataset)
+    found = automatic_source(dataset, scenes=scenes)
     source = Component(f"{found.__module__}.{found.__qualname__}").build(ObjectnessSource, **given)
     if not quiet:
         log.info("objectness: %s (choose with --objectness)", source.name)

@@ -17,7 +17,6 @@ from objdisc.io.marks import Mark
 from objdisc.io.run import COMMANDS, Run
 from objdisc.io.staging import REPLACEMENT, publish, settle, sweep
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.objectness.segments import Segments
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.checks import check_start, has_same_settings, is_finished, refusal, splits
 from objdisc.pipeline.data import find_data, open_splits
@@ -33,7 +32,7 @@ from objdisc.pipeline.options import (
     store_folder,
 )
 from objdisc.pipeline.recommending import with_known_number, with_recommended_number
-from objdisc.pipeline.scenes import reads_own_scene, scene_options
+from objdisc.pipeline.scenes import looks_in_scenes, scene_options
 from objdisc.pipeline.segmenters import segmenter_for
 from objdisc.pipeline.stages import plan
 from objdisc.pipeline.taken_for import tell
@@ -67,34 +66,24 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
             num_object_clusters=None,
             num_scene_clusters=options.k_of_scenes,
         )
-    source = choose_objectness(options.objectness, dataset, options.encoder, options.weights)
+    home = options.resume or options.output_dir or default_output_dir(path, options)
+    check_folder(home)
+    there = open_there(home, options)
+    run = Run(home / REPLACEMENT if options.overwrite and there is not None else home)
+    options = with_known_number(options, run)
+    source, scene = _regions_and_scene(options, command, dataset, run)
     tell([dataset, scored], source)
-    if command == "discover" and reads_own_scene(options) and isinstance(source, Segments):
-        source.awaited = True
     source.check(dataset)
     _check_scored(source, scored)
     if options.strict:
         source.refuse_problems(dataset)
         source.refuse_problems(scored)
-    home = options.resume or options.output_dir or default_output_dir(path, options)
-    check_folder(home)
-    there = open_there(home, options)
-    run = Run(home / REPLACEMENT if options.overwrite and there is not None else home)
-    if isinstance(source, Segments) and source.awaited:
-        source.maps = run.scene.maps("sceneIds")
-    options = with_known_number(options, run)
     stages = tuple(plan(options, run))
     for stage in stages[:-1]:
         earlier = build_method(stage.options)
         segmenter_for(earlier).check(earlier, source, dataset)
     method = build_method(stages[-1].options)
     segmenter_for(method).check(method, source, dataset)
-    scene = scene_options(options, dataset, run.scene.path) if command == "discover" else None
-    if scene is not None:
-        divider = build_method(scene)
-        segmenter_for(divider).check(
-            divider, choose_objectness(scene.objectness, dataset, scene.encoder, scene.weights), dataset
-        )
     trained = run.weights.is_file() and (not method.trains or has_ended(run, stages[-1].options.training))
     job = Job(command, options, path, dataset, scored, source, home, run, stages, method, False, trained, accelerator)
     job = replace(job, scene=scene)
@@ -106,6 +95,28 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
         job = with_sound_truth(job)
         check_start(job)
     return job
+
+
+def _regions_and_scene(
+    options: DiscoverOptions, command: str, dataset: ImageDataset, run: Run
+) -> tuple[ObjectnessSource, DiscoverOptions | None]:
+    """Choose where regions come from, and lay out the run of the scene; None for it where none is made.
+
+    Raises:
+        UsageError: Either cannot serve the images.
+    """
+    mark = Mark.read(run.path)
+    begun_without = command == "train" or (mark is not None and mark.command == "train")
+    scenes = not begun_without and looks_in_scenes(options, dataset)
+    source = choose_objectness(options.objectness, dataset, options.encoder, options.weights, scenes=scenes)
+    scene = scene_options(options, dataset, source, run.scene.path) if command == "discover" else None
+    if scene is not None:
+        divider = build_method(scene)
+        crops = choose_objectness(scene.objectness, dataset, scene.encoder, scene.weights)
+        segmenter_for(divider).check(divider, crops, dataset)
+        if source.wants_scene:
+            source.read_scenes(run.scene, run.scene.maps("sceneIds"), divider.encoder.origin)
+    return source, scene
 
 
 def open_there(home: Path, options: DiscoverOptions) -> Run | None:

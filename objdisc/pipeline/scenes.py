@@ -26,7 +26,8 @@ from objdisc.naming.names_file import read_scene_names
 from objdisc.naming.scenes import SceneNames
 from objdisc.objectness.automatic import AUTOMATIC
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.objectness.segments import Segments
+from objdisc.objectness.things import thing_clusters, write_things
+from objdisc.pipeline.images import fingerprint
 from objdisc.pipeline.loading import load_run
 from objdisc.pipeline.options import SCENE, DiscoverOptions, build_method, build_store, choose_objectness
 from objdisc.pipeline.segmenters import segmenter_for
@@ -42,12 +43,15 @@ log = logging.getLogger("objdisc")
 _MOST_IMAGES = 200  # that a scene is fitted to, spread evenly over the split
 
 
-def scene_options(options: DiscoverOptions, dataset: ImageDataset, folder: Path) -> DiscoverOptions | None:
+def scene_options(
+    options: DiscoverOptions, dataset: ImageDataset, source: ObjectnessSource, folder: Path
+) -> DiscoverOptions | None:
     """Lay out the run of the scene beside that of the objects; None where none is wanted.
 
     Args:
         options: Options of the whole run.
         dataset: The split of the training. Where it has masks of objects, a scene is made only if it is asked for.
+        source: Where regions come from; one that wants a scene gets it without being asked for.
         folder: The run of the scene.
 
     Raises:
@@ -55,7 +59,7 @@ def scene_options(options: DiscoverOptions, dataset: ImageDataset, folder: Path)
     """
     named = options.scene
     if named is None:
-        wanted = has_no_masks(options, dataset) or reads_own_scene(options)
+        wanted = has_no_masks(options, dataset) or source.wants_scene
         named = SCENE if wanted and not is_per_pixel(options.method) else Component("none")
     if named.is_none:
         return None
@@ -85,22 +89,17 @@ def has_no_masks(options: DiscoverOptions, dataset: ImageDataset) -> bool:
     return options.objectness is None and not any(source.serves(dataset) for source in AUTOMATIC[:-1])
 
 
-def reads_own_scene(options: DiscoverOptions) -> bool:
-    """Whether the regions of objects are parts of the scenes that the run itself divides."""
-    named = options.objectness
-    if (
-        named is None
-        or named.init_args.get("maps") is not None
-        or (options.scene is not None and options.scene.is_none)
-    ):
-        return False
-    return issubclass(named.find(ObjectnessSource), Segments)
+def looks_in_scenes(options: DiscoverOptions, dataset: ImageDataset) -> bool:
+    """Whether objects must be looked for, and scenes are divided beside them, so that they may be parts of these."""
+    divided = not is_per_pixel(options.method) if options.scene is None else not options.scene.is_none
+    return divided and has_no_masks(options, dataset)
 
 
 def map_scenes(options: DiscoverOptions, run: Run, splits: Sequence[ImageDataset]) -> RunSummary | None:
     """Fit the scene to a sample of the first split, map every image, and score the last split where it has labels.
 
-    What an earlier call has finished stays as it is.
+    Which clusters behave like things is measured on the maps of the first split, once: regions of these and of other
+    images go by it. What an earlier call has finished stays as it is.
 
     Args:
         options: From ``scene_options``.
@@ -110,7 +109,7 @@ def map_scenes(options: DiscoverOptions, run: Run, splits: Sequence[ImageDataset
     Returns:
         What the run knows about itself; None in processes other than the main one.
     """
-    if (known := RunSummary.read(run)) is not None:
+    if (known := RunSummary.read(run)) is not None and run.things.is_file():
         return known
     started = time.monotonic()
     Run.create(run.path)
@@ -129,7 +128,10 @@ def map_scenes(options: DiscoverOptions, run: Run, splits: Sequence[ImageDataset
         log.info("scenes of %s: %d images", dataset.split or "the folder", len(dataset.samples))
         segmented = segmenter.segment_split(run, Split(dataset), trained_on=None, baseline=None, overlays=0)
         mapped += [sample.name for sample in segmented.mapped]
-    write_json(run.index / "index.json", {"images": mapped})  # tells which files are the run's own
+    # tells which files are the run's own, and which images they are of
+    about = {"images": mapped, "fingerprints": [fingerprint(dataset) for dataset in splits]}
+    write_json(run.index / "index.json", about)
+    _keep_things(run, splits[0])
     summary = RunSummary(
         split=splits[-1].split,
         train_split=splits[0].split,
@@ -145,6 +147,15 @@ def map_scenes(options: DiscoverOptions, run: Run, splits: Sequence[ImageDataset
     )
     summary.write(run)
     return summary
+
+
+def _keep_things(run: Run, dataset: ImageDataset) -> None:
+    """Note which clusters of the scenes of a split behave like things."""
+    paths = [_map_of(run, sample.name) for sample in dataset.samples]
+    things = thing_clusters([path for path in paths if path.is_file()])
+    write_things(run.things, things)
+    named = ", ".join(map(str, things)) or "none"
+    log.info("scenes: clusters that behave like things, whose parts may be objects: %s", named)
 
 
 def publish_scenes(scene: Run, run: Run, dataset: ImageDataset) -> None:

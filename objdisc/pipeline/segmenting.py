@@ -5,7 +5,6 @@ from pathlib import Path
 from objdisc.config.components import Component
 from objdisc.datasets import FileOptions
 from objdisc.io.run import Run
-from objdisc.objectness.segments import Segments
 from objdisc.pipeline.data import open_split
 from objdisc.pipeline.folders import result_folder
 from objdisc.pipeline.loading import LoadedRun
@@ -42,23 +41,21 @@ def segment_folder(
         UsageError: names.json is another run's, the folder has nothing to segment, or the output folder is another's.
     """
     dataset = open_split(path, split, None, run.options.data.of_any_images(), files)
-    segmenter = segmenter_for(run.method).of_run(run, dataset, objectness)
+    scene = run.run.scene
+    divided = RunSummary.read(scene)
+    segmenter = segmenter_for(run.method).of_run(run, dataset, objectness, divided=divided is not None)
     tell([dataset], segmenter.source)
     if options.strict:
         segmenter.source.refuse_problems(dataset)
     source = segmenter.source
-    divides = RunSummary.read(run.run.scene) is not None
-    follows = isinstance(source, Segments) and source.maps == run.run.scene.maps("sceneIds")
-    if isinstance(source, Segments) and follows and divides:
-        source.awaited = True  # maps of these images come first
     job = segmenter.folder_job(run, dataset, options)
     allow_import = run.options.allow_import
     names = scene_names(run.run, run.options.k, options.names, allow_import=allow_import)
     usual = run.run.path / "segment" / path.resolve().name
     with result_folder("segment", run, output_dir, usual, dataset=dataset, subject=dataset.split) as folder:
-        if divides:
+        if divided is not None:
             segment_scenes(
-                run.run.scene,
+                scene,
                 dataset,
                 Run(folder),
                 names=names,
@@ -66,6 +63,6 @@ def segment_folder(
                 strict=options.strict,
                 allow_import=allow_import,
             )
-        if isinstance(source, Segments) and source.awaited:
-            source.maps = Run(folder).maps("sceneIds")
+            if source.wants_scene:
+                source.read_scenes(scene, Run(folder).maps("sceneIds"), divided.weights)
         return job(Run(folder))

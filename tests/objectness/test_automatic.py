@@ -9,13 +9,14 @@ import pytest
 
 from objdisc.config.components import component_names, resolve_class_path
 from objdisc.datasets import Cityscapes, ImageDataset, ImageFolder, LabelMaps
-from objdisc.objectness.automatic import AUTOMATIC
+from objdisc.objectness.automatic import AUTOMATIC, BESIDE_SCENES, automatic_source
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.objectness.folder import Folder
 from objdisc.objectness.grid import Grid
 from objdisc.objectness.instances import Instances
 from objdisc.objectness.labels import Labels
 from objdisc.objectness.tree import Tree
+from objdisc.objectness.union import Union
 from objdisc.objectness.whole import Whole
 from objdisc.objectness.windows import Windows
 
@@ -60,6 +61,13 @@ def test_images_with_a_class_or_a_word_on_them_are_whole(animals: Path) -> None:
     assert taken(ImageFolder(animals / "train")) is Tree, "a folder of photos"
 
 
+def test_where_scenes_are_divided_objects_are_looked_for_in_them_too(animals: Path) -> None:
+    photos, whole = ImageFolder(animals / "train"), ImageFolder(animals, "train")
+    assert automatic_source(photos) is Tree
+    assert automatic_source(photos, scenes=True) is BESIDE_SCENES is Union
+    assert automatic_source(whole, scenes=True) is Whole
+
+
 def test_a_choice_reads_no_pixel(tmp_path: Path, write_cityscapes_frame: FrameWriter) -> None:
     path = write_cityscapes_frame(tmp_path, "ulm/ulm_0_0", BLACK, BLACK[..., 0], BLACK[..., 0].astype(np.uint16))
     for file in (path, *tmp_path.rglob("gtFine/**/*.png")):
@@ -76,7 +84,7 @@ def test_what_is_taken_can_be_built_without_arguments_and_named_by_hand() -> Non
     package = "objdisc.objectness"
     names = component_names(ObjectnessSource, package)
     own = {resolve_class_path(name, ObjectnessSource, package) for name in names}
-    for source in AUTOMATIC:
+    for source in (*AUTOMATIC, BESIDE_SCENES):
         assert isinstance(source(), source)
         assert f"{source.__module__}.{source.__name__}" in own
     assert "automatic" not in names

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from objdisc.datasets.imagefolder import ImageFolder
 from objdisc.datasets.toycity.sequence import render_sequence
 from objdisc.errors import UsageError
-from objdisc.evaluation.recall import overlap
 from objdisc.imaging.masks import regions_from_map
+from objdisc.imaging.overlaps import overlap
 from objdisc.objectness.base import decode_mask
 from objdisc.objectness.motion import Motion
 from objdisc.types import Region

@@ -163,28 +163,32 @@ class Segmenter(ABC):
 
     @classmethod
     @abstractmethod
-    def choose_source(cls, named: Component | None, dataset: ImageDataset, run: LoadedRun) -> ObjectnessSource:
+    def choose_source(
+        cls, named: Component | None, dataset: ImageDataset, run: LoadedRun, *, divided: bool = False
+    ) -> ObjectnessSource:
         """Build the source of regions of a finished run on other images.
 
         Args:
             named: What was asked for; None for whatever suits the images.
             dataset: The images.
             run: The run.
+            divided: Whether the scenes of the images are going to be divided before the regions are asked for.
         """
 
     @classmethod
-    def of_run(cls, run: LoadedRun, dataset: ImageDataset, named: Component | None) -> Self:
+    def of_run(cls, run: LoadedRun, dataset: ImageDataset, named: Component | None, *, divided: bool = False) -> Self:
         """Make the segmenter of a finished run for some images.
 
         Args:
             run: The run; its options say on what device.
             dataset: The images.
             named: Source of regions; see ``choose_source``.
+            divided: See there.
 
         Raises:
             UsageError: The images or the regions do not suit the run's method.
         """
-        source = cls.choose_source(named, dataset, run)
+        source = cls.choose_source(named, dataset, run, divided=divided)
         cls.check(run.method, source, dataset)
         return cls(run.method, source, run.options)
 

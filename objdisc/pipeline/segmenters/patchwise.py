@@ -38,9 +38,11 @@ class PatchSegmenter(Segmenter):
     lists_objects: ClassVar[bool] = True
 
     @classmethod
-    def choose_source(cls, named: Component | None, dataset: ImageDataset, run: LoadedRun) -> ObjectnessSource:
+    def choose_source(
+        cls, named: Component | None, dataset: ImageDataset, run: LoadedRun, *, divided: bool = False
+    ) -> ObjectnessSource:
         """Build the source; windows are kept by the run's foreground head, if it learned one."""
-        return choose_source(named, dataset, run)
+        return choose_source(named, dataset, run, divided=divided)
 
     @classmethod
     def baseline(cls, options: DiscoverOptions) -> Method | None:

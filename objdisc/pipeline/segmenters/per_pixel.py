@@ -61,8 +61,11 @@ class PixelSegmenter(Segmenter):
             raise UsageError("this method predicts each pixel: it needs crops, --objectness grid.")
 
     @classmethod
-    def choose_source(cls, named: Component | None, dataset: ImageDataset, run: LoadedRun) -> ObjectnessSource:
+    def choose_source(
+        cls, named: Component | None, dataset: ImageDataset, run: LoadedRun, *, divided: bool = False
+    ) -> ObjectnessSource:
         """Build the crops of the training: tiles are as large as these, whatever was asked for."""
+        del named, divided
         return choose_objectness(run.options.objectness, dataset, run.options.encoder, run.options.weights)
 
     @classmethod

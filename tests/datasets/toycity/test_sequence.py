@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from objdisc.datasets.toycity.sequence import MovingFrame, render_sequence
-from objdisc.evaluation.recall import overlap
 from objdisc.imaging.flow import frame_motion
 from objdisc.imaging.masks import regions_from_map
+from objdisc.imaging.overlaps import overlap
 
 
 @pytest.fixture(scope="module")
