@@ -1,8 +1,10 @@
 """Scenes beside objects: made where nobody says where objects are, kept, published, drawn below the objects."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +13,9 @@ import pytest
 from objdisc.cli import main
 from objdisc.imaging.decode import read_index_map
 from objdisc.io.run import Run
+from objdisc.patches import store
+from objdisc.patches.shards import CutJob
+from objdisc.patches.store import PatchStore
 
 from ..support.runs import state
 
@@ -140,7 +145,41 @@ def test_what_predicts_no_pixels_is_no_scene(photos: Path, tmp_path: Path, capsy
     assert not (tmp_path / "run").exists()
 
 
-def test_objects_are_parts_of_scenes_that_the_run_divides_first(photos: Path, tmp_path: Path) -> None:
+def test_objects_of_photos_are_looked_for_in_their_scenes_and_by_trees(run: Run, photos: Path, tmp_path: Path) -> None:
+    told = json.loads(run.metrics.read_text(encoding="utf-8"))["objectness"]
+    assert told["source"] == "union"
+    assert (run.scene.things).is_file()
+    # what is a thing, and so which regions there are, depends on no other image of the folder
+    found = {}
+    for names in (["3"], ["2", "3"]):
+        folder = tmp_path / "".join(names)
+        folder.mkdir()
+        for name in names:
+            shutil.copy(photos / f"{name}.png", folder / f"{name}.png")
+        words = ["segment", str(run.path), str(folder), "--device", "cpu", "--overlays", "0", "--no-unknown"]
+        assert main([*words, "--output-dir", str(tmp_path / "maps")]) == 0
+        found[len(names)] = _regions(tmp_path / "maps")
+        shutil.rmtree(tmp_path / "maps")
+    assert found[1] == [row for row in found[2] if row[0] == "3"]
+    assert set(found[2]) <= set(_regions(run.path))
+
+
+def test_without_scenes_photos_are_looked_through_by_trees_alone(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("1", "2"):
+        shutil.copy(photos / f"{name}.png", tmp_path / "photos")
+    photos = tmp_path / "photos"
+    few = [*QUICK, "--num-clusters", "3", "--overlays", "0", "--output-dir", str(tmp_path / "run")]
+    assert main(["train", str(photos), *few]) == 0
+    assert main(["discover", str(photos), *few, *SCENE, "--resume", str(tmp_path / "run")]) == 0
+    run = Run(tmp_path / "run")
+    assert run.maps("sceneIds").is_dir()
+    assert json.loads(run.metrics.read_text(encoding="utf-8"))["objectness"]["source"] == "tree"
+
+
+def test_objects_are_parts_of_scenes_that_the_run_divides_first(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "run"
     more = ["--num-clusters", "2", "--num-scene-clusters", "8", "--output-dir", str(folder), "--patches.min-area", "20"]
     words = ["discover", str(photos), *QUICK, *SCENE, *more, "--objectness", "segments"]
@@ -148,13 +187,27 @@ def test_objects_are_parts_of_scenes_that_the_run_divides_first(photos: Path, tm
     run = Run.open(folder)
     assert len(list(run.maps("sceneIds").iterdir())) == 8
     assert (run.scene.path / "config.yaml").is_file()
+    cuts: list[Path] = []
+    cut = store._cut
+
+    def counted(job: CutJob, place: Path, *rest: Any, **settings: Any) -> PatchStore:
+        cuts.append(place)
+        return cut(job, place, *rest, **settings)
+
+    monkeypatch.setattr(store, "_cut", counted)
+    assert main([*words, "--overwrite"]) == 0
+    assert len(cuts) == 2, "crops of the scenes, and the objects, once each"
     patches = state(folder / "patches")
-    assert main(words) == 0  # nothing to do
-    assert state(folder / "patches") == patches
-    assert (
-        main(["segment", str(folder), str(photos), "--objectness", "segments", "--output-dir", str(tmp_path / "x")])
-        == 0
-    )
+    capsys.readouterr()
+    assert main(words) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    shutil.move(folder, tmp_path / "moved")
+    assert main(["discover", "--resume", str(tmp_path / "moved")]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    assert state(tmp_path / "moved" / "patches") == patches
+    assert len(cuts) == 2
+    words = ["segment", str(tmp_path / "moved"), str(photos), "--objectness", "segments"]
+    assert main([*words, "--output-dir", str(tmp_path / "x")]) == 0
     assert len(list(Run(tmp_path / "x").cluster_ids.iterdir())) == 8
     assert main(["discover", str(photos), *QUICK, "--objectness", "segments", "--scene", "none"]) == 2
 
@@ -201,3 +254,9 @@ def test_a_name_for_a_scene_that_there_is_not(run: Run, tmp_path: Path, capsys: 
     words = ["--names", str(file), "--output-dir", str(tmp_path / "export")]
     assert main(["export", str(run.path), "--format", "png", *words]) == 2
     assert "scene[0].cluster: there is no cluster 4; they run from 0 to 3" in capsys.readouterr().err
+
+
+def _regions(folder: Path) -> list[tuple[str, ...]]:
+    with (folder / "clusters.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [tuple(row[key] for key in ("sample", "x", "y", "width", "height", "area")) for row in rows]
