@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from objdisc import __version__
 from objdisc.config.components import flag_only, positional
-from objdisc.datasets import FileOptions, ImageDataset, open_dataset
+from objdisc.datasets import ImageDataset
 from objdisc.datasets.cityscapes import LABEL_NAMES
 from objdisc.errors import UsageError
 from objdisc.evaluation.instances import class_agnostic_score
@@ -26,12 +26,10 @@ from objdisc.io.files import write_json
 from objdisc.io.staging import final_place, staged
 from objdisc.naming.categories import Names, former_identities, run_identity
 from objdisc.naming.names_file import read_names
+from objdisc.pipeline.exporting import find_scene, find_scored
 from objdisc.pipeline.folders import result_folder
 from objdisc.pipeline.loading import LoadedRun, load_run, open_results
-from objdisc.pipeline.scenes import scene_names
 from objdisc.pipeline.segmenters import segmenter_for
-from objdisc.pipeline.summary import RunSummary
-from objdisc.pipeline.taken_for import tell_of_run
 from objdisc.retrieval import Index
 
 log = logging.getLogger("objdisc")
@@ -39,7 +37,6 @@ log = logging.getLogger("objdisc")
 Format = Literal["coco", "cityscapes", "png", "csv", "same", "onnx"]
 
 _WITHOUT_EXTRAS: tuple[Format, ...] = ("coco", "cityscapes", "png", "csv")
-_SHOWN = 3  # missing images that are named
 _CHECKED = 200  # patches that the ONNX file is compared on
 
 
@@ -131,13 +128,13 @@ def export(options: ExportOptions) -> Exported:
     if options.names is not None:
         names = read_names(options.names, (identity, *former_identities(run, store)), store.foreground, names)
     named = NamedObjects.of(store, index, names)
-    dataset = _find_dataset(options, loaded, named, index)
+    dataset = find_scored(loaded, index, named, options.path, options.annotations)
     lines = [f"{len(named.object_rows)} objects, {len(named.frames)} images, {len(names.categories)} categories"]
     with (
         result_folder("export", loaded, options.output_dir, run.export) as folder,
         staged(folder) as new,
     ):
-        scene = _scene_of(loaded, options)
+        scene = find_scene(loaded, options.names, allow_import=options.allow_import)
         job = _Job(loaded, named, index, identity, dataset, new, scene, asked=options.format is not None)
         for name in dict.fromkeys(options.format or _WITHOUT_EXTRAS):
             lines += _WRITERS[name](job)
@@ -152,43 +149,6 @@ def _refuse_without_objects(loaded: LoadedRun, options: ExportOptions) -> None:
             f"{loaded.run.path}: predicts each pixel, so there are no objects to list; its maps are in "
             f"{loaded.run.maps(loaded.method.map_kind)}, and --format onnx writes its network."
         )
-
-
-def _scene_of(loaded: LoadedRun, options: ExportOptions) -> NamedScene | None:
-    """Find the scene maps of a run, named as its names.json says."""
-    run, allow_import = loaded.run, options.allow_import
-    names = scene_names(run, loaded.options.k, options.names, allow_import=allow_import)
-    if names is None:
-        return None
-    summary = RunSummary.read(run.scene)
-    matched = {} if summary is None else summary.cluster_to_label or {}
-    classes = {} if summary is None else summary.cluster_names or {}
-    matched = {k: label for k, label in matched.items() if LABEL_NAMES.get(label) == classes.get(k)}
-    return NamedScene(names, lambda sample: run.maps("sceneIds") / f"{sample}_sceneIds.png", matched)
-
-
-def _find_dataset(options: ExportOptions, loaded: LoadedRun, named: NamedObjects, index: Index) -> ImageDataset | None:
-    """Open the evaluation split; None, with the missing images on the log, where it is not where it was."""
-    path, settings = options.path, loaded.options
-    known = settings.files if path is None else replace(settings.files, annotations=None)
-    files = FileOptions(annotations=options.annotations).over(known)
-    dataset: ImageDataset | None = None
-    try:
-        dataset = open_dataset(path or index.root, index.split, settings.foreground, settings.data, files)
-        tell_of_run(loaded, [dataset])
-    except UsageError:
-        if path is not None:
-            raise
-    root = index.root if dataset is None else dataset.root
-    missing = [root / frame.file_name for frame in named.frames if not (root / frame.file_name).is_file()]
-    if missing:
-        first = ", ".join(map(str, missing[:_SHOWN])) + (", ..." if len(missing) > _SHOWN else "")
-        log.warning(
-            "%d of %d images are not there any more: %s; no format needs them, but masks are scored only where the "
-            "data set is found (objdisc export %s NEW_FOLDER)",
-            *(len(missing), len(named.frames), first, loaded.run.path),
-        )
-    return dataset
 
 
 def _write_coco(job: _Job) -> Iterator[str]:
