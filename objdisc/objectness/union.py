@@ -28,8 +28,12 @@ class Union(ObjectnessSource):
     the first's. Scores of different sources cannot be compared, so that a region's score is its place: 1 for the
     first, falling evenly to ``1 / most`` for the last that there may be.
 
-    By default parts of scenes come before nodes of merge trees: parts of scenes follow things that look alike in all
-    images, nodes stand out from what surrounds them, and each finds objects that the other misses.
+    By default parts of scenes come before nodes of merge trees: parts of scenes follow things that look alike in
+    all images, nodes stand out from what surrounds them. On 21 frames of CamVid's training split (65 objects of at
+    least 400 pixels, seen while 8 were chosen to lead), and scenes of 27 clusters, the best 16 find 0.37 of the
+    objects at IoU 0.5 and the best 24 0.40; those of ``tree`` alone 0.32 and 0.39. With 8 clusters of scenes there
+    are two parts an image, none of which is an object: the union is then no better than ``tree``. In 32 regions it
+    is no better with 27 clusters either (0.43, and 0.46 by ``tree``), in 64 it is the same (0.54).
 
     Args:
         encoder: Name of the network that those sources look at images with that have one.
@@ -51,7 +55,7 @@ class Union(ObjectnessSource):
         encoder: str = PACKAGED,
         weights: str = "imagenet",
         sources: Sequence[str] = ("segments", "tree"),
-        leading: int = 16,
+        leading: int = 8,
         most: int = 24,
         max_overlap: float = 0.6,
         maps: Path | None = None,
