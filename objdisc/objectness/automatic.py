@@ -24,7 +24,9 @@ AUTOMATIC: tuple[type[ObjectnessSource], ...] = (Instances, *ANNOTATED, Labels, 
 The last one serves any: it looks for objects where nobody says where they are."""
 
 BESIDE_SCENES: type[ObjectnessSource] = Union
-"""What takes the place of the last one where scenes are divided as well."""
+"""What takes the place of the last one on other images of a run whose regions were parts of scenes, too.
+
+It is no default: in 64 regions of 21 frames of CamVid train it finds 0.538 of 65 objects, as ``tree`` does."""
 
 
 def automatic_source(dataset: ImageDataset, *, scenes: bool = False) -> type[ObjectnessSource]:
@@ -32,7 +34,7 @@ def automatic_source(dataset: ImageDataset, *, scenes: bool = False) -> type[Obj
 
     Args:
         dataset: The images.
-        scenes: Whether their scenes are divided as well, so that regions may be parts of these.
+        scenes: Whether regions are parts of scenes, too, where nobody has masked the images.
     """
     for source in ANNOTATED:
         annotations = source.annotations_of(dataset)

@@ -144,7 +144,7 @@ def choose_source(
 ) -> ObjectnessSource:
     """Build the source of regions; windows are kept by the run's foreground head, if it learned one.
 
-    Regions are parts of scenes only where the run divides scenes, and its own objects are not from ``tree`` alone.
+    Where nobody has masked the images, regions are parts of scenes, too, if those of the run were, by ``union``.
 
     Args:
         named: What was asked for; None for whatever suits the images.
@@ -156,8 +156,8 @@ def choose_source(
     summary = RunSummary.read(scene) if scene.things.is_file() else None
     seen = summary is not None and (divided or _has_scenes_of(scene, dataset))
     told = None if loaded.summary is None else loaded.summary.objectness
-    automatic = seen and (told is None or told.source != "tree")
-    source = choose_objectness(named, dataset, loaded.options.encoder, loaded.options.weights, scenes=automatic)
+    united = seen and told is not None and told.source == "union"
+    source = choose_objectness(named, dataset, loaded.options.encoder, loaded.options.weights, scenes=united)
     if isinstance(source, Windows):
         source.scorer = foreground_scorer(loaded)
         source.scorer_name = weights_name(loaded.run)

@@ -60,8 +60,7 @@ class DiscoverOptions:
         scene_size: Side of the squares, as high as each image, that scenes are seen in, in pixels of the network's
             input; None for what the method prefers.
         objectness: Where objects may be, by name; auto: what ``annotations`` names, instance masks, annotations beside
-            the images, or whole images, whichever the data has, else union, which looks for them in the scenes and
-            with the encoder, or tree, where no scene is made.
+            the images, or whole images, whichever the data has, else tree, which looks for them with the encoder.
         method: The clustering method, by name.
         scene: What divides whole images into categories, beside the objects: none, or a method by name; auto: ``scene``
             where the data has no masks of objects.
@@ -176,7 +175,7 @@ def choose_objectness(
         encoder: Network of a source that looks at images with one.
         weights: Its start, likewise.
         quiet: Whether nothing is said.
-        scenes: Whether the scenes of the images are divided as well.
+        scenes: Whether regions are parts of scenes, too, where nobody has masked the images.
     """
     given = {"encoder": encoder, "weights": weights}
     if named is not None:

@@ -32,7 +32,7 @@ from objdisc.pipeline.options import (
     store_folder,
 )
 from objdisc.pipeline.recommending import with_known_number, with_recommended_number
-from objdisc.pipeline.scenes import looks_in_scenes, scene_options
+from objdisc.pipeline.scenes import scene_options
 from objdisc.pipeline.segmenters import segmenter_for
 from objdisc.pipeline.stages import plan
 from objdisc.pipeline.taken_for import tell
@@ -105,10 +105,7 @@ def _regions_and_scene(
     Raises:
         UsageError: Either cannot serve the images.
     """
-    mark = Mark.read(run.path)
-    begun_without = command == "train" or (mark is not None and mark.command == "train")
-    scenes = not begun_without and looks_in_scenes(options, dataset)
-    source = choose_objectness(options.objectness, dataset, options.encoder, options.weights, scenes=scenes)
+    source = choose_objectness(options.objectness, dataset, options.encoder, options.weights)
     scene = scene_options(options, dataset, source, run.scene.path) if command == "discover" else None
     if scene is not None:
         divider = build_method(scene)

@@ -89,12 +89,6 @@ def has_no_masks(options: DiscoverOptions, dataset: ImageDataset) -> bool:
     return options.objectness is None and not any(source.serves(dataset) for source in AUTOMATIC[:-1])
 
 
-def looks_in_scenes(options: DiscoverOptions, dataset: ImageDataset) -> bool:
-    """Whether objects must be looked for, and scenes are divided beside them, so that they may be parts of these."""
-    divided = not is_per_pixel(options.method) if options.scene is None else not options.scene.is_none
-    return divided and has_no_masks(options, dataset)
-
-
 def map_scenes(options: DiscoverOptions, run: Run, splits: Sequence[ImageDataset]) -> RunSummary | None:
     """Fit the scene to a sample of the first split, map every image, and score the last split where it has labels.
 

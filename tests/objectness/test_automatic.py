@@ -61,7 +61,7 @@ def test_images_with_a_class_or_a_word_on_them_are_whole(animals: Path) -> None:
     assert taken(ImageFolder(animals / "train")) is Tree, "a folder of photos"
 
 
-def test_where_scenes_are_divided_objects_are_looked_for_in_them_too(animals: Path) -> None:
+def test_where_regions_were_parts_of_scenes_they_are_so_again(animals: Path) -> None:
     photos, whole = ImageFolder(animals / "train"), ImageFolder(animals, "train")
     assert automatic_source(photos) is Tree
     assert automatic_source(photos, scenes=True) is BESIDE_SCENES is Union

@@ -44,6 +44,10 @@ def run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return Run.open(folder)
 
 
+def test_photos_are_looked_through_by_trees(run: Run) -> None:
+    assert json.loads(run.metrics.read_text(encoding="utf-8"))["objectness"]["source"] == "tree"
+
+
 def test_photos_get_a_scene_of_every_pixel_beside_the_objects(run: Run, photos: Path) -> None:
     names = [path.stem for path in sorted(photos.glob("[0-9].png"))]
     assert [path.name for path in sorted(run.maps("sceneIds").iterdir())] == [f"{name}_sceneIds.png" for name in names]
@@ -145,9 +149,10 @@ def test_what_predicts_no_pixels_is_no_scene(photos: Path, tmp_path: Path, capsy
     assert not (tmp_path / "run").exists()
 
 
-def test_objects_of_photos_are_looked_for_in_their_scenes_and_by_trees(run: Run, photos: Path, tmp_path: Path) -> None:
-    told = json.loads(run.metrics.read_text(encoding="utf-8"))["objectness"]
-    assert told["source"] == "union"
+def test_a_union_looks_in_scenes_and_by_trees_in_the_run_and_in_other_folders(photos: Path, tmp_path: Path) -> None:
+    more = ["--num-clusters", "3", "--num-scene-clusters", "4", "--output-dir", str(tmp_path / "run")]
+    assert main(["discover", str(photos), *QUICK, *SCENE, *more, "--objectness", "union"]) == 0
+    run = Run(tmp_path / "run")
     assert (run.scene.things).is_file()
     # what is a thing, and so which regions there are, depends on no other image of the folder
     found = {}
@@ -162,19 +167,6 @@ def test_objects_of_photos_are_looked_for_in_their_scenes_and_by_trees(run: Run,
         shutil.rmtree(tmp_path / "maps")
     assert found[1] == [row for row in found[2] if row[0] == "3"]
     assert set(found[2]) <= set(_regions(run.path))
-
-
-def test_without_scenes_photos_are_looked_through_by_trees_alone(photos: Path, tmp_path: Path) -> None:
-    (tmp_path / "photos").mkdir()
-    for name in ("1", "2"):
-        shutil.copy(photos / f"{name}.png", tmp_path / "photos")
-    photos = tmp_path / "photos"
-    few = [*QUICK, "--num-clusters", "3", "--overlays", "0", "--output-dir", str(tmp_path / "run")]
-    assert main(["train", str(photos), *few]) == 0
-    assert main(["discover", str(photos), *few, *SCENE, "--resume", str(tmp_path / "run")]) == 0
-    run = Run(tmp_path / "run")
-    assert run.maps("sceneIds").is_dir()
-    assert json.loads(run.metrics.read_text(encoding="utf-8"))["objectness"]["source"] == "tree"
 
 
 def test_objects_are_parts_of_scenes_that_the_run_divides_first(
