@@ -49,6 +49,11 @@ class AnnotatedRegions(ObjectnessSource):
                 raise UsageError(f"{name} {value} of --objectness {self.name}: give a number from 0 to 1.")
         self.min_score, self.min_share, self.max_share, self.max_overlap = settings.values()
 
+    @property
+    def supervision(self) -> str:
+        """What people or a detector have told of the images: where objects are."""
+        return "masks or boxes of annotation files, without their classes"
+
     @classmethod
     def format_name(cls) -> str:
         """Return ``AnnotationFormat.name`` of what it reads, which is the name of its own module."""

@@ -18,3 +18,8 @@ class SamJson(AnnotatedRegions):
         self, min_score: float = 0.0, min_share: float = 0.0, max_share: float = 1.0, max_overlap: float = 1.0
     ) -> None:
         super().__init__(min_score, min_share, max_share, max_overlap)
+
+    @property
+    def supervision(self) -> str:
+        """What the network that made the masks was trained with."""
+        return "masks of Segment Anything, which was trained with masks without classes"

@@ -144,7 +144,7 @@ def _check_init_from(job: Job) -> None:
 def _check_room(job: Job) -> None:
     """Refuse what surely does not fit on the disk: the patches, and per training weights and a checkpoint."""
     size = job.options.patches.size
-    known = {dataset: _known_objects(job, dataset) for dataset in (job.dataset, job.scored)}
+    known = {dataset: _known_objects(job, dataset) for dataset in dict.fromkeys((job.dataset, job.scored))}
     # each object that annotations know of, else one an image
     least = sum(max(len(dataset.samples), count) * (dataset.num_channels + 1) for dataset, count in known.items())
     # a checkpoint holds the weights and up to two moments of each, and is written anew beside the last one

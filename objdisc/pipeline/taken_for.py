@@ -9,8 +9,10 @@ from pathlib import Path
 from objdisc.datasets import ImageDataset, ImageFolder, LabelMaps, Video
 from objdisc.datasets.segmentation import SegmentationDataset
 from objdisc.errors import UnreadableImageError
+from objdisc.evaluation.annotated import AnnotatedClasses, label_source, labelled
 from objdisc.imaging.leftout import LeftOut
 from objdisc.imaging.spread import spread_evenly
+from objdisc.objectness.annotated import AnnotatedRegions
 from objdisc.objectness.base import DatasetMasks, ObjectnessSource
 from objdisc.objectness.whole import Whole
 from objdisc.pipeline.loading import LoadedRun
@@ -139,6 +141,8 @@ def layout_name(dataset: ImageDataset) -> str:
 def _masks(dataset: ImageDataset, source: ObjectnessSource) -> str:
     if isinstance(source, Whole):
         return "each image is one object"
+    if isinstance(source, AnnotatedRegions):
+        return _annotated(dataset, source)
     if not isinstance(source, DatasetMasks):
         return "looked for in each image"
     with_masks = [sample for sample in dataset.samples if source.has_mask(dataset, sample)]
@@ -147,11 +151,22 @@ def _masks(dataset: ImageDataset, source: ObjectnessSource) -> str:
     return f"{source.mask_name}s of {len(with_masks)} of {len(dataset.samples)} images{where}"
 
 
+def _annotated(dataset: ImageDataset, source: AnnotatedRegions) -> str:
+    annotations = source.annotations_of(dataset)
+    if annotations is None:
+        return "no annotations of that format"
+    return f"{annotations} of {len(annotations.matches.number_of)} of {len(dataset.samples)} images"
+
+
 def _labels(datasets: Sequence[ImageDataset]) -> str:
-    labelled = [dataset for dataset in datasets if dataset.has_ground_truth]
-    if not labelled:
+    scored = [labelled(dataset) for dataset in datasets]
+    known = [dataset for dataset in scored if dataset.has_ground_truth]
+    if not known:
         return ""
-    dataset = labelled[-1]
+    dataset = known[-1]
+    if isinstance(dataset, AnnotatedClasses):
+        who = "a detector's" if label_source(dataset) == "detector" else "those of the annotations"
+        return f"{len(dataset.class_names)} classes, {who}, for the scores alone"
     if dataset.labels_whole_images:
         return f"{len(dataset.class_names)} classes by subfolder, for the scores alone"
     paths = [path for sample in dataset.samples for path in dataset.label_paths(sample)[:1]]
