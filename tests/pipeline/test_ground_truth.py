@@ -66,7 +66,9 @@ def test_a_sound_split_and_one_without_labels_stay_what_they_are(toy_city: Path,
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "source", [["--objectness", "windows"], ["--objectness", "tree", "--objectness.most", "4"]], ids=["windows", "tree"]
+    "source",
+    [["--objectness", "windows"], ["--objectness", "tree", "--objectness.most", "8", "--patches.min-area", "40"]],
+    ids=["windows", "tree"],
 )
 def test_a_third_of_the_label_maps_damaged_trains_the_same_weights(
     toy_city: Path, damaged: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], source: list[str]
