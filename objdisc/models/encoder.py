@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import timm
+import torch
 from segmentation_models_pytorch import encoders as smp_encoders
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,6 +18,7 @@ from objdisc.models.depthwise import DepthwiseGradientsInFloat32
 from objdisc.models.jule import JuleNet
 from objdisc.models.nin import NetworkInNetwork
 from objdisc.models.origin import WeightsOrigin
+from objdisc.models.padding import cut, pad, wants_padding
 from objdisc.models.patch_grid import PatchGrid, Pooling, build
 from objdisc.models.resnet import SmallImageResNet18, SmallImageResNet34
 from objdisc.models.segnet import PUBLISHED_LAYERS, SegNet
@@ -84,6 +86,7 @@ class Encoder(nn.Module):
         self.origin = origin
         self.grid = grid
         self.input_side = 0
+        self._padded: dict[tuple[str, tuple[int, int, int]], bool] = {}
 
     def forward(self, images: Tensor) -> Tensor:
         """Map normalised ``(B, C, H, W)`` images to ``(B, num_features)`` features."""
@@ -91,8 +94,22 @@ class Encoder(nn.Module):
         if self.input_side:
             seen = F.interpolate(images, (self.input_side, self.input_side), mode="bicubic", align_corners=False)
         with DepthwiseGradientsInFloat32():
-            features: Tensor = self.body(seen) if self.grid is None else self.grid.features(self.body, seen)
+            features: Tensor
+            if self.grid is not None:
+                features = self.grid.features(self.body, seen)
+            else:
+                features = self.body(pad(seen) if self._pads(seen, "forward") else seen)
         return features
+
+    def _pads(self, images: Tensor, name: str) -> bool:
+        """Whether the body takes images of this size only if they are padded, asked once for each way to run it."""
+        shape = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
+        key = (name, shape)
+        if key not in self._padded:
+            if torch.compiler.is_compiling():  # a network that is being exported cannot be copied and tried
+                return False
+            self._padded[key] = wants_padding(self.body, _RUNS[name], shape)
+        return self._padded[key]
 
     def feature_map(self, images: Tensor, stride: int) -> Tensor:
         """Return the deepest of the network's maps that is fine enough.
@@ -141,17 +158,31 @@ class Encoder(nn.Module):
     def _maps(self, images: Tensor, *names: str, deepest: bool = False) -> list[Tensor] | None:
         """Return what the first of the body's methods of these names gives, else the maps of a network of timm."""
         body: Any = self.body
-        maps: list[Tensor]
         for name in names:
             if hasattr(body, name):
-                maps = getattr(body, name)(images)
-                return maps
+                return self._maps_of(images, name)
         if not hasattr(body, "forward_intermediates"):
             return None
         if self.grid is not None:
             return self.grid.maps(body, images, deepest=deepest)
-        maps = body.forward_intermediates(images, intermediates_only=True)
-        return maps
+        return self._maps_of(images, "forward_intermediates")
+
+    def _maps_of(self, images: Tensor, name: str) -> list[Tensor]:
+        maps: list[Tensor]
+        if not self._pads(images, name):
+            maps = _RUNS[name](self.body, images)
+            return maps
+        height, width = images.shape[2:]
+        return [cut(found, height, width) for found in _RUNS[name](self.body, pad(images))]
+
+
+_RUNS: dict[str, Callable[[Any, Tensor], Any]] = {
+    "forward": lambda body, images: body(images),
+    "feature_maps": lambda body, images: list(body.feature_maps(images)),
+    "block_maps": lambda body, images: list(body.block_maps(images)),
+    "forward_intermediates": lambda body, images: list(body.forward_intermediates(images, intermediates_only=True)),
+}
+"""Ways to run a network, under the names of its methods."""
 
 
 class _PooledPyramid(nn.Module):

@@ -124,7 +124,7 @@ def check_count(job: Job, store: PatchStore) -> None:
         UsageError: There are fewer objects.
     """
     num_objects = int(store.foreground.sum())
-    if num_objects < job.options.k:
+    if num_objects < job.options.k and not job.method.per_pixel:
         raise UsageError(
             f"{job.path}: {num_objects} object patches are too few for {job.options.k} clusters; "
             "lower --num-clusters or --patches.min-area, or give more images."

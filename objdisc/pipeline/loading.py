@@ -21,7 +21,7 @@ from objdisc.io.hashing import digest_file
 from objdisc.io.run import Run
 from objdisc.methods.base import Method
 from objdisc.models.origin import WeightsOrigin
-from objdisc.models.supervision import origin_of
+from objdisc.models.supervision import PRETRAINED, origin_of
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.objectness.windows import Windows
 from objdisc.patches.store import PatchStore
@@ -151,13 +151,24 @@ def choose_source(
         dataset: The images.
         loaded: The run.
         divided: Whether the scenes of the images are going to be divided before the regions are asked for.
+
+    Raises:
+        UsageError: The source cannot be built; that the file of the run's first weights is gone is said so.
     """
-    scene = loaded.run.scene
+    options, scene = loaded.options, loaded.run.scene
     summary = RunSummary.read(scene) if scene.things.is_file() else None
     seen = summary is not None and (divided or _has_scenes_of(scene, dataset))
     told = None if loaded.summary is None else loaded.summary.objectness
     united = seen and told is not None and told.source == "union"
-    source = choose_objectness(named, dataset, loaded.options.encoder, loaded.options.weights, scenes=united)
+    try:
+        source = choose_objectness(named, dataset, options.encoder, options.weights, scenes=united)
+    except UsageError as error:
+        if options.weights in {"none", *PRETRAINED} or Path(options.weights).exists():
+            raise
+        raise UsageError(
+            f"{options.weights}: gone. The run {loaded.run.path} began with these weights, and regions are looked for "
+            "with the encoder as it was before the training; put the file back, or give another --objectness."
+        ) from error
     if isinstance(source, Windows):
         source.scorer = foreground_scorer(loaded)
         source.scorer_name = weights_name(loaded.run)

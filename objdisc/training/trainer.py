@@ -79,8 +79,11 @@ def fit(
     num_foreground, there = int(store.foreground.sum()), int(whole.foreground.sum())
     if num_foreground < there:
         logger.info("training on %d of %d objects (--max-objects); all get a prediction", num_foreground, there)
-    if num_foreground < method.num_clusters:
-        raise UsageError(f"{num_foreground} foreground patches are too few for {method.num_clusters} clusters")
+    if num_foreground < method.num_clusters and not method.per_pixel:  # whose crops hold many pixels each
+        raise UsageError(
+            f"{num_foreground} foreground patches are too few for {method.num_clusters} clusters; lower --num-clusters "
+            "or give more images"
+        )
     method.setup(len(store))
     if not method.trains:
         return _finish_at_once(method, store, run, options, accelerator, init_from)
