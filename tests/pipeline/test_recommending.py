@@ -103,7 +103,7 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
 def test_words() -> None:
     found = RecommendedNumber(3, 5, 2, {2: 0.4, 3: 0.45, 5: 0.3}, {2: 0.2, 3: 0.1, 5: 0.1}, 64)
     assert in_words(found) == (
-        "number of clusters: 3 (prediction strength 0.45, below 0.55: a guess; runner-up 5 with 0.30, "
+        "number of clusters: 3 (prediction strength 0.45, below 0.52: a guess; runner-up 5 with 0.30, "
         "the silhouette says 2)"
     )
     assert "3 comes nearest, with a prediction strength of 0.45" in doubt(found)
