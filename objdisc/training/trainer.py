@@ -75,15 +75,12 @@ def fit(
         raise UsageError(f"{run.path}: holds what another training has learned; resume it, or give another folder.")
     accelerator = make_accelerator(options.device, options.precision)
     set_seed(options.seed)
-    whole, store = store, training_patches(store, options.max_objects, options.seed)
-    num_foreground, there = int(store.foreground.sum()), int(whole.foreground.sum())
-    if num_foreground < there:
-        logger.info("training on %d of %d objects (--max-objects); all get a prediction", num_foreground, there)
-    if num_foreground < method.num_clusters and not method.per_pixel:  # whose crops hold many pixels each
-        raise UsageError(
-            f"{num_foreground} foreground patches are too few for {method.num_clusters} clusters; lower --num-clusters "
-            "or give more images"
-        )
+    store, there = training_patches(store, options.max_objects, options.seed), int(store.foreground.sum())
+    if (count := int(store.foreground.sum())) < there:
+        logger.info("training on %d of %d objects (--max-objects); all get a prediction", count, there)
+    if count < method.num_clusters and not method.per_pixel:  # whose crops hold many pixels each
+        few = f"{count} foreground patches are too few for {method.num_clusters} clusters"
+        raise UsageError(f"{few}; lower --num-clusters or give more images")
     method.setup(len(store))
     if not method.trains:
         return _finish_at_once(method, store, run, options, accelerator, init_from)
