@@ -15,7 +15,7 @@ class SceneNames:
     """Names of the clusters of a scene.
 
     Attributes:
-        names: Of each cluster, as a person wrote it in Unicode's composed form, else ``scene_NUMBER``.
+        names: Name of each cluster, as a person wrote it in Unicode's composed form, else ``scene_NUMBER``.
         colors: ``(K, 3)`` uint8 RGB.
         given: Whether a person gave the name.
     """

@@ -23,7 +23,7 @@ class SceneCluster:
     Attributes:
         cluster: Its number in the ``sceneIds`` maps.
         color: RGB, as the overlays show it.
-        share: Of all pixels of the maps that were looked at, 0 to 1.
+        share: Share of all pixels of the maps that were looked at, 0 to 1.
         name: Class that the evaluation reads it as; empty without ground truth.
         examples: Names of images, and pictures ``(h, w, 3)`` uint8 RGB as ``shown_in`` makes them.
     """
