@@ -86,7 +86,7 @@ class Encoder(nn.Module):
         self.origin = origin
         self.grid = grid
         self.input_side = 0
-        self._padded: dict[tuple[str, tuple[int, int, int]], bool] = {}
+        self._padded: set[tuple[str, tuple[int, int, int]]] = set()  # ways and sizes that fail without padding
 
     def forward(self, images: Tensor) -> Tensor:
         """Map normalised ``(B, C, H, W)`` images to ``(B, num_features)`` features."""
@@ -98,18 +98,20 @@ class Encoder(nn.Module):
             if self.grid is not None:
                 features = self.grid.features(self.body, seen)
             else:
-                features = self.body(pad(seen) if self._pads(seen, "forward") else seen)
+                features, _ = self._run("forward", seen)
         return features
 
-    def _pads(self, images: Tensor, name: str) -> bool:
-        """Whether the body takes images of this size only if they are padded, asked once for each way to run it."""
-        shape = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
-        key = (name, shape)
-        if key not in self._padded:
-            if torch.compiler.is_compiling():  # a network that is being exported cannot be copied and tried
-                return False
-            self._padded[key] = wants_padding(self.body, _RUNS[name], shape)
-        return self._padded[key]
+    def _run(self, name: str, images: Tensor) -> tuple[Any, bool]:
+        """Run the body in one of the ways of ``_RUNS``, on padded images where it fails without; say whether so."""
+        run, shape = _RUNS[name], (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
+        if (name, shape) not in self._padded:
+            try:
+                return run(self.body, images), False
+            except RuntimeError:
+                if torch.compiler.is_compiling() or not wants_padding(self.body, run, shape):
+                    raise
+            self._padded.add((name, shape))
+        return run(self.body, pad(images)), True
 
     def feature_map(self, images: Tensor, stride: int) -> Tensor:
         """Return the deepest of the network's maps that is fine enough.
@@ -168,12 +170,9 @@ class Encoder(nn.Module):
         return self._maps_of(images, "forward_intermediates")
 
     def _maps_of(self, images: Tensor, name: str) -> list[Tensor]:
-        maps: list[Tensor]
-        if not self._pads(images, name):
-            maps = _RUNS[name](self.body, images)
-            return maps
         height, width = images.shape[2:]
-        return [cut(found, height, width) for found in _RUNS[name](self.body, pad(images))]
+        maps, padded = self._run(name, images)
+        return [cut(found, height, width) if padded else found for found in maps]
 
 
 _RUNS: dict[str, Callable[[Any, Tensor], Any]] = {
