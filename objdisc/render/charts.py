@@ -64,9 +64,9 @@ def bar_chart(title: str, names: Sequence[str], columns: Sequence[BarColumn]) ->
         columns: Columns from the left; each has as many bars as there are rows.
     """
     with mpl.rc_context(_style()):
-        width = 3.5 + 2.4 * len(columns)  # inches; a bold letter takes about a tenth of one
+        width = 3.5 + 2.4 * len(columns)  # inches; a bold letter takes at most a sixth of one
         figure = Figure(figsize=(width, 1.4 + 0.42 * len(names)), dpi=140, layout="constrained")
-        figure.suptitle(_short(title, int(8 * width)), fontweight="bold")
+        figure.suptitle(_short(title, int(6 * width)), fontweight="bold")
         all_axes = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
         for axes, column in zip(all_axes, columns, strict=True):
             _draw_bars(axes, column)
@@ -89,7 +89,7 @@ def _draw_bars(axes: Axes, column: BarColumn) -> None:
     axes.set_xlim(0, 1.45 * full)  # numbers stand beside the longest bars
     axes.set_xticks([0, full / 2, full] if column.full else [0])
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.set_title(_short(column.title, 28))
+    axes.set_title(_short(column.title, 20))
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#e1e1e1")
     axes.set_axisbelow(True)
