@@ -1,6 +1,6 @@
 """How far regions of one image lie over each other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,3 +35,21 @@ def overlap(regions: Sequence[Region], others: Sequence[Region], frame: tuple[in
         return np.zeros((len(regions), len(others)))
     masks = ([mask_of(region, frame) for region in group] for group in (regions, others))
     return np.asarray(coco_mask.iou(*masks, [0] * len(others)), np.float64)
+
+
+def distinct(overlaps: NDArray[np.floating], order: Iterable[int], most_overlap: float) -> list[int]:
+    """Choose regions of which none overlaps an earlier one too much.
+
+    Args:
+        overlaps: ``(n, n)`` intersection over union of n regions.
+        order: Their numbers, the best first.
+        most_overlap: The overlap above which the later of two is left out, 0 to 1.
+
+    Returns:
+        Numbers of those that are kept, in their order.
+    """
+    kept: list[int] = []
+    for number in order:
+        if not (overlaps[number, kept] > most_overlap).any():
+            kept.append(number)
+    return kept

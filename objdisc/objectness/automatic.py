@@ -1,7 +1,6 @@
 """Which source of regions is taken where none is named."""
 
 from objdisc.datasets.base import ImageDataset
-from objdisc.objectness.annotated import AnnotatedRegions
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.objectness.boxes import Boxes
 from objdisc.objectness.coco import Coco
@@ -10,6 +9,7 @@ from objdisc.objectness.labelme import Labelme
 from objdisc.objectness.labels import Labels
 from objdisc.objectness.megadetector import Megadetector
 from objdisc.objectness.sam_json import SamJson
+from objdisc.objectness.support.annotated import AnnotatedRegions
 from objdisc.objectness.tree import Tree
 from objdisc.objectness.union import Union
 from objdisc.objectness.whole import Whole

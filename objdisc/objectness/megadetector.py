@@ -1,6 +1,6 @@
 """Objectness from MegaDetector's JSON."""
 
-from objdisc.objectness.annotated import AnnotatedRegions
+from objdisc.objectness.support.annotated import AnnotatedRegions
 
 
 class Megadetector(AnnotatedRegions):

@@ -16,7 +16,7 @@ from objdisc.errors import UsageError
 from objdisc.imaging.flow import LEAST_SIDE, FrameMotion, frame_motion, places
 from objdisc.imaging.superpixels import Borders, borders, superpixels
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.objectness.features import full_size_region, working_image
+from objdisc.objectness.support.features import full_size_region, working_image
 from objdisc.types import Region, Sample
 
 _NUMBERED = re.compile(r"^(.*?)(\d+)$", re.DOTALL)

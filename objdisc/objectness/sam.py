@@ -13,7 +13,7 @@ from objdisc.errors import UsageError
 from objdisc.io.hashing import digest
 from objdisc.models.origin import WeightsOrigin
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.objectness.features import full_size_region, working_image
+from objdisc.objectness.support.features import full_size_region, working_image
 from objdisc.types import Region, Sample
 
 SUPERVISION = "class-agnostic masks (a billion of SA-1B, drawn by people and by the network itself)"

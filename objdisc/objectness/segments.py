@@ -17,7 +17,7 @@ from objdisc.io.hashing import digest_file
 from objdisc.io.run import Run
 from objdisc.models.origin import WeightsOrigin
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.objectness.things import LARGEST, SMALLEST, read_things, thing_clusters
+from objdisc.objectness.support.things import LARGEST, SMALLEST, read_things, thing_clusters
 from objdisc.types import Region, Sample
 
 _SUFFIX = "_sceneIds.png"

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from objdisc.clustering.normalized_cut import SimilarityGraph
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UsageError
+from objdisc.imaging.overlaps import distinct
 from objdisc.imaging.superpixels import mean_of_map, superpixels
 from objdisc.models.weights import PACKAGED
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.objectness.features import (
+from objdisc.objectness.support.features import (
     block_maps,
     encoder_fingerprint,
     fixed_encoder,
@@ -183,8 +184,4 @@ def _distinct(parts: list[NDArray[np.bool_]], scores: list[float]) -> list[int]:
     flat = np.stack([part.ravel() for part in parts]).astype(np.float32)
     shared, sizes = flat @ flat.T, flat.sum(axis=1)
     overlaps = shared / (sizes[:, None] + sizes - shared)
-    kept: list[int] = []
-    for number in np.argsort(-np.array(scores), kind="stable").tolist():
-        if not kept or overlaps[number, kept].max() <= _OVERLAP:
-            kept.append(number)
-    return kept
+    return distinct(overlaps, np.argsort(-np.array(scores), kind="stable").tolist(), _OVERLAP)

@@ -16,7 +16,7 @@ from objdisc.errors import UsageError
 from objdisc.imaging.superpixels import Borders, borders, mean_of_map, superpixels
 from objdisc.models.weights import PACKAGED
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.objectness.features import (
+from objdisc.objectness.support.features import (
     block_maps,
     encoder_fingerprint,
     fixed_encoder,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from objdisc.config.components import Component, resolve_class_path
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UsageError
-from objdisc.imaging.overlaps import overlap
+from objdisc.imaging.overlaps import distinct, overlap
 from objdisc.io.run import Run
 from objdisc.models.origin import WeightsOrigin
 from objdisc.models.weights import PACKAGED
@@ -97,12 +97,7 @@ class Union(ObjectnessSource):
         first, *others = [part.regions(dataset, sample, image) for part in self.parts]
         ordered = [*first[: self.leading], *(region for found in others for region in found), *first[self.leading :]]
         shared = overlap(ordered, ordered, image.shape[:2])
-        kept: list[int] = []
-        for row in range(len(ordered)):
-            if not (shared[row, kept] > self.max_overlap).any():
-                kept.append(row)
-            if len(kept) == self.most:
-                break
+        kept = distinct(shared, range(len(ordered)), self.max_overlap)[: self.most]
         return [replace(ordered[row], score=1 - place / self.most) for place, row in enumerate(kept)]
 
     def fingerprint(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from objdisc.naming.names_file import read_scene_names
 from objdisc.naming.scenes import SceneNames
 from objdisc.objectness.automatic import AUTOMATIC
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.objectness.things import thing_clusters, write_things
+from objdisc.objectness.support.things import thing_clusters, write_things
 from objdisc.pipeline.images import fingerprint
 from objdisc.pipeline.loading import load_run
 from objdisc.pipeline.options import SCENE, DiscoverOptions, build_method, build_store, choose_objectness

@@ -12,8 +12,8 @@ from objdisc.errors import UnreadableImageError
 from objdisc.evaluation.annotated import AnnotatedClasses, label_source, labelled
 from objdisc.imaging.leftout import LeftOut
 from objdisc.imaging.spread import spread_evenly
-from objdisc.objectness.annotated import AnnotatedRegions
 from objdisc.objectness.base import DatasetMasks, ObjectnessSource
+from objdisc.objectness.support.annotated import AnnotatedRegions
 from objdisc.objectness.whole import Whole
 from objdisc.pipeline.loading import LoadedRun
 from objdisc.pipeline.options import choose_objectness

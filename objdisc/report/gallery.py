@@ -143,12 +143,7 @@ def write_report(run: Run, data: ReportData, log: Sequence[Mapping[str, Any]], *
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
         facts=_facts(data, pictures, colors, title),
-        warnings=[
-            *data.warnings,
-            *([] if data.of_crops else occupancy_warnings(sizes)),
-            *training_warnings(log),
-            *stability_warnings(data.kept),
-        ],
+        warnings=_warnings(data, log),
         left_out=_left_out(data, pictures),
         colors=colors,
         names=data.cluster_names or {},
@@ -170,6 +165,12 @@ def write_report(run: Run, data: ReportData, log: Sequence[Mapping[str, Any]], *
     )
     with atomic_write(run.report) as file:
         file.write(page)
+
+
+def _warnings(data: ReportData, log: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Gather what is to be told before anything else on the page."""
+    occupancy = [] if data.of_crops else occupancy_warnings([shown.size for shown in data.clusters])
+    return [*data.warnings, *occupancy, *training_warnings(log), *stability_warnings(data.kept)]
 
 
 def _environment() -> jinja2.Environment:

@@ -1,11 +1,13 @@
 """Every command and every piece of code in README.md and docs/ is read by the program itself, or run."""
 
+import ast
 import importlib
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,27 @@ def test_files_and_settings_that_a_page_names_are_there(page: Path) -> None:
         assert (page.parent / target).exists(), target
     for config in re.findall(r"configs/\w+\.yaml", text):
         assert (ROOT / config).is_file(), config
+
+
+def test_messages_that_the_pages_explain_are_what_the_program_says() -> None:
+    page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    messages = re.findall(r"^## `(.+)`$", page, re.MULTILINE)
+    said = [text for path in (ROOT / "objdisc").rglob("*.py") for text in texts_of(path)]
+    assert len(messages) > 5
+    assert [message for message in messages if not any(message in text for text in said)] == []
+
+
+def texts_of(path: Path) -> Iterator[str]:
+    """Yield the texts of a module that are no docstrings, with ``*`` for what is filled in."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    owners = (node for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef))
+    documentation = {ast.get_docstring(owner, clean=False) for owner in owners}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            parts = (part.value if isinstance(part, ast.Constant) else "*" for part in node.values)
+            yield "".join(map(str, parts))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in documentation:
+            yield node.value
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from objdisc.io.run import Run
 from objdisc.models.origin import IMAGENET_SUPERVISION, WeightsOrigin
 from objdisc.objectness.base import decode_mask
 from objdisc.objectness.segments import Segments
-from objdisc.objectness.things import thing_clusters, write_things
+from objdisc.objectness.support.things import thing_clusters, write_things
 
 SKY, ROAD, CAR, FENCE, LONE, NOTHING = 0, 1, 2, 3, 4, 255
 HEIGHT, WIDTH = 100, 160

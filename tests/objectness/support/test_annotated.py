@@ -15,7 +15,7 @@ from objdisc.imaging.masks import decode_mask
 from objdisc.objectness.coco import Coco
 from objdisc.objectness.sam_json import SamJson
 
-from ..support.annotated import run_lengths
+from ...support.annotated import run_lengths
 
 FRAME = (40, 60)
 
