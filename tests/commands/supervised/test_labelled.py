@@ -55,7 +55,7 @@ def test_without_labels_there_is_nothing_to_read(tmp_path: Path, capsys: pytest.
     run = train_on_shades(tmp_path, splits={"": 12})
     for command in ("probe", "finetune", "overclustering"):
         assert main([command, str(run), "--held-out", "0.2", "--device", "cpu", "--workers", "0"]) == 2
-        assert "no ground truth was recognised beside the 12 images" in capsys.readouterr().err
+        assert "no ground truth was recognised beside the 36 images" in capsys.readouterr().err
         assert not list(run.glob(f"{command}/**/*.npy"))
 
 
