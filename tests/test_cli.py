@@ -76,7 +76,7 @@ def test_discover_spells_its_flags_as_torchvision_does(capsys: pytest.CaptureFix
         (["empty"], "no image"),
         (["city", "--split", "tset"], "tset"),
         (["city", "--num-clusters", "1"], "--num-clusters 1: at least 2"),
-        (["city", "--num-clusters", "two"], "expected int, got 'two'"),
+        (["city", "--num-clusters", "two"], "num_clusters: expected int or 'auto', got 'two'."),
         (["city", "--epoch", "3"], "unknown setting 'epoch'; did you mean epochs?"),
         (["city", "--objectness", "magic"], "no ObjectnessSource is called 'magic'"),
         (["city", "--method", "magic"], "no Method is called 'magic'"),

@@ -33,8 +33,9 @@ READING = {
     "finetune": ["finetune", "RUN", "--workers", "0", "--no-random", "--shares", "1", "--epochs", "1"],
     "overclustering": ["overclustering", "RUN", "--workers", "0"],
 }
+LOOKING = {"inspect": ["inspect", "CITY", "--sheet", "sheet.png"]}
 COMPARING = {"compare": ["compare", "CONFIG", "CITY", "--output-dir", "COMPARISON"]}
-ALL = {**TRAINING, **READING, **COMPARING}
+ALL = {**TRAINING, **READING, **COMPARING, **LOOKING}
 
 # What is given in addition, or damaged, and the commands that it concerns
 FLAGS: dict[str, tuple[Sequence[str], dict[str, list[str]]]] = {
@@ -42,7 +43,11 @@ FLAGS: dict[str, tuple[Sequence[str], dict[str, list[str]]]] = {
     "config": (("--config", "broken.yaml"), ALL),
     "unknown flag": (("--colour", "red"), ALL),
     "config of another class": (("--config", "foreign.yaml"), TRAINING),
-    "data": (("--split", "nowhere"), {**TRAINING, "segment": READING["segment"], "evaluate": READING["evaluate"]}),
+    "data": (
+        ("--split", "nowhere"),
+        {**TRAINING, **LOOKING, "segment": READING["segment"], "evaluate": READING["evaluate"]},
+    ),
+    "file of the user's": (("--sheet", "names.json"), LOOKING),
     "weights": (("--weights", "missing.safetensors"), TRAINING),
     "init-from": (("--init-from", "nowhere"), {name: TRAINING[name] for name in TRAINING if "resume" not in name}),
     "K": (("--num-clusters", "5000"), TRAINING),
@@ -129,16 +134,11 @@ NOT_NEEDED = {  # what a command can do without, so that there is nothing for it
     "no data": {"retrieve", "export"},
     "weights": {"discover --overwrite", "train --overwrite", "discover --resume", "train --resume", "compare"},
     "checkpoint": {"discover", "train", "discover --overwrite", "train --overwrite", *READING, *COMPARING},
-    "index": {
-        "discover --overwrite",
-        "discover --resume",
-        *TRAINING,
-        *READING.keys() - {"retrieve", "export"},
-        "compare",
-    },
+    "index": {*ALL} - {"retrieve", "export"},
     "settings": {"discover --overwrite", "train --overwrite", "compare"},
     "mark": {"compare"},
 }
+NOT_NEEDED = {damage: {*commands, *(LOOKING if damage != "no data" else ())} for damage, commands in NOT_NEEDED.items()}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What a folder is taken for, in full, and a sheet of a few of its images; nothing is trained."""
 
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 
 from objdisc.config.components import Component, component, flag_only, flat, positional
@@ -27,7 +28,7 @@ class InspectOptions:
         objectness: Where objects may be, by name; auto: as discover takes it.
         encoder: Network of a source that looks at images with one.
         weights: Start of that network.
-        sheet: Picture to write; inspect_FOLDER.png if none is given.
+        sheet: Picture to write, not there yet; the first free name like inspect_FOLDER.png if none is given.
         images_shown: Images on the sheet, spread evenly over the split; 0 for no sheet.
         allow_import: Import classes that lie outside of the package, where flags name some; that runs their modules.
         files: Which files of the folder are what, where its layout does not say it.
@@ -71,9 +72,12 @@ def inspect(options: InspectOptions) -> Inspection:
     """Look at a folder without training anything.
 
     Raises:
-        UsageError: It holds no image, or the split is missing.
+        UsageError: It holds no image, the split is missing, or the sheet's file is already there.
     """
     path = find_data(options.path)
+    sheet = options.sheet or _free_name(f"inspect_{path.resolve().stem}")
+    if sheet.exists() and options.images_shown > 0:
+        raise UsageError(f"{sheet}: already there; give another --sheet.")
     splits = available_splits(path, options.files)
     chosen = options.split or ("train" if "train" in splits or not splits else splits[0])
     datasets = [_open(path, split, options) for split in splits or (chosen,)]
@@ -85,20 +89,25 @@ def inspect(options: InspectOptions) -> Inspection:
     if options.images_shown < 1:
         return Inspection(taken, None, ())
     images, problems = _look(shown, source, options.images_shown)
-    sheet = options.sheet or Path(f"inspect_{path.resolve().stem}.png")
     if images:
         write_image(sheet, inspection_sheet(images))
     return Inspection(taken, sheet if images else None, tuple(problems))
+
+
+def _free_name(stem: str) -> Path:
+    """Find the first name of a picture that no file has: ``stem.png``, ``stem_2.png`` and so on."""
+    names = (Path(f"{stem}{suffix}.png") for suffix in chain([""], (f"_{number}" for number in count(2))))
+    return next(name for name in names if not name.exists())
 
 
 def _open(path: Path, split: str, options: InspectOptions) -> ImageDataset:
     return open_dataset(path, split, options.foreground, options.data, options.files)
 
 
-def _look(dataset: ImageDataset, source: ObjectnessSource, count: int) -> tuple[list[InspectedImage], list[str]]:
+def _look(dataset: ImageDataset, source: ObjectnessSource, shown: int) -> tuple[list[InspectedImage], list[str]]:
     """Read a few images with their regions and labels."""
     images, problems = [], []
-    for place in spread_evenly(len(dataset.samples), count).tolist():
+    for place in spread_evenly(len(dataset.samples), shown).tolist():
         sample = dataset.samples[place]
         try:
             image = dataset.read_image(sample)[..., :3]

@@ -244,10 +244,12 @@ class Settings:
         if unknown := re.search(r"Option '([^']+)' is not accepted", message):
             name = unknown[1]
             said = self._unknown(name)
-        elif wrong := re.search(r"Expected an? (.*?)\. Got value: (.*)", message):
-            kind = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", wrong[1])
-            kind = re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", kind)
-            said = f"{name}: expected {kind}, got {wrong[2]!r}."
+        elif kinds := re.findall(r"Expected an? (.*?)(?:\. Got value: .*)?$", message, re.MULTILINE):
+            kind = " or ".join(kind for kind in kinds if "NoneType" not in kind)
+            kind = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", kind)
+            kind = re.sub(r"typing\.Literal\[(.*?)\]", lambda one: f"{'one of ' * (',' in one[1])}{one[1]}", kind)
+            value = re.search(r"(?:Got|Given) value: (.*)", message)
+            said = f"{name}: expected {kind}, got {value[1] if value else None!r}."
         else:
             said = f"{' '.join(message.split())}."
         place = self.places.get(name, self.places.get(name.rpartition(".")[0], ""))

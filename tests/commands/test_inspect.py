@@ -35,6 +35,18 @@ def test_inspect_says_all_of_it_and_draws_a_sheet(toy_city: Path, capsys: pytest
     assert sheet.shape[1] == 12 + 3 * 492
 
 
+def test_no_file_is_written_over(toy_city: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = [Path("inspect_toy city.png"), Path("inspect_toy city_2.png")]
+    for file in mine:
+        file.write_text("mine", encoding="utf-8")
+    command = ["inspect", str(toy_city), "--images-shown", "1"]
+    assert main(command) == 0
+    assert Path("inspect_toy city_3.png").is_file()
+    assert main([*command, "--sheet", str(mine[0])]) == 2
+    assert capsys.readouterr().err.endswith("inspect_toy city.png: already there; give another --sheet.\n")
+    assert [file.read_text(encoding="utf-8") for file in mine] == ["mine", "mine"]
+
+
 def test_damaged_files_are_named_and_the_others_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a", "b"):
         put(tmp_path / f"in/images/{name}.png", photo())
