@@ -90,6 +90,8 @@ def is_leftover(path: Path) -> bool:
 def _hold(file: IO[Any], *, wait: bool = True) -> None:
     """Lock a file until it is closed or its process ends; Windows lets nobody remove an open file in any case.
 
+    The file itself is locked, so that no second file lies beside it, which is why filelock does not do this.
+
     Raises:
         OSError: Another process holds it, and ``wait`` is False.
     """

@@ -4,7 +4,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from filelock import FileLock
 
 from objdisc.errors import ObjdiscError, UnreadableImageError, UsageError
 from objdisc.io.files import atomic_write, write_json
@@ -132,9 +132,6 @@ def _nothing_found(job: CutJob, skipped: Sequence[tuple[str, str]]) -> str:
         return f"{reason} with at least {job.options.min_area} pixels; {fix}"
     return f"{reason}; choose another --objectness, or check which classes are named as foreground."
 
-
-if sys.platform != "win32":
-    import fcntl
 
 LOCK = ".lock"
 
@@ -283,11 +280,14 @@ def locked(folder: Path) -> Iterator[None]:
         ObjdiscError: The folder cannot be written.
     """
     path = folder / LOCK
+    lock = FileLock(path)
     try:
-        file = path.open("a")
+        lock.acquire()
+    except NotImplementedError as error:  # some network file systems know no locks: nobody can take one
+        log.debug("%s is not locked: %s", folder, error)
     except OSError as error:
         raise ObjdiscError(f"{path}: cannot be written ({error.strerror}); choose another --output-dir.") from error
-    with file:
-        if sys.platform != "win32":
-            fcntl.flock(file, fcntl.LOCK_EX)
+    try:
         yield
+    finally:
+        lock.release()
