@@ -2,6 +2,7 @@
 
 import errno
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -215,8 +216,10 @@ def test_a_killed_command_says_interrupted(number: signal.Signals, tmp_path: Pat
 
 
 @pytest.mark.parametrize("tool", ["discover", "train", "segment", "evaluate", "retrieve"])
-def test_tools_are_the_command(tool: str) -> None:
+def test_tools_are_the_command(tool: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     shim = Path(__file__).parents[1] / "tools" / f"{tool}.py"
-    result = subprocess.run([sys.executable, shim, "--nonsense", "1"], capture_output=True, text=True, check=False)
-    assert result.returncode == 2
-    assert result.stderr.startswith("objdisc: error: ")
+    monkeypatch.setattr(sys, "argv", [str(shim), "--nonsense", "1"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_path(str(shim), run_name="__main__")
+    assert left.value.code == 2
+    assert capsys.readouterr().err.startswith("objdisc: error: ")

@@ -146,12 +146,15 @@ def quick_stages(path: Path, folder: Path) -> list[str]:
     return ["--config", str(file), "--patches.size", "32"]
 
 
+@pytest.mark.parametrize("network", ["a small one", pytest.param("its own", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("path", [path for path in CONFIGS if not is_dense(path)], ids=name_of)
-def test_config_runs(path: Path, toy_city: Path, class_folders: Path, tmp_path: Path) -> None:
+def test_config_runs(path: Path, network: str, toy_city: Path, class_folders: Path, tmp_path: Path) -> None:
     options = load(DiscoverOptions, path)
     whole = options.objectness is not None and options.objectness.class_path.endswith(".Whole")
     data, split = (class_folders, "test") if whole else (toy_city, "val")
     arguments = [str(data), "--config", str(path), *quick_stages(path, tmp_path), *QUICK, *SMALL.get(path.stem, [])]
+    if network == "a small one" and "encoder:" in path.read_text(encoding="utf-8"):
+        arguments += ["--patches.size", "32", "--encoder", "resnet18_3x3:8,2"]
     arguments += ["--output-dir", str(tmp_path / "run")]
     assert main(["discover", *arguments, "--train-split", "train", "--split", split]) == 0
     numbers = json.loads((tmp_path / "run/metrics.json").read_text(encoding="utf-8"))

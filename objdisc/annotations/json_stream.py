@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -12,6 +14,7 @@ import ijson
 from objdisc.errors import UsageError
 
 _HEAD = 1 << 18  # bytes
+_WORDS = (b'"image', b'"annotations"', b'"categories"', b'"segmentation"', b'"shapes"')  # of all formats, the least
 _TAIL = 1 << 20
 _CHUNK = 1 << 16
 _MARGIN = 16  # bytes held back, so that no word is cut between two reads
@@ -22,7 +25,7 @@ _NO_NUMBER = re.compile(rb"(?<=[\s,:\[])-?(?:NaN|Infinity)(?=[\s,\]}])")
 class _WithoutNaN:
     """A file as it is read, with ``null`` in the place of what is no number."""
 
-    def __init__(self, file: "IO[bytes] | _Head") -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file, self._held = file, b""
 
     def read(self, size: int = -1) -> bytes:
@@ -128,27 +131,28 @@ def _built(event: str, value: Any, events: Iterator[tuple[str, Any]]) -> Any:
 def head_keys(path: Path) -> frozenset[str]:
     """Return the places of all keys that the first 256 kB of a JSON file hold, such as ``images.item.id``.
 
-    Empty where it is no JSON file, or cannot be read.
+    Empty where it is no JSON file, cannot be read, or bears none of the words that annotations of any format have: so
+    it costs next to nothing to look through thousands of other files, as the polygons of Cityscapes are.
     """
+    try:
+        about = path.stat()
+    except OSError:
+        return frozenset()
+    return _keys_of_head(path, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _keys_of_head(path: Path, size: int, mtime_ns: int) -> frozenset[str]:
+    """Parse the beginning of a file once, for all formats and commands of a process; a changed file is another."""
     keys: set[str] = set()
     with suppress(ijson.JSONError, OSError, UnicodeDecodeError), path.open("rb") as file:
-        for prefix, event, value in ijson.parse(_WithoutNaN(_Head(file))):
+        head = file.read(_HEAD)
+        if not any(word in head for word in _WORDS):
+            return frozenset()
+        for prefix, event, value in ijson.parse(_WithoutNaN(BytesIO(head))):
             if event == "map_key":
                 keys.add(f"{prefix}.{value}" if prefix else str(value))
     return frozenset(keys)
-
-
-class _Head:
-    """The beginning of a file, as if it ended there."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self._left = file, _HEAD
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the next bytes of the beginning."""
-        data = self._file.read(self._left if size < 0 else min(size, self._left))
-        self._left -= len(data)
-        return data
 
 
 def has_word(path: Path, *words: str) -> bool:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import ijson
 import numpy as np
 import pytest
 
 from objdisc.annotations import index
 from objdisc.annotations.annotations import Annotations
+from objdisc.annotations.labelme import Labelme
 from objdisc.annotations.report import in_one_line, notes_of
 from objdisc.annotations.search import files_at, files_beside, format_of
 from objdisc.datasets import FileOptions, open_dataset
@@ -221,3 +223,26 @@ def test_keypoints_beside_instances_are_not_taken(toy_city: Path, tmp_path: Path
 def test_the_cache_holds_indexes_alone(tmp_path: Path) -> None:
     write(tmp_path, coco({"segmentation": SQUARE}), "a.png")
     assert opened(tmp_path).index.parent == index.CACHE
+
+
+def test_a_file_is_parsed_once_for_all_formats_and_not_at_all_without_a_word_of_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed = []
+
+    def parse(file: Any, **options: Any) -> Any:
+        parsed.append(file)
+        return ijson_parse(file, **options)
+
+    ijson_parse = ijson.parse
+    monkeypatch.setattr(ijson, "parse", parse)
+    polygons = {"imgHeight": 8, "imgWidth": 8, "objects": [{"label": "car", "polygon": [[0, 0], [4, 0], [4, 4]]}]}
+    (tmp_path / "city_polygons.json").write_text(json.dumps(polygons), encoding="utf-8")
+    assert format_of(tmp_path / "city_polygons.json") is None
+    assert parsed == []
+    other = tmp_path / "shapes.json"
+    other.write_text(json.dumps({"shapes": [], "imagePath": "a.png"}), encoding="utf-8")
+    assert [format_of(other) for _ in range(3)] == [Labelme] * 3
+    assert len(parsed) == 1
+    other.write_text(json.dumps({"shape": "round", "image": "a.png"}), encoding="utf-8")
+    assert format_of(other) is None, "a changed file is looked into again"

@@ -13,7 +13,7 @@ from objdisc.io.run import Run
 from objdisc.patches.store import PatchStore
 
 SETTINGS = [
-    *("--encoder", "nin", "--weights", "none", "--patches.size", "32", "--batch-size", "32"),
+    *("--encoder", "resnet18_3x3:8,2", "--weights", "none", "--patches.size", "32", "--batch-size", "32"),
     *("--workers", "0", "--device", "cpu", "--num-clusters", "4", "--overlays", "2"),
 ]
 METHODS = {

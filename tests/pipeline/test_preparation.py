@@ -236,12 +236,13 @@ def test_folders_of_one_name_are_not_mixed_up(project: Path, capsys: pytest.Capt
         shutil.copytree(project / "city/leftImg8bit/val/marblemouth", project / place / "photos")
     for place, shade in (("a", 10), ("b", 200)):  # equally named and equally large, as frames of a video are
         Image.new("RGB", (256, 128), (shade, shade, shade)).save(project / place / "photos/frame.bmp")
-    assert main(["segment", "run", "a/photos", "--device", "cpu"]) == 0
+    segment = ["segment", "run", "--objectness", "whole", "--device", "cpu"]
+    assert main([*segment, "a/photos"]) == 0
     before = state(project)
-    assert main(["segment", "run", "b/photos", "--device", "cpu"]) == 2
+    assert main([*segment, "b/photos"]) == 2
     assert "holds results of objdisc segment of the run" in error(capsys)
     assert state(project) == before
-    assert main(["segment", "run", "a/photos", "--device", "cpu"]) == 0
+    assert main([*segment, "a/photos"]) == 0
 
 
 def test_one_search_does_not_overwrite_another(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from objdisc.io.run import Run
 
 SMALL = [
     "--encoder",
-    "nin",
+    "resnet18_3x3:8,2",
     "--weights",
     "none",
     "--patches.size",

@@ -21,7 +21,18 @@ from objdisc.config.parser import load
 from objdisc.patches.building import IMAGES, MANIFEST, MASKS, ROWS
 from objdisc.pipeline.options import DiscoverOptions
 
-QUICK = ["--encoder", "nin", "--weights", "none", "--patches.size", "16", "--workers", "0", "--device", "cpu"]
+QUICK = [
+    "--encoder",
+    "resnet18_3x3:8,2",
+    "--weights",
+    "none",
+    "--patches.size",
+    "16",
+    "--workers",
+    "0",
+    "--device",
+    "cpu",
+]
 
 
 @pytest.fixture
