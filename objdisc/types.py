@@ -58,6 +58,15 @@ class Region:
     window: tuple[int, int, int] | None = None
     source_id: str | None = None
 
+    def is_mere_square(self, frame: tuple[int, int]) -> bool:
+        """Whether it is a place to look at, not an object: a square without an outline, and not the whole image.
+
+        Args:
+            frame: ``(height, width)`` of the image in pixels.
+        """
+        width, height = self.box[2:]
+        return self.mask is None and width == height and (height, width) != frame
+
 
 @dataclass(frozen=True, slots=True)
 class Patch:

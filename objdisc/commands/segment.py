@@ -99,4 +99,6 @@ def segment(options: SegmentOptions) -> Segmentation:
         log.info("%d images were known from an earlier call", found.reused)
     if found.regions is not None and not sum(found.regions.values()):
         log.warning("no object was found in any image; choose another --objectness, or check the folder")
+    for warning in found.warnings:
+        log.warning("%s", warning)
     return Segmentation(found, options.folder.unknown_quantile)

@@ -43,12 +43,14 @@ class Totals:
         skipped: Images that could not.
         reused: Images whose objects were known from an earlier, perhaps interrupted, call.
         clusters: Objects of each cluster; of ``UNKNOWN`` too.
+        squares: Objects that are mere squares.
     """
 
     images: int = 0
     skipped: int = 0
     reused: int = 0
     clusters: Counter[int] = field(default_factory=Counter)
+    squares: int = 0
 
     @property
     def objects(self) -> int:
@@ -230,6 +232,7 @@ class FolderJob:
         totals.skipped += len(shard.skipped)
         for image in shard.images:
             totals.clusters.update(self.shown_clusters(image))
+            totals.squares += sum(region.is_mere_square(image.frame) for region in image.regions)
 
     def _write_list(self, plans: Sequence[ShardPlan]) -> None:
         """Join the shards to ``clusters.csv``, one of them in memory at a time."""

@@ -235,16 +235,15 @@ def _warnings(
     """Say what is suspicious beside what the page finds by itself."""
     found = [] if number is None or number.is_found_again else [doubt(number)]
     if not method.per_pixel:
-        found += objectness_warnings(_shapeless(store), _said_yes(store, predictions))
+        found += objectness_warnings(_squares(store), _said_yes(store, predictions))
     return found
 
 
-def _shapeless(store: PatchStore) -> float:
-    """Return the share of the objects, at most a thousand, that have no outline and are not the whole image."""
+def _squares(store: PatchStore) -> float:
+    """Return the share of the objects, at most a thousand, that are mere squares."""
     rows = np.flatnonzero(store.foreground)
     some = [store.patch(int(row)) for row in rows[spread_evenly(len(rows), min(len(rows), _LOOKED_AT))]]
-    boxes = [patch.region.mask is None and patch.region.box[2:] != patch.frame[::-1] for patch in some]
-    return float(np.mean(boxes)) if boxes else 0.0
+    return float(np.mean([patch.region.is_mere_square(patch.frame) for patch in some])) if some else 0.0
 
 
 def _said_yes(store: PatchStore, predictions: Predictions) -> float | None:

@@ -13,7 +13,7 @@ _TINY = 0.1  # of an even share
 _UNSETTLED = 0.1  # share of the patches that changes clusters in the last epoch
 _SWINGING = 4  # epochs to look back; so many steps show whether shares go somewhere or to and fro
 _UNSTABLE = 0.6  # share of patches that keep their cluster in an augmented view
-_SHAPELESS = 0.5  # share of regions without an outline
+_SQUARES = 0.5  # share of regions that are squares without an outline
 _ALL = 0.95  # share of patches that are taken for objects
 _LISTED = 20
 
@@ -27,21 +27,9 @@ def occupancy_warnings(sizes: Sequence[int]) -> list[str]:
     Returns:
         One sentence each.
     """
-    total = sum(sizes)
+    found, total = crowding_warnings(sizes), sum(sizes)
     if not total or len(sizes) < 2:
-        return []
-    found = []
-    largest = int(np.argmax(sizes))
-    if sizes[largest] / total > _COLLAPSED:
-        found.append(
-            f"Cluster {largest} holds {sizes[largest] / total:.0%} of all patches: the clustering has collapsed, or "
-            "one kind of object makes up most of the images. Look at its random patches."
-        )
-    elif sizes[largest] / total > max(_CROWDED, 3 / len(sizes)):
-        found.append(
-            f"Cluster {largest} holds {sizes[largest] / total:.0%} of all patches, more than three times an even "
-            "share: different kinds may lie together in it. Look at its random patches, and try more clusters."
-        )
+        return found
     empty = [cluster for cluster, size in enumerate(sizes) if not size]
     if empty:
         found.append(
@@ -57,11 +45,39 @@ def occupancy_warnings(sizes: Sequence[int]) -> list[str]:
     return found
 
 
-def objectness_warnings(shapeless: float, said_yes: float | None) -> list[str]:
+def crowding_warnings(sizes: Sequence[int], what: str = "patches") -> list[str]:
+    """Say whether one cluster holds too much.
+
+    Args:
+        sizes: Patches per cluster.
+        what: What is counted, for the sentence.
+
+    Returns:
+        At most one sentence.
+    """
+    found: list[str] = []
+    total = sum(sizes)
+    if not total or len(sizes) < 2:
+        return found
+    largest = int(np.argmax(sizes))
+    if sizes[largest] / total > _COLLAPSED:
+        found.append(
+            f"Cluster {largest} holds {sizes[largest] / total:.0%} of all {what}: the clustering has collapsed, or "
+            "one kind of object makes up most of the images. Look at its random patches."
+        )
+    elif sizes[largest] / total > max(_CROWDED, 3 / len(sizes)):
+        found.append(
+            f"Cluster {largest} holds {sizes[largest] / total:.0%} of all {what}, more than three times an even "
+            "share: different kinds may lie together in it. Look at its random patches, and try more clusters."
+        )
+    return found
+
+
+def objectness_warnings(squares: float, said_yes: float | None) -> list[str]:
     """Say whether what is clustered may be no objects at all.
 
     Args:
-        shapeless: Share of the regions that are mere squares: they have no outline, and are not the whole image.
+        squares: Share of the regions that are mere squares: they have no outline, and are not the whole image.
         said_yes: Share of all patches, background included, that the run takes for objects; None where that is not
             known.
 
@@ -69,9 +85,9 @@ def objectness_warnings(shapeless: float, said_yes: float | None) -> list[str]:
         One sentence each.
     """
     found = []
-    if shapeless > _SHAPELESS:
+    if squares > _SQUARES:
         found.append(
-            f"Regions do not follow objects: {shapeless:.0%} are squares without an outline, which hold parts of "
+            f"Regions do not follow objects: {squares:.0%} are squares without an outline, which hold parts of "
             "several objects or none. Clusters may be of textures and places; give masks, or take --objectness tree."
         )
     if said_yes is not None and said_yes >= _ALL:

@@ -110,6 +110,7 @@ class SegmentedFolder:
         names: What each cluster is called.
         threshold: Distance from every cluster above which an object is unknown; None where none is.
         kind: Folder of the maps of cluster ids, ``Method.map_kind``.
+        warnings: What is suspicious, in sentences.
     """
 
     folder: Run
@@ -120,6 +121,7 @@ class SegmentedFolder:
     names: Sequence[str] = field(default_factory=tuple)
     threshold: float | None = None
     kind: str = "clusterIds"
+    warnings: Sequence[str] = ()
 
     @property
     def maps(self) -> Path:

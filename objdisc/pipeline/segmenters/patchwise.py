@@ -18,18 +18,21 @@ from objdisc.methods.base import Method
 from objdisc.naming.categories import Names, former_identities, run_identity
 from objdisc.naming.names_file import read_names
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.pipeline.folder_maps import FolderJob
+from objdisc.pipeline.folder_maps import FolderJob, Totals
 from objdisc.pipeline.loading import LoadedRun, choose_source, open_results, weights_name
 from objdisc.pipeline.maps import FrameStyle, frame_painter, write_maps
 from objdisc.pipeline.options import DiscoverOptions, baseline_of, build_method, build_store
 from objdisc.pipeline.scoring import score, score_maps
 from objdisc.pipeline.segmenters.base import FolderOptions, SegmentedFolder, SegmentedSplit, Segmenter, Split
 from objdisc.pipeline.segmenters.legend import write_legend, write_totals
+from objdisc.report.warnings import crowding_warnings, objectness_warnings
 from objdisc.retrieval import Centers
 from objdisc.training.encoding import patches_at_once
 from objdisc.types import Sample, SegmentationMap
 
 log = logging.getLogger("objdisc")
+
+_ENOUGH = 50  # objects whose clusters' sizes tell something
 
 
 class PatchSegmenter(Segmenter):
@@ -123,10 +126,25 @@ class PatchSegmenter(Segmenter):
             write_legend(job, totals)
             write_totals(job, totals, options.unknown_quantile)
             return SegmentedFolder(
-                folder, totals.images, totals.skipped, totals.reused, totals.clusters, called, threshold
+                folder,
+                totals.images,
+                totals.skipped,
+                totals.reused,
+                totals.clusters,
+                called,
+                threshold,
+                warnings=_warnings(totals, num_clusters),
             )
 
         return do
+
+
+def _warnings(totals: Totals, num_clusters: int) -> list[str]:
+    """Say what is suspicious about the objects of a folder; rare clusters are none of it, a folder may be small."""
+    squares = totals.squares / totals.objects if totals.objects else 0.0
+    sizes = [totals.clusters[cluster] for cluster in range(num_clusters)]
+    crowded = crowding_warnings(sizes, "objects") if totals.objects >= _ENOUGH else []
+    return [*objectness_warnings(squares, None), *crowded]
 
 
 def _centers_of(run: Run) -> Centers | None:
