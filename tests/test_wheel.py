@@ -16,6 +16,11 @@ SOURCES = ("objdisc", "pyproject.toml", "README.md", "LICENSE")
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(autouse=True)
+def _without_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel from a copy, so that nothing is left in the checkout."""
