@@ -16,7 +16,8 @@ def test_folder_without_labels_gets_everything_but_the_evaluation(
     holiday: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Run(tmp_path / "run")
-    assert objdisc("discover", holiday, *SMALL, "--num-clusters", "2", "--output-dir", run.path) == 0
+    quick = ["--scene-size", "64", "--scene.points", "2000", "--scene.overclusters", "12", "--num-clusters", "2"]
+    assert objdisc("discover", holiday, *SMALL, *quick, "--output-dir", run.path) == 0
     out, err = capsys.readouterr()
     numbers = numbers_of(run)
     assert "objectness: tree" in err

@@ -1,6 +1,7 @@
 """Photos that are few, flat or huge: the run works, or says in one line what is missing."""
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -71,7 +72,7 @@ def test_one_huge_panorama_among_small_photos(toy_city: Path, tmp_path: Path) ->
 def test_an_encoder_without_maps(toy_city: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = photos(toy_city, tmp_path / "few", 2)
     options = [*SMALL, "--method", "scene", "--num-clusters", "2", "--output-dir"]
-    words = [word if word != "nin" else "googlenet" for word in options]
+    words = ["googlenet" if last == "--encoder" else word for last, word in pairwise(["", *options])]
     assert objdisc("discover", folder, *words, tmp_path / "run") == 2
     assert "--encoder: this one has no" in said(capsys)
 
