@@ -10,13 +10,9 @@ Whatever needs PyTorch is imported when it is asked for: that takes seconds.
 """
 
 import importlib
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-# albumentations asks PyPI for a newer version while it is imported: a delay, and an error line on a closed network.
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,6 +1,5 @@
 """Invertible geometry for pairs of views: maps drawn per sample, images warped by them, predictions warped back."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from objdisc.augmentation.chance import Seeds, uniforms
 from objdisc.errors import UsageError
 
+_STREAM, _DRAWS = 6, 5
 _BORDER = 1e-4  # of a pixel: rounding must not push a pixel that lies on the border outside
 
 
@@ -42,27 +43,25 @@ class Affine:
             )
 
 
-def draw_affines(options: Affine, seeds: Sequence[Sequence[int]]) -> Tensor:
+def draw_affines(options: Affine, seeds: Seeds) -> Tensor:
     """Draw one map per sample; the same seed gives the same map, whatever the batch around it.
 
     Args:
         options: How far maps may go.
-        seeds: Seed of each of the B samples, as non-negative integers.
+        seeds: ``(B,)`` seed of each sample.
 
     Returns:
         ``(B, 2, 3)`` float32 maps from pixels of the second view to pixels of the first, in the normalised
         coordinates of ``affine_grid`` with ``align_corners=False``: -1 and 1 are the outer edges of a square image.
     """
-    maps = torch.empty(len(seeds), 2, 3)
-    for number, seed in enumerate(seeds):
-        rng = np.random.default_rng(list(seed))
-        mirrored = -1.0 if rng.random() < options.flip else 1.0
-        angle = np.deg2rad(options.rotation) * rng.uniform(-1, 1)
-        factor = options.scale ** rng.uniform(-1, 1)
-        shift = 2 * options.shift * rng.uniform(-1, 1, 2)  # the side is 2 long
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / factor
-        maps[number] = torch.from_numpy(np.column_stack([turn @ np.diag([mirrored, 1.0]), shift]))
-    return maps
+    drawn = uniforms(seeds, _DRAWS, stream=_STREAM).T  # (5, B)
+    signed = 2 * drawn - 1
+    mirrored = np.where(drawn[0] < options.flip, -1.0, 1.0)
+    angle = np.deg2rad(options.rotation) * signed[1]
+    factor, shift = options.scale ** signed[2], 2 * options.shift * signed[3:5]  # the side is 2 long
+    cosine, sine = np.cos(angle) / factor, np.sin(angle) / factor
+    maps = np.array([[mirrored * cosine, -sine, shift[0]], [mirrored * sine, cosine, shift[1]]])  # (2, 3, B)
+    return torch.from_numpy(np.ascontiguousarray(maps.transpose(2, 0, 1), dtype=np.float32))
 
 
 def invert(maps: Tensor) -> Tensor:

@@ -1,12 +1,18 @@
 """Geometry of a view: crop, rotation, scale, stretch, shear and shift as one map, so that pixels are resampled once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from objdisc.augmentation.chance import Seeds, uniforms
 from objdisc.errors import UsageError
+
+_STREAM, _DRAWS = 1, 10
+_CHANNELS_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -47,33 +53,36 @@ class Geometry:
             )
 
 
-def draw(geometry: Geometry, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw a map from places of the view to places of the patch.
+def draw(geometry: Geometry, seeds: Seeds) -> NDArray[np.float64]:
+    """Draw a map from places of the view to places of the patch for each sample.
 
     Args:
         geometry: How far it may go.
-        rng: Source of chance.
+        seeds: ``(N,)`` seed of each sample.
 
     Returns:
-        ``(2, 3)`` in coordinates in which the square's outer edges are -1 and 1.
+        ``(N, 2, 3)`` in coordinates in which the square's outer edges are -1 and 1.
     """
-    angle = np.deg2rad(geometry.rotation) * rng.uniform(-1, 1) * (rng.random() < geometry.rotation_chance)
-    scale, stretch = geometry.scale ** rng.uniform(-1, 1), geometry.stretch ** rng.uniform(-1, 1)
-    shear, shift = geometry.shear * rng.uniform(-1, 1), 2 * geometry.shift * rng.uniform(-1, 1, 2)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    turn = turn @ np.array([[stretch, shear], [0.0, 1 / stretch]]) / scale
-    place = rng.uniform(-1, 1, 2)
+    drawn = uniforms(seeds, _DRAWS, stream=_STREAM).T  # (10, N)
+    signed = 2 * drawn - 1
+    angle = np.deg2rad(geometry.rotation) * signed[0] * (drawn[1] < geometry.rotation_chance)
+    scale, stretch = geometry.scale ** signed[2], geometry.stretch ** signed[3]
+    shear, shift, place = geometry.shear * signed[4], 2 * geometry.shift * signed[5:7], signed[7:9]
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])  # (2, 2, N)
+    bend = np.array([[stretch, shear], [np.zeros_like(shear), 1 / stretch]])
+    turn = np.einsum("ijn,jkn->ikn", turn, bend) / scale
     if geometry.crops:
-        side = geometry.crops[rng.integers(len(geometry.crops))]
+        side = np.asarray(geometry.crops)[(drawn[9] * len(geometry.crops)).astype(int)]
         turn, shift = turn * side, shift + (1 - side) * place
-    return np.column_stack([turn, shift])
+    maps: NDArray[np.float64] = np.concatenate([turn, shift[:, None]], axis=1).transpose(2, 0, 1)
+    return maps
 
 
 def resample(image: NDArray[np.uint8], view_to_patch: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Read each pixel of a view, bilinearly, where its map points.
 
     Args:
-        image: ``(S, S, C)``, at most four channels.
+        image: ``(S, S, C)``.
         view_to_patch: ``(2, 3)``, as ``draw`` gives it.
 
     Returns:
@@ -84,7 +93,18 @@ def resample(image: NDArray[np.uint8], view_to_patch: NDArray[np.float64]) -> ND
     turn = view_to_patch[:, :2]
     shift = half * view_to_patch[:, 2] + middle - turn @ np.array([middle, middle])
     pixels = np.column_stack([turn, shift])
-    # black corners would tell by how much a view was rotated
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    view = cv2.warpAffine(image, pixels, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(view.reshape(image.shape), dtype=np.uint8)
+    # black corners would tell by how much a view was rotated
+    return in_parts(
+        image, lambda part: cv2.warpAffine(part, pixels, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    )
+
+
+def in_parts(image: NDArray[np.uint8], moved: Callable[[NDArray[np.uint8]], Any]) -> NDArray[np.uint8]:
+    """Move an image ``(H, W, C)`` by a function of OpenCV, which takes four channels at most."""
+    if image.shape[2] <= _CHANNELS_AT_ONCE:
+        found: NDArray[np.uint8] = moved(image)
+        return found if found.ndim == image.ndim else found[..., None]
+    starts = range(0, image.shape[2], _CHANNELS_AT_ONCE)
+    parts = [np.ascontiguousarray(image[..., start : start + _CHANNELS_AT_ONCE]) for start in starts]
+    return np.dstack([moved(part) for part in parts])

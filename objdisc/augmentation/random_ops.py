@@ -1,69 +1,101 @@
 """Random operations on a view, several in a row, and cut-outs: the strong augmentation of SCAN and its like."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from objdisc.augmentation.chance import Seeds, uniforms
+from objdisc.augmentation.color import blended, brightened, contrasted, put_rgb, rgb_of, saturated
+
 Image = NDArray[np.uint8]
 
+_STREAM, _CUT_STREAM = 5, 7
 _GREY = 128
 _MAX = 255
+_OUTSIDE = (_GREY, _GREY, _GREY, 0)  # RGB and mask
+_LEVELS = np.arange(256)
+_SMOOTHING = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
 
 
-def random_ops(patch: Image, count: int, rng: np.random.Generator) -> Image:
-    """Apply operations that are drawn anew for each view, each with a strength drawn evenly from its range.
+class Operations(NamedTuple):
+    """Operations for N samples.
+
+    Attributes:
+        which: ``(N, count)`` numbers of operations, in the order in which they are applied.
+        strengths: ``(N, count)`` in [0, 1).
+    """
+
+    which: NDArray[np.int64]
+    strengths: NDArray[np.float64]
+
+
+def draw_ops(count: int, seeds: Seeds) -> Operations:
+    """Draw ``count`` operations for each sample, each with a strength drawn evenly from its range."""
+    drawn = uniforms(seeds, 2 * count, stream=_STREAM)
+    which = (drawn[:, :count] * (len(_COLOR) + len(_GEOMETRY))).astype(np.int64)
+    return Operations(which, drawn[:, count:])
+
+
+def random_ops(view: Image, which: Sequence[int], strengths: Sequence[float]) -> Image:
+    """Apply operations one after the other.
 
     The fourteen operations and ranges are those of RandAugment (Cubuk et al. 2020) as SCAN (Van Gansbeke et al. 2020)
     uses it: nothing, autocontrast, equalize, rotation to 30 degrees, solarize, posterize to 4 bits, colour, contrast,
     brightness and sharpness by .05 to .95, shears and shifts to a tenth of the side.
 
     Args:
-        patch: ``(S, S, C + 1)``: RGB, any further channels, and the mask. Colour changes in RGB only, geometry in all.
-        count: Operations in a row.
-        rng: Source of chance.
+        view: ``(S, S, C + 1)``: RGB, any further channels, and the mask. Colour changes in RGB only, geometry in all.
+        which: Numbers of the operations.
+        strengths: Strength of each, in [0, 1].
 
     Returns:
         ``(S, S, C + 1)``, new.
     """
-    view = np.array(patch)
-    for operation in rng.integers(len(_COLOR) + len(_GEOMETRY), size=count).tolist():
-        strength = float(rng.random())
-        if operation < len(_COLOR):
-            view[..., :3] = _COLOR[operation](np.ascontiguousarray(view[..., :3]), strength)
-        else:
-            moved = _GEOMETRY[operation - len(_COLOR)](strength, view.shape[0])
-            # grey is what an encoder sees as nothing; of the mask, what comes from outside is not valid
-            view[..., :-1] = _warp(view[..., :-1], moved, _GREY)
-            view[..., -1] = _warp(view[..., -1], moved, 0)
+    view = np.array(view)
+    for operation, strength in zip(which, strengths, strict=True):
+        if operation >= len(_COLOR):
+            view = _warp(view, _GEOMETRY[operation - len(_COLOR)](strength, view.shape[0]))
+        elif operation:
+            put_rgb(view, _COLOR[operation](rgb_of(view), strength))
     return view
 
 
-def cut_out(patch: Image, share: float, rng: np.random.Generator) -> Image:
-    """Grey out a square at a random place, which may reach over the border (DeVries and Taylor 2017).
+def draw_cuts(side: int, share: float, seeds: Seeds) -> NDArray[np.int64]:
+    """Draw a square at a random place of a patch for each sample, which may reach over the border.
 
     Args:
-        patch: ``(S, S, C + 1)``; the mask stays.
+        side: Side of the patches in pixels.
         share: Side of the square as a share of the patch's.
-        rng: Source of chance.
+        seeds: ``(N,)`` seed of each sample.
 
     Returns:
-        ``(S, S, C + 1)``, new.
+        ``(N, 4)``: left, top, right and bottom in pixels, cut off at the border.
     """
-    view = np.array(patch)
-    side = round(view.shape[0] * share)
-    top, left = (rng.integers(view.shape[0], size=2) - side // 2).tolist()
-    view[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0), :-1] = _GREY
-    return view
+    length = round(side * share)
+    start = (uniforms(seeds, 2, stream=_CUT_STREAM) * side).astype(np.int64) - length // 2
+    return np.concatenate([start, start + length], axis=1).clip(0, side)
 
 
-def _warp(pixels: Image, moved: NDArray[np.float64], border: int) -> Image:
-    size = (pixels.shape[1], pixels.shape[0])
-    warped = cv2.warpAffine(
-        np.ascontiguousarray(pixels), moved, size, flags=cv2.INTER_LINEAR, borderValue=(border,) * 4
-    )
-    return np.asarray(warped, np.uint8).reshape(pixels.shape)
+def cut_out(view: Image, square: Sequence[int]) -> None:
+    """Grey out a square of a view ``(S, S, C + 1)`` in place (DeVries and Taylor 2017); the mask stays."""
+    left, top, right, bottom = square
+    view[top:bottom, left:right, :-1] = _GREY
+
+
+def _warp(view: Image, moved: NDArray[np.float64]) -> Image:
+    """Move a view; what comes from outside is grey, which an encoder sees as nothing, and not valid."""
+    size = (view.shape[1], view.shape[0])
+
+    def warped(part: Image, *border: int) -> Image:
+        return np.asarray(cv2.warpAffine(part, moved, size, flags=cv2.INTER_LINEAR, borderValue=border), np.uint8)
+
+    if view.shape[2] == len(_OUTSIDE):
+        return warped(view, *_OUTSIDE)
+    pixels, mask = np.ascontiguousarray(view[..., :-1]), np.ascontiguousarray(view[..., -1])
+    return np.dstack([warped(pixels, *(_GREY,) * 4), warped(mask, 0)])
 
 
 def _between(low: float, high: float, strength: float) -> float:
@@ -76,20 +108,20 @@ def _nothing(rgb: Image, strength: float) -> Image:
 
 def _autocontrast(rgb: Image, strength: float) -> Image:
     """Stretch each channel to the whole range; a flat one stays as it is."""
-    low, high = rgb.min(axis=(0, 1)).astype(np.float32), rgb.max(axis=(0, 1)).astype(np.float32)
+    flattened = rgb.reshape(-1, 3)
+    low, high = flattened.min(axis=0).astype(np.float32), flattened.max(axis=0).astype(np.float32)
     flat = high == low
     gain = np.where(flat, 1, _MAX / np.maximum(high - low, 1))
-    return _to_pixels((rgb - np.where(flat, 0, low)) * gain)
+    table = (_LEVELS[:, None] - np.where(flat, 0, low)) * gain
+    return _looked_up(rgb, np.clip(np.rint(table), 0, _MAX))
 
 
 def _equalize(rgb: Image, strength: float) -> Image:
-    channels = [cv2.equalizeHist(np.ascontiguousarray(rgb[..., channel])) for channel in range(3)]
-    return np.stack(channels, axis=2).astype(np.uint8)
+    return np.asarray(cv2.merge([cv2.equalizeHist(channel) for channel in cv2.split(rgb)]), np.uint8)
 
 
 def _solarize(rgb: Image, strength: float) -> Image:
-    threshold = _between(0, 256, strength)
-    return np.where(rgb < threshold, rgb, _MAX - rgb).astype(np.uint8)
+    return _looked_up(rgb, np.where(_between(0, 256, strength) > _LEVELS, _LEVELS, _MAX - _LEVELS))
 
 
 def _posterize(rgb: Image, strength: float) -> Image:
@@ -97,33 +129,30 @@ def _posterize(rgb: Image, strength: float) -> Image:
     return np.asarray(np.bitwise_and(rgb, np.uint8(_MAX << (8 - bits) & _MAX)), np.uint8)
 
 
-def _blend(rgb: Image, other: NDArray[np.float32], strength: float) -> Image:
-    """Mix an image with what it would be without a property; 1 is the image."""
-    factor = _between(0.05, 0.95, strength)
-    return _to_pixels(other + factor * (rgb.astype(np.float32) - other))
+def _looked_up(rgb: Image, table: NDArray[Any]) -> Image:
+    """Replace values by those of a table: ``(256,)``, or ``(256, 3)`` for each channel its own."""
+    return np.asarray(cv2.LUT(rgb, table.astype(np.uint8).reshape(1, 256, -1)), np.uint8)
 
 
 def _color(rgb: Image, strength: float) -> Image:
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    return _blend(rgb, np.repeat(grey[..., None], 3, axis=2).astype(np.float32), strength)
+    return saturated(rgb, _factor(strength))
 
 
 def _contrast(rgb: Image, strength: float) -> Image:
-    mean = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).mean()
-    return _blend(rgb, np.full(rgb.shape, mean, np.float32), strength)
+    return contrasted(rgb, _factor(strength))
 
 
 def _brightness(rgb: Image, strength: float) -> Image:
-    return _blend(rgb, np.zeros(rgb.shape, np.float32), strength)
+    return brightened(rgb, _factor(strength))
 
 
 def _sharpness(rgb: Image, strength: float) -> Image:
-    kernel = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
-    return _blend(rgb, cv2.filter2D(rgb, -1, kernel).astype(np.float32), strength)
+    factor = _factor(strength)
+    return blended(rgb, np.asarray(cv2.filter2D(rgb, -1, _SMOOTHING), np.uint8), factor, 1 - factor)
 
 
-def _to_pixels(values: NDArray[np.floating]) -> Image:
-    return np.asarray(np.clip(np.rint(values), 0, _MAX), np.uint8)
+def _factor(strength: float) -> float:
+    return _between(0.05, 0.95, strength)
 
 
 def _rotate(strength: float, side: int) -> NDArray[np.float64]:

@@ -1,13 +1,16 @@
 """Views of patches: seeded photometric and crop augmentation."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
-import albumentations as A
 import numpy as np
 from numpy.typing import NDArray
 
+from objdisc.augmentation.chance import Seeds
+from objdisc.augmentation.color import draw_colors, recolor
+from objdisc.augmentation.crop import draw_crops, draw_flips, resized
 from objdisc.augmentation.geometry import Geometry, draw, resample
-from objdisc.augmentation.random_ops import cut_out, random_ops
+from objdisc.augmentation.random_ops import cut_out, draw_cuts, draw_ops, random_ops
 from objdisc.errors import UsageError
 
 
@@ -52,7 +55,9 @@ class Augmentation:
 
 
 class Augmenter:
-    """Draws views of patches; the same seed gives the same view, on any machine and in any worker.
+    """Draws views of patches; the same seed gives the same view, on any machine, in any batch and in any worker.
+
+    What views are like is drawn for all patches at once; then each goes through OpenCV while it is in the cache.
 
     Args:
         augmentation: What may change.
@@ -60,55 +65,70 @@ class Augmenter:
     """
 
     def __init__(self, augmentation: Augmentation, size: int) -> None:
+        self._augmentation, self._size = augmentation, size
         self._geometry = augmentation.geometry if augmentation.geometry != Geometry() else None
         self._first = Geometry(crops=(augmentation.first_crop,)) if augmentation.first_crop else None
-        strength = augmentation.jitter
-        factors = (1 - strength, 1 + strength)
-        hue = (-augmentation.hue, augmentation.hue)
-        self._ops, self._cutout = augmentation.ops, augmentation.cutout
-        here = replace(augmentation, geometry=Geometry(), first_crop=0.0, ops=0, cutout=0.0)
-        neutral = here == Augmentation(1.0, 0.0, 0.0, 0.0)
-        # for small patches an empty list of transforms would cost more than the geometry
-        self._compose = (
-            None
-            if neutral
-            else A.Compose(
-                [
-                    A.RandomResizedCrop((size, size), scale=(augmentation.crop_scale, 1.0), ratio=(3 / 4, 4 / 3)),
-                    A.HorizontalFlip(p=augmentation.flip),
-                    A.ColorJitter(factors, factors, factors, hue=hue, p=0.8 if strength else 0),
-                    A.ToGray(p=augmentation.grey),
-                ]
-            )
-        )
+        self._crops = augmentation.crop_scale < 1 or augmentation.flip > 0
+        self._recolors = augmentation.jitter > 0 or augmentation.grey > 0
 
-    def __call__(self, patch: NDArray[np.uint8], seed: int, first: bool = False) -> NDArray[np.uint8]:
-        """Draw one view.
+    def __call__(self, patches: Sequence[NDArray[np.uint8]], seeds: Seeds, first: bool = False) -> NDArray[np.uint8]:
+        """Draw one view of each patch.
 
         Args:
-            patch: ``(S, S, C + 1)``: RGB, any further channels such as infrared, and the region's mask.
-            seed: Random seed of every choice.
-            first: Whether it is the first of a pair.
+            patches: N times ``(S, S, C + 1)``: RGB, any further channels such as infrared, and the region's mask.
+            seeds: ``(N,)`` random seed of every choice.
+            first: Whether they are the first ones of pairs.
 
         Returns:
-            ``(S, S, C + 1)``, colour changed in RGB only, geometry in all channels.
+            ``(N, S, S, C + 1)``, colour changed in RGB only, geometry in all channels.
         """
+        views = np.empty((len(patches), *np.shape(patches[0])), np.uint8) if len(patches) else np.empty(0, np.uint8)
         only_crop = self._first if first else None
-        geometry = only_crop or self._geometry
-        if geometry is not None:
-            patch = resample(np.ascontiguousarray(patch), draw(geometry, np.random.default_rng(seed)))
-        if only_crop is not None:
-            return np.array(patch)
-        return self._strongly(self._composed(patch, seed), seed)
+        moved = self._moved(patches, seeds, only_crop or self._geometry)
+        for number, view in enumerate(moved if only_crop is not None else self._cropped(moved, seeds)):
+            views[number] = view
+        if only_crop is None:
+            self._recolor(views, seeds)
+            self._change_strongly(views, seeds)
+        return views
 
-    def _composed(self, patch: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
-        if self._compose is None:
-            return np.array(patch)
-        self._compose.set_random_seed(seed)
-        view = self._compose(image=np.ascontiguousarray(patch[..., :3]), mask=np.ascontiguousarray(patch[..., 3:]))
-        return np.concatenate([view["image"], view["mask"]], axis=2)
+    def _moved(
+        self, patches: Sequence[NDArray[np.uint8]], seeds: Seeds, geometry: Geometry | None
+    ) -> Iterable[NDArray[np.uint8]]:
+        """Yield the patches as a geometry shows them."""
+        if geometry is None:
+            return patches
+        maps = draw(geometry, seeds)
+        return (
+            resample(np.ascontiguousarray(patch), view_to_patch)
+            for patch, view_to_patch in zip(patches, maps, strict=True)
+        )
 
-    def _strongly(self, view: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
-        rng = np.random.default_rng([seed, 1])  # the geometry's own stream is that of the seed alone
-        view = random_ops(view, self._ops, rng) if self._ops else view
-        return cut_out(view, self._cutout, rng) if self._cutout else view
+    def _cropped(self, patches: Iterable[NDArray[np.uint8]], seeds: Seeds) -> Iterable[NDArray[np.uint8]]:
+        """Yield enlarged crops of patches, some mirrored."""
+        if not self._crops:
+            return patches
+        crops = draw_crops(self._augmentation.crop_scale, self._size, seeds).tolist()
+        flips = draw_flips(self._augmentation.flip, seeds).tolist()
+        return (resized(*drawn) for drawn in zip(patches, crops, flips, strict=True))
+
+    def _recolor(self, views: NDArray[np.uint8], seeds: Seeds) -> None:
+        """Change the colours of views in place."""
+        if not self._recolors:
+            return
+        colors = draw_colors(self._augmentation.jitter, self._augmentation.hue, self._augmentation.grey, seeds)
+        drawn = zip(views, *(column.tolist() for column in colors), strict=True)
+        for view, changed, factors, order, grey in drawn:
+            if changed or grey:
+                recolor(view, factors, order if changed else [], grey)
+
+    def _change_strongly(self, views: NDArray[np.uint8], seeds: Seeds) -> None:
+        """Apply random operations and cut-outs to views in place."""
+        if self._augmentation.ops:
+            which, strengths = (column.tolist() for column in draw_ops(self._augmentation.ops, seeds))
+            for number, view in enumerate(views):
+                views[number] = random_ops(view, which[number], strengths[number])
+        if self._augmentation.cutout:
+            squares = draw_cuts(self._size, self._augmentation.cutout, seeds).tolist()
+            for view, square in zip(views, squares, strict=True):
+                cut_out(view, square)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from objdisc.augmentation.affine import draw_affines, invert, reaches, warp
+from objdisc.augmentation.chance import mixed_seeds
 from objdisc.methods.base import Method, Views
 from objdisc.training.encoding import patches_at_once
 from objdisc.training.loader import RawBatch
@@ -39,7 +40,7 @@ class BatchMaker:
 
     def _affine_pair(self, batch: Batch, valid: Tensor, epoch: int) -> Batch:
         """Warp the second views, and keep what undoes it."""
-        seeds = [(self._options.seed, epoch, row) for row in batch.index.tolist()]
+        seeds = mixed_seeds(self._options.seed, epoch, batch.index.numpy(force=True))
         maps = draw_affines(self._options.affine, seeds).to(batch.index.device)
         to_first = invert(maps)
         first, second = batch.views

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from objdisc.augmentation.chance import Seeds, mixed_seeds, uniforms
 from objdisc.augmentation.repeats import repeat_object
 from objdisc.augmentation.views import Augmentation, Augmenter
 from objdisc.io.processes import main_module_left_out
@@ -47,8 +48,10 @@ class RawBatch(NamedTuple):
     foreground: Tensor
 
 
-class PatchViews(Dataset[tuple[NDArray[np.uint8], int, bool]]):
-    """Views of single patches; an item is asked for by an ``Item``, or the start of one: ``(epoch, row)``.
+class PatchViews(Dataset[RawBatch]):
+    """Views of patches, a batch at a time; an item is asked for by an ``Item``, or the start of one: ``(epoch, row)``.
+
+    A view depends on seed, epoch, row, turn and its own number alone, whatever else is in the batch.
 
     Args:
         store: Patches.
@@ -78,37 +81,50 @@ class PatchViews(Dataset[tuple[NDArray[np.uint8], int, bool]]):
         """Count the patches."""
         return len(self.foreground)
 
-    def __getitem__(self, item: tuple[int, ...]) -> tuple[NDArray[np.uint8], int, bool]:
-        """Return ``(V, S, S, 4)`` uint8 views, the row, and whether it is foreground."""
-        epoch, row, partner, turn = Item(*item)
-        patch = self.images[row]
-        foreground = bool(self.foreground[row])
+    def __getitem__(self, item: tuple[int, ...]) -> RawBatch:
+        """Return the batch of one item."""
+        return self.__getitems__([item])
+
+    def __getitems__(self, items: Sequence[tuple[int, ...]]) -> RawBatch:
+        """Return the batch of some items: what PyTorch's loader asks for."""
+        asked = [Item(*item) for item in items]
+        rows = np.array([item.row for item in asked], np.int64)
+        foreground = np.asarray(self.foreground[rows])
+        patches = [self.images[item.row] for item in asked]
         if self._augmenter is None:
-            return np.array(patch)[None], row, foreground
+            views = np.stack(patches)[None]
+        else:
+            views = self._drawn(self._augmenter, asked, patches, foreground)
+        return RawBatch(torch.from_numpy(views), torch.from_numpy(rows), torch.from_numpy(foreground))
+
+    def _drawn(
+        self, augment: Augmenter, items: list[Item], patches: list[NDArray[np.uint8]], foreground: NDArray[np.bool_]
+    ) -> NDArray[np.uint8]:
+        """Draw all views ``(V, B, S, S, C + 1)``."""
         # a row's first views of an epoch are the same however often it comes
-        again = (turn,) if turn else ()
-        drawn = self.num_views if foreground else 1
-        shown = self._repeated(patch, view_seed(self.seed, epoch, row)) if foreground and self.repeat else patch
-        paired = self.num_views > 1
-        others = shown if partner < 0 else self.images[partner]
-        views = [
-            self._augmenter(
-                others if view else shown,
-                view_seed(self.seed, epoch, row, view, *again),
-                first=paired and view == 0,
-            )
-            for view in range(drawn)
+        parts = np.array([(item.epoch, item.row, item.turn) for item in items]).T
+        shown = self._repeated(patches, mixed_seeds(self.seed, *parts[:2]), foreground)
+        first = augment(shown, mixed_seeds(self.seed, *parts, 0), first=self.num_views > 1)
+        views = np.empty((self.num_views, *first.shape), np.uint8)
+        views[:] = first
+        objects = np.flatnonzero(foreground)
+        others = [
+            shown[number] if items[number].partner < 0 else self.images[items[number].partner] for number in objects
         ]
-        return np.stack(views + views[:1] * (self.num_views - drawn)), row, foreground
+        for view in range(1, self.num_views if others else 1):
+            views[view, objects] = augment(others, mixed_seeds(self.seed, *parts[:, objects], view))
+        return views
 
-    def _repeated(self, patch: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
-        rng = np.random.default_rng(seed)
-        return repeat_object(patch, rng) if rng.random() < self.repeat else patch
-
-
-def view_seed(*parts: int) -> int:
-    """Mix non-negative integers into one 32-bit seed."""
-    return int(np.random.SeedSequence(parts).generate_state(1)[0])
+    def _repeated(
+        self, patches: list[NDArray[np.uint8]], seeds: Seeds, foreground: NDArray[np.bool_]
+    ) -> list[NDArray[np.uint8]]:
+        """Show some of the objects several times."""
+        if not self.repeat:
+            return patches
+        chosen = foreground & (uniforms(seeds, 1)[:, 0] < self.repeat)
+        generators = (np.random.default_rng(int(seed)) for seed in seeds[chosen])
+        again = {number: repeat_object(patches[number], next(generators)) for number in np.flatnonzero(chosen)}
+        return [again.get(number, patch) for number, patch in enumerate(patches)]
 
 
 class EpochBatches:
@@ -196,14 +212,7 @@ def _share(items: list[Item], rank: int, world: int) -> list[Item]:
     return items[rank * len(items) // world : (rank + 1) * len(items) // world]
 
 
-def collate(items: list[tuple[NDArray[np.uint8], int, bool]]) -> RawBatch:
-    """Stack items into a ``RawBatch``."""
-    views, rows, foreground = zip(*items, strict=True)
-    stacked = torch.from_numpy(np.stack(views, axis=1))  # (V, B, S, S, 4)
-    return RawBatch(stacked, torch.tensor(rows), torch.tensor(foreground))
-
-
-class PatchLoader(DataLoader[tuple[NDArray[np.uint8], int, bool]]):
+class PatchLoader(DataLoader[RawBatch]):
     """A loader whose processes, where the system starts them anew, do not run the calling script again."""
 
     def __iter__(self) -> Any:
@@ -229,13 +238,18 @@ def make_loader(
     return PatchLoader(
         views,
         batch_sampler=batches,
-        collate_fn=collate,
+        collate_fn=_as_it_is,
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=_single_threaded,
         generator=generator,
     )
+
+
+def _as_it_is(batch: Any) -> Any:
+    """Return what ``PatchViews`` gave: it is a batch already."""
+    return batch
 
 
 def _single_threaded(worker: int) -> None:

@@ -1,8 +1,13 @@
 """A patch that several tests look at."""
 
+import os
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+# albumentations asks PyPI for a newer version while it is imported: a delay, and an error line on a closed network
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 
 @pytest.fixture

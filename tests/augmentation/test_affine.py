@@ -6,14 +6,15 @@ import torch
 from scipy import ndimage
 
 from objdisc.augmentation.affine import Affine, draw_affines, invert, reaches, warp
+from objdisc.augmentation.chance import Seeds, mixed_seeds
 from objdisc.errors import UsageError
 
 SIZE = 64
 STRONG = Affine(flip=0.5, rotation=30, scale=0.8, shift=0.1)
 
 
-def seeds(count: int) -> list[tuple[int, int]]:
-    return [(3, row) for row in range(count)]
+def seeds(count: int) -> Seeds:
+    return mixed_seeds(3, np.arange(count))
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_a_flip_is_undone_exactly(checkerboard: torch.Tensor) -> None:
 def test_warp_reads_where_the_map_points(checkerboard: torch.Tensor) -> None:
     """The oracle is scipy's affine_transform, in pixel coordinates (row, column)."""
     image = ndimage.gaussian_filter(np.random.default_rng(0).random((SIZE, SIZE)), 2).astype(np.float32)
-    theta = draw_affines(STRONG, [(7,)])
+    theta = draw_affines(STRONG, mixed_seeds(7))
     ((a, b, tx), (c, d, ty)) = theta[0].double().numpy()
     center, half = (SIZE - 1) / 2, SIZE / 2
     matrix = np.array([[d, c], [b, a]])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from objdisc.augmentation.chance import mixed_seeds
 from objdisc.augmentation.geometry import Geometry, draw, resample
 from objdisc.errors import UsageError
 
@@ -20,7 +21,7 @@ def place(view: NDArray[np.uint8]) -> tuple[float, float]:
 
 
 def views(geometry: Geometry, image: NDArray[np.uint8], count: int = 40) -> list[NDArray[np.uint8]]:
-    return [resample(image, draw(geometry, np.random.default_rng(seed))) for seed in range(count)]
+    return [resample(image, view_to_patch) for view_to_patch in draw(geometry, mixed_seeds(np.arange(count)))]
 
 
 def test_no_setting_changes_nothing() -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from objdisc.augmentation.affine import Affine, draw_affines, invert, warp
+from objdisc.augmentation.chance import mixed_seeds
 from objdisc.errors import UsageError
 from objdisc.losses.iid import iid_dense_loss
 from objdisc.methods.base import Ranks
@@ -43,7 +44,7 @@ def pair(seed: int, affine: Affine) -> Batch:
     """Make a batch as the trainer does."""
     views, _ = textures(seed)
     count = views.shape[1]
-    maps = draw_affines(affine, [(seed, row) for row in range(count)])
+    maps = draw_affines(affine, mixed_seeds(seed, range(count)))
     rows = torch.arange(count)
     valid = torch.ones(count, SIZE, SIZE, dtype=torch.bool)
     return Batch((views[0], warp(views[1], maps)), rows, rows >= 0, views[0], valid, invert(maps))

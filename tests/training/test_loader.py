@@ -5,9 +5,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from objdisc.augmentation.geometry import Geometry
 from objdisc.augmentation.views import Augmentation
 from objdisc.patches.store import PatchStore
-from objdisc.training.loader import EpochBatches, Item, PatchViews, RawBatch, make_loader, view_seed
+from objdisc.training.loader import EpochBatches, Item, PatchViews, RawBatch, make_loader
 
 
 def mixed(foreground: int, background: int) -> NDArray[np.bool_]:
@@ -126,8 +127,8 @@ def test_the_second_view_is_of_the_partner(toy_store: PatchStore) -> None:
     first, second = np.flatnonzero(toy_store.foreground)[:2].tolist()
     nothing = Augmentation(crop_scale=1.0, flip=0.0, jitter=0.0, grey=0.0)
     views = PatchViews(toy_store, nothing, 2, seed=0)
-    np.testing.assert_array_equal(views[Item(0, first, second)][0], toy_store.images[[first, second]])
-    np.testing.assert_array_equal(views[Item(0, first)][0], toy_store.images[[first, first]])
+    np.testing.assert_array_equal(views[Item(0, first, second)].views[:, 0], toy_store.images[[first, second]])
+    np.testing.assert_array_equal(views[Item(0, first)].views[:, 0], toy_store.images[[first, first]])
 
 
 def test_a_row_that_comes_again_is_seen_in_another_view(toy_store: PatchStore) -> None:
@@ -137,8 +138,8 @@ def test_a_row_that_comes_again_is_seen_in_another_view(toy_store: PatchStore) -
     items = next(iter(batches))
     assert [item.turn for item in items] == [0, 1, 2, 3]
     views = PatchViews(toy_store, Augmentation(), 1, seed=0)
-    assert len({views[item][0].tobytes() for item in items}) == 4
-    np.testing.assert_array_equal(views[items[0]][0], views[0, row][0])
+    assert len({views[item].views.numpy().tobytes() for item in items}) == 4
+    np.testing.assert_array_equal(views[items[0]].views, views[0, row].views)
 
 
 def loaded(store: PatchStore, workers: int, num_views: int = 2) -> list[RawBatch]:
@@ -168,19 +169,24 @@ def test_the_views_of_an_object_differ_and_those_of_background_do_not(toy_store:
 def test_a_view_depends_on_seed_epoch_and_row_alone(toy_store: PatchStore) -> None:
     views = PatchViews(toy_store, Augmentation(), 2, seed=1)
     row = int(np.flatnonzero(toy_store.foreground)[0])
-    first = views[0, row][0]
+    first = views[0, row].views
     views[3, 1]
-    np.testing.assert_array_equal(PatchViews(toy_store, Augmentation(), 2, seed=1)[0, row][0], first)
-    assert not np.array_equal(views[1, row][0], first)
-    assert not np.array_equal(PatchViews(toy_store, Augmentation(), 2, seed=2)[0, row][0], first)
+    np.testing.assert_array_equal(PatchViews(toy_store, Augmentation(), 2, seed=1)[0, row].views, first)
+    assert not np.array_equal(views[1, row].views, first)
+    assert not np.array_equal(PatchViews(toy_store, Augmentation(), 2, seed=2)[0, row].views, first)
+
+
+def test_a_view_does_not_depend_on_the_batch_around_it(toy_store: PatchStore) -> None:
+    strong = Augmentation(hue=0.1, geometry=Geometry(rotation=20), ops=2, cutout=0.3)
+    views = PatchViews(toy_store, strong, 2, seed=1, repeat=0.5)
+    items = [Item(4, row, turn=row % 3) for row in range(12)]
+    together, backwards = views.__getitems__(items), views.__getitems__(items[::-1])
+    assert torch.equal(together.views, backwards.views.flip(1))
+    for number, item in enumerate(items):
+        assert torch.equal(views[item].views[:, 0], together.views[:, number])
 
 
 def test_without_augmentation_a_view_is_the_patch(toy_store: PatchStore) -> None:
     view, row, foreground = PatchViews(toy_store, None, 1, seed=0)[0, 4]
-    np.testing.assert_array_equal(view[0], toy_store.images[4])
-    assert (row, foreground) == (4, bool(toy_store.foreground[4]))
-
-
-def test_seeds_of_neighbouring_parts_do_not_collide() -> None:
-    seeds = {view_seed(0, epoch, row, view) for epoch in range(10) for row in range(200) for view in range(2)}
-    assert len(seeds) == 4000
+    np.testing.assert_array_equal(view[0, 0], toy_store.images[4])
+    assert (int(row), bool(foreground)) == (4, bool(toy_store.foreground[4]))
