@@ -10,6 +10,8 @@ Background = Literal["keep", "dim", "blank"]
 
 _CONTRAST = 0.16  # standard deviation of an object's brightness that all are brought to, in [0, 1]
 _LEAST_CONTRAST = 0.02
+_PIXELS_IN_CACHE = 8 * 224 * 224  # 8 patches of 224 pixels: 8 ns a pixel, 47 patches: 40
+_AS_IT_IS: tuple[Background, float] = ("keep", 0.0)
 _KEPT_SHARE = {"keep": 1.0, "dim": 0.25, "blank": 0.0}
 
 
@@ -40,45 +42,74 @@ class Preprocessing:
         Returns:
             ``(B, C, S, S)`` float32 in channels_last memory format.
         """
-        return self._normalized(patches, self.background, self.equalization)
+        return self._in_pieces(patches, (self.background, self.equalization))[0]
 
     def in_context(self, patches: Tensor) -> Tensor:
         """Return the same with the background kept and the light as it is."""
-        return self._normalized(patches, "keep", 0.0)
+        return self._in_pieces(patches, _AS_IT_IS)[0]
 
     def both(self, patches: Tensor) -> tuple[Tensor, Tensor]:
         """Return patches as ``self(patches)`` and ``in_context``: one tensor where these are alike."""
-        images = self(patches)
-        return images, images if self.keeps_context else self.in_context(patches)
+        if self.keeps_context:
+            images = self(patches)
+            return images, images
+        images, context = self._in_pieces(patches, (self.background, self.equalization), _AS_IT_IS)
+        return images, context
 
     @property
     def keeps_context(self) -> bool:
         """Whether images are what ``in_context`` gives anyway."""
         return self.background == "keep" and self.equalization == 0
 
-    def _normalized(self, patches: Tensor, background: Background, equalization: float) -> Tensor:
-        pixels = patches.float() / 255  # (B, S, S, C + 1)
-        rgb, mask = pixels[..., :-1], pixels[..., -1:]
-        center, scale = torch.tensor(self.mean, device=patches.device), torch.tensor(self.std, device=patches.device)
-        # one grey for all channels, where brightness changes: what is grey in shade must be grey in the sun
-        rgb = _equalize(rgb - center.mean(), mask, equalization) if equalization else rgb - center
+    def _in_pieces(self, patches: Tensor, *ways: tuple[Background, float]) -> list[Tensor]:
+        """Normalise patches in several ways, a piece at a time: what is in the cache is not fetched again."""
+        at_once = max(_PIXELS_IN_CACHE // patches.shape[1] ** 2, 1)
+        # an exported program takes batches of any size in one piece
+        whole = torch.compiler.is_compiling() or len(patches) <= at_once
+        pieces = (patches,) if whole else torch.split(patches, at_once)
+        found = [[self._normalized(planes, *way) for way in ways] for planes in map(_planes, pieces)]
+        return [one[0] if len(one) == 1 else torch.cat(one) for one in zip(*found, strict=True)]
+
+    def _normalized(self, planes: Tensor, background: Background, equalization: float) -> Tensor:
+        rgb, mask = planes[:-1], planes[-1]
+        center, scale = torch.tensor(self.mean, device=planes.device), torch.tensor(self.std, device=planes.device)
+        factor, summand = (1 / scale)[:, None], (-center / scale)[:, None]  # (C, 1)
+        if equalization:
+            # one grey for all channels, where brightness changes: what is grey in shade must be grey in the sun
+            shift, gain = _equalization(rgb, mask, center.mean(), equalization)
+            factor, summand = factor * gain, (shift - center.mean()) * gain / scale[:, None]  # (C, B)
+        images = torch.addcmul(summand[..., None, None], rgb, factor[..., None, None])  # (C, B, S, S)
         kept = _KEPT_SHARE[background]
+        if kept < 1:
+            images = images * (kept + (1 - kept) * mask)
         # permuting a contiguous (B, S, S, C) tensor is what channels_last means
-        return (rgb / scale * (kept + (1 - kept) * mask)).permute(0, 3, 1, 2)
+        return images.permute(1, 2, 3, 0).contiguous().permute(0, 3, 1, 2)
 
 
-def _equalize(rgb: Tensor, mask: Tensor, strength: float) -> Tensor:
-    """Bring the brightness of each region towards mean 0 and a common deviation.
+def _planes(patches: Tensor) -> Tensor:
+    """Return ``(B, S, S, C + 1)`` uint8 as ``(C + 1, B, S, S)`` in [0, 1].
+
+    Whole planes are read and written in a third of the time that triples of channels take.
+    """
+    return patches.permute(3, 0, 1, 2).to(torch.float32, memory_format=torch.contiguous_format) / 255
+
+
+def _equalization(rgb: Tensor, mask: Tensor, middle: Tensor, strength: float) -> tuple[Tensor, Tensor]:
+    """Find what brings the brightness of each region towards a common mean and deviation.
 
     Args:
-        rgb: ``(B, S, S, C)`` around 0, an intensity range of 1 wide.
-        mask: ``(B, S, S, 1)`` in [0, 1].
+        rgb: ``(C, B, S, S)`` in [0, 1].
+        mask: ``(B, S, S)`` in [0, 1].
+        middle: The mean that brightness is brought to.
         strength: 0 to 1.
+
+    Returns:
+        What is added to each region, and the factor by which its distance to ``middle`` then grows, ``(B,)`` each.
     """
-    brightness = rgb.mean(dim=3, keepdim=True)
-    pixels = mask.sum(dim=(1, 2), keepdim=True).clamp_min(1)
-    center = (brightness * mask).sum(dim=(1, 2), keepdim=True) / pixels
-    variance = ((brightness - center).square() * mask).sum(dim=(1, 2), keepdim=True) / pixels
+    brightness, inside = rgb.mean(dim=0).flatten(1), mask.flatten(1)  # (B, S * S)
+    pixels = inside.sum(dim=1).clamp_min(1)
+    mean = (brightness * inside).sum(dim=1) / pixels
+    variance = ((brightness - mean[:, None]).square() * inside).sum(dim=1) / pixels
     # a region of one flat colour has no contrast to stretch
     gain = (_CONTRAST / variance.sqrt().clamp_min(_LEAST_CONTRAST)) ** strength
-    return (rgb - strength * center) * gain
+    return strength * (middle - mean), gain

@@ -1,6 +1,5 @@
 """From raw patches of the loader to what a method is given: views on the device, normalised, and warped where asked."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -9,7 +8,6 @@ from torch import Tensor
 from objdisc.augmentation.affine import draw_affines, invert, reaches, warp
 from objdisc.augmentation.chance import mixed_seeds
 from objdisc.methods.base import Method, Views
-from objdisc.training.encoding import patches_at_once
 from objdisc.training.loader import RawBatch
 from objdisc.training.options import TrainerOptions
 from objdisc.types import Batch
@@ -31,9 +29,8 @@ class BatchMaker:
     def __call__(self, raw: RawBatch, epoch: int) -> Batch:
         """Normalise a batch; epoch (from 0), seed and row alone decide on the maps of views that are warped."""
         patches = raw.views.to(self._device, non_blocking=True)
-        views = tuple(_piecewise(self._preprocessing, view) for view in patches)
-        shown_alike = self._preprocessing.keeps_context
-        context = views[0] if shown_alike else _piecewise(self._preprocessing.in_context, patches[0])
+        first, context = self._preprocessing.both(patches[0])
+        views = (first, *(self._preprocessing(view) for view in patches[1:]))
         valid = patches[0, ..., -1] > 127  # (B, S, S)
         batch = Batch(views, raw.rows.to(self._device), raw.foreground.to(self._device), context, valid)
         return self._affine_pair(batch, valid, epoch) if self._method.views is Views.AFFINE_PAIR else batch
@@ -47,8 +44,3 @@ class BatchMaker:
         second = warp(second, maps).contiguous(memory_format=torch.channels_last)
         seen = valid & reaches(to_first, first.shape[3])
         return replace(batch, views=(first, second), valid=seen, to_first=to_first)
-
-
-def _piecewise(normalize: Callable[[Tensor], Tensor], patches: Tensor) -> Tensor:
-    """Normalise a batch piece by piece: on the way, several copies of a piece are in memory."""
-    return torch.cat([normalize(piece) for piece in torch.split(patches, patches_at_once(patches.shape[1]))])
