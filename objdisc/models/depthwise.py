@@ -6,6 +6,7 @@ which an EfficientNet or a MobileNet learns.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -32,6 +33,11 @@ class DepthwiseGradientsInFloat32(TorchFunctionMode):
             if _is_slow_to_learn(tensors, settings):
                 return _Float32Gradients.apply(*tensors, settings)
         return func(*args, **named)
+
+
+def depthwise_gradients() -> AbstractContextManager[object]:
+    """Return ``DepthwiseGradientsInFloat32``, or nothing, which takes no time, where there are no gradients."""
+    return DepthwiseGradientsInFloat32() if torch.is_grad_enabled() else nullcontext()
 
 
 def _arguments(

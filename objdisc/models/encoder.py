@@ -14,7 +14,8 @@ from torchvision.models import googlenet
 
 from objdisc.errors import UsageError
 from objdisc.models.alexnet import AlexNet
-from objdisc.models.depthwise import DepthwiseGradientsInFloat32
+from objdisc.models.depthwise import depthwise_gradients
+from objdisc.models.folding import FoldedCopy, can_stand_in, in_pieces
 from objdisc.models.jule import JuleNet
 from objdisc.models.nin import NetworkInNetwork
 from objdisc.models.origin import WeightsOrigin
@@ -86,6 +87,7 @@ class Encoder(nn.Module):
         self.origin = origin
         self.grid = grid
         self.input_side = 0
+        self._folded: dict[str, FoldedCopy] = {}  # by the way in which the network is run
         self._padded: set[tuple[str, tuple[int, int, int]]] = set()  # ways and sizes that fail without padding
 
     def forward(self, images: Tensor) -> Tensor:
@@ -93,12 +95,16 @@ class Encoder(nn.Module):
         seen = images
         if self.input_side:
             seen = F.interpolate(images, (self.input_side, self.input_side), mode="bicubic", align_corners=False)
-        with DepthwiseGradientsInFloat32():
-            features: Tensor
-            if self.grid is not None:
-                features = self.grid.features(self.body, seen)
-            else:
-                features, _ = self._run("forward", seen)
+        with depthwise_gradients():
+            pieces = [self._features(piece) for piece in in_pieces(self.body, seen)]
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+
+    def _features(self, images: Tensor) -> Tensor:
+        features: Tensor
+        if self.grid is not None:
+            features = self.grid.features(self.body, images)
+        else:
+            features, _ = self._run("forward", images)
         return features
 
     def _run(self, name: str, images: Tensor) -> tuple[Any, bool]:
@@ -106,12 +112,19 @@ class Encoder(nn.Module):
         run, shape = _RUNS[name], (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
         if (name, shape) not in self._padded:
             try:
-                return run(self.body, images), False
+                return run(self._body(name, images), images), False
             except RuntimeError:
                 if torch.compiler.is_compiling() or not wants_padding(self.body, run, shape):
                     raise
             self._padded.add((name, shape))
-        return run(self.body, pad(images)), True
+        padded = pad(images)
+        return run(self._body(name, padded), padded), True
+
+    def _body(self, name: str, images: Tensor) -> nn.Module:
+        """Return the network, or what says the same in less time where nothing is learned."""
+        if not can_stand_in(self.body):
+            return self.body
+        return self._folded.setdefault(name, FoldedCopy()).of(self.body, _RUNS[name], images)
 
     def feature_map(self, images: Tensor, stride: int) -> Tensor:
         """Return the deepest of the network's maps that is fine enough.
@@ -126,7 +139,7 @@ class Encoder(nn.Module):
         Raises:
             UsageError: The network has no maps, or none so fine.
         """
-        with DepthwiseGradientsInFloat32():
+        with depthwise_gradients():
             maps = self._maps(images, "feature_maps", deepest=True)
         if maps is None:
             raise UsageError(

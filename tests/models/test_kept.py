@@ -20,6 +20,7 @@ def images() -> Tensor:
     return torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
+@torch.no_grad()
 def test_it_sees_images_at_its_own_size() -> None:
     encoder = make_encoder().eval()
     larger = F.interpolate(images(), (12, 12), mode="bicubic", align_corners=False)
