@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from torch import Tensor
 
-from objdisc.errors import ObjdiscError, UsageError
+from objdisc.errors import UsageError
 from objdisc.io.files import atomic_write
 from objdisc.io.run import Run, read_metrics_log
 from objdisc.methods.base import Method, Views
 from objdisc.patches.memory import Patches
 from objdisc.patches.sample import training_patches
+from objdisc.training.alarms import check_terms, warn_of_collapse
 from objdisc.training.batches import BatchMaker
 from objdisc.training.checkpoint import Stateful, load_checkpoint, restore, save_checkpoint, save_weights, start_from
 from objdisc.training.clock import Clock
@@ -35,9 +35,6 @@ from objdisc.training.resuming import is_over
 from objdisc.types import Batch
 
 logger = logging.getLogger(__name__)
-
-COLLAPSED_SHARE = 0.95
-"""A cluster that holds more than this share of the foreground raises the alarm."""
 
 
 def fit(
@@ -87,7 +84,7 @@ def fit(
     if run is not None and resume and is_over(run, options):
         start_from(run, method)
         return sum(float(record.get("seconds", 0.0)) for record in read_metrics_log(run.metrics_log))
-    training = _Training(method, store, run, options, accelerator, resume, init_from)
+    training = Training(method, store, run, options, accelerator, resume, init_from)
     try:
         return training.run_epochs()
     finally:
@@ -115,8 +112,8 @@ def _finish_at_once(
     return clock.read()
 
 
-class _Training:
-    """State of one training: what the loop would otherwise hand from function to function."""
+class Training:
+    """State of one training, by the arguments of ``fit``: what the loop would hand from function to function."""
 
     def __init__(
         self,
@@ -168,16 +165,18 @@ class _Training:
         self.scheduler = scheduler
 
     def run_epochs(self) -> float:
+        """Train to the end, or until the budget is spent, and return the seconds that it took."""
         main = self.accelerator.is_main_process
         with TrainingLog(self.run, self.most_steps, self.step, shown=None if main else False) as log:
             if self.options.epochs == 0:
-                self._begin_epoch()
+                self.begin_epoch()
             while self.epoch < self.options.epochs and not self.clock.over:
                 self.expected_steps = self.clock.expected_steps(self.epoch * self.steps_per_epoch, self.most_steps)
                 record = self._train_epoch(log)
                 self.epoch += 1
                 log.write({"epoch": self.epoch, "step": self.step} | record)
-                self._warn_of_collapse(record.get("occupancy"))
+                if self.accelerator.is_main_process:
+                    warn_of_collapse(record.get("occupancy"), self.epoch)
                 self.clock.read()
                 self._save_checkpoint()
         if self.epoch < self.options.epochs:
@@ -192,15 +191,31 @@ class _Training:
 
     def _train_epoch(self, log: TrainingLog) -> dict[str, Any]:
         set_seed(self.options.seed + self.epoch)
-        self._begin_epoch()
+        self.begin_epoch()
+        started = time.monotonic()
+        record = self.train_batches(log)
+        known = self.method.end_epoch(self.epoch, self.ranks)
+        record |= {"lr": self.scheduler.get_last_lr()[-1], "seconds": time.monotonic() - started}
+        record["data_wait"] /= max(record["seconds"], 1e-9)
+        record |= known
+        sizes = record.pop("occupancy", None)
+        return record if sizes is None or not float(sizes.sum()) else record | {"occupancy": sizes / sizes.sum()}
+
+    def train_batches(self, log: TrainingLog) -> dict[str, Any]:
+        """Train on all batches of an epoch that has begun.
+
+        Returns:
+            Means of the loss's terms, seconds of waiting as ``data_wait``, and samples per cluster as ``occupancy``.
+        """
         self.model.train()
-        terms, occupancy, waited, started = MeanTerms(), None, 0.0, time.monotonic()
-        for number, (batch, seconds) in enumerate(self._timed_batches(), start=1):
+        where = "" if self.run is None else f"{self.run.path}: "
+        terms, occupancy, waited = MeanTerms(), None, 0.0
+        for number, (batch, seconds) in enumerate(self.timed_batches(), start=1):
             waited += seconds
             summed, last = self._accumulation(number)
             with nullcontext() if last else self.accelerator.no_sync(self.model):
                 losses = self.model(batch, self.ranks)
-                self._check_terms(losses)
+                check_terms(self.method, losses, f"{where}epoch {self.epoch + 1}, step {self.step + 1}")
                 self.accelerator.backward(losses["loss"] / summed)
             sizes = losses.pop("occupancy", None)
             if sizes is not None:
@@ -209,17 +224,14 @@ class _Training:
             if last:
                 self._optimizer_step(number)
                 log.step(float(losses["loss"].detach()))
-        known = self.method.end_epoch(self.epoch, self.ranks)
         record: dict[str, Any] = mean_over_ranks(self.accelerator, terms.means())
-        record |= {"lr": self.scheduler.get_last_lr()[-1], "seconds": time.monotonic() - started}
-        record["data_wait"] = waited / max(record["seconds"], 1e-9)
+        record["data_wait"] = waited
         if occupancy is not None:
             record["occupancy"] = self.ranks.sum(occupancy)
-        record |= known
-        sizes = record.pop("occupancy", None)
-        return record if sizes is None or not float(sizes.sum()) else record | {"occupancy": sizes / sizes.sum()}
+        return record
 
-    def _begin_epoch(self) -> None:
+    def begin_epoch(self) -> None:
+        """Let the method plan the epoch, and share its plan."""
         self.batches.epoch = self.epoch
         share_state(self.accelerator, self.method)
         self.ranks.begin(self.epoch)
@@ -257,8 +269,8 @@ class _Training:
         self.scheduler.step()
         self.step += 1
 
-    def _timed_batches(self) -> Iterator[tuple[Batch, float]]:
-        """Yield batches on the device, each with the seconds that the loop waited for it."""
+    def timed_batches(self) -> Iterator[tuple[Batch, float]]:
+        """Yield the epoch's batches on the device, each with the seconds that the loop waited for it."""
         iterator = iter(self.loader)
         while True:
             started = time.monotonic()
@@ -267,29 +279,6 @@ class _Training:
             if raw is None:
                 return
             yield self.make_batch(raw, self.epoch), waited
-
-    def _check_terms(self, losses: dict[str, Tensor]) -> None:
-        if not losses["loss"].requires_grad:
-            raise UsageError(
-                f"{type(self.method).__name__}: the loss depends on no parameter that learns; compute it from some, or "
-                "say 'trains = False' if the method learns nothing"
-            )
-        broken = [name for name, term in losses.items() if not bool(torch.isfinite(term).all())]
-        if broken:
-            where = "" if self.run is None else f"{self.run.path}: "
-            raise ObjdiscError(
-                f"{where}epoch {self.epoch + 1}, step {self.step + 1}: {', '.join(sorted(broken))} "
-                f"is not finite; lower --lr or use --precision fp32"
-            )
-
-    def _warn_of_collapse(self, occupancy: Tensor | None) -> None:
-        if occupancy is not None and float(occupancy.max()) > COLLAPSED_SHARE and self.accelerator.is_main_process:
-            logger.warning(
-                "epoch %d: cluster %d holds %.0f %% of the foreground: the clustering has collapsed",
-                self.epoch,
-                int(occupancy.argmax()),
-                100 * float(occupancy.max()),
-            )
 
     def _save_checkpoint(self) -> None:
         if self.run is not None:

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from objdisc.commands.benchmark.building import building, first_images, memory
 from objdisc.commands.benchmark.iid import dense_loss
 from objdisc.commands.benchmark.retrieval import search_times
 from objdisc.commands.benchmark.spectral import spectral
+from objdisc.commands.benchmark.steps import steps
 from objdisc.config.components import Component, component, flag_only, positional
 from objdisc.datasets import ImageDataset
 from objdisc.errors import UsageError
@@ -27,13 +29,17 @@ from objdisc.training.trainer import fit
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """Measure patch building, data waiting in training, and peak memory; prints ratios.
+    """Measure patch building, data waiting in training, and peak memory, or the training steps of configs, as ratios.
 
     Attributes:
         path: Data set to measure on; $CITYSCAPES_DATASET, else the generated toy city, if none is given. The word iid
             measures the dense loss of invariant information clustering instead, the word retrieval a search among
             300,000 embeddings, the word agglomerative graph degree linkage of 70,000 points, and the word spectral 16
             normalised cuts of 3,600 tokens; none needs data.
+        configs: Configs of discover, with commas between, whose training steps are timed instead, each stage against a
+            bare loop of the same method with its views ready; with ``--workers 0`` all processor time is counted.
+        settings: Settings that win over those of the configs, as YAML: {patches: {size: 16}}.
+        steps: At most so many steps of a config are timed in a turn.
         images: At most so many images are read.
         epochs: Epochs that are trained to measure data waiting.
         batch_size: Patches in a step.
@@ -48,6 +54,9 @@ class BenchmarkOptions:
     """
 
     path: Path | None = positional(default=None)
+    configs: tuple[Path, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+    steps: int = 40
     images: int = 200
     epochs: int = 2
     batch_size: int = 64
@@ -73,7 +82,7 @@ class Measurements:
 
     def summary(self) -> str:
         """Return one line a number."""
-        return "\n".join(f"{name:36} {value:10.3f}" for name, value in self.numbers.items())
+        return "\n".join(f"{name:48} {value:10.3f}" for name, value in self.numbers.items())
 
 
 def benchmark(options: BenchmarkOptions) -> Measurements:
@@ -83,7 +92,10 @@ def benchmark(options: BenchmarkOptions) -> Measurements:
         UsageError: The data is missing or too small to measure on.
     """
     _check_output(options.output)
-    if options.path == Path("iid"):
+    if options.configs:
+        data = find_data(options.path)
+        numbers = steps(data, options.configs, options.settings, options.images, options.steps, options.workers)
+    elif options.path == Path("iid"):
         numbers = dense_loss()
     elif options.path == Path("agglomerative"):
         numbers = agglomerative()
