@@ -185,5 +185,5 @@ def _write_centers(run: Run, method: Method, store: PatchStore, training: Traine
     # a quantile needs no more, and encoding a large training split once more would take long
     most = _CENTER_CROPS if method.per_pixel else _CENTER_SAMPLES
     drawn = np.random.default_rng(training.seed).permutation(len(objects))[:most]
-    found = predict(method, store, training, np.sort(objects[drawn]).tolist())
+    found = predict(method, store, training, np.sort(objects[drawn]).tolist(), context=False)
     Centers.fit(found.features, found.probabilities, weights_name(run)).write(run.centers)

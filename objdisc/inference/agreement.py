@@ -40,7 +40,9 @@ def kept_clusters(
     views = PatchViews(store, options.augmentation, 1, options.seed)
     batches = [[(_EPOCH, int(row)) for row in chunk] for chunk in torch.split(torch.from_numpy(rows), _BATCH)]
     loader = make_loader(views, batches, options.workers, torch.Generator())
-    seen = np.concatenate([predictor(patches[0]).probabilities.argmax(axis=1) for patches, _, _ in loader])
+    seen = np.concatenate(
+        [predictor(patches[0], context=False).probabilities.argmax(axis=1) for patches, _, _ in loader]
+    )
     stays, own = seen == clusters[rows], clusters[rows]
     return {int(cluster): float(stays[own == cluster].mean()) for cluster in np.unique(own)}
 

@@ -50,14 +50,18 @@ class Predictor:
         self.method = method.to(self._machine.device).eval()
         self._preprocessing = options.preprocessing(method.encoder)
 
-    def __call__(self, patches: Tensor) -> Predictions:
+    def __call__(self, patches: Tensor, context: bool = True) -> Predictions:
         """Predict for ``(B, S, S, C + 1)`` uint8 patches; the batch goes through the network at once.
 
         Of a method that predicts for each pixel, a patch's probabilities are the mean over its valid pixels.
+
+        Args:
+            patches: The patches.
+            context: Whether they are looked at with their background, too, to tell objects from it.
         """
-        said = self._infer(patches)
+        said = self._infer(patches, context)
         probabilities = _mean_over_valid(said.probabilities.float(), patches[..., -1].to(said.probabilities.device))
-        foreground, several = said.foreground, said.subheads
+        foreground, several = said.foreground if context else None, said.subheads
         return Predictions(
             probabilities.cpu().numpy(),
             said.embedding.float().cpu().numpy(),
@@ -78,10 +82,11 @@ class Predictor:
         return None if found is None else found.float().cpu().numpy()
 
     @torch.no_grad()
-    def _infer(self, patches: Tensor) -> Prediction:
-        images, context = self._preprocessing.both(patches.to(self._machine.device))
+    def _infer(self, patches: Tensor, context: bool = True) -> Prediction:
+        patches = patches.to(self._machine.device)
+        images, seen = self._preprocessing.both(patches) if context else (self._preprocessing(patches),) * 2
         with self._machine.autocast():
-            return self.method.infer(images, context)
+            return self.method.infer(images, seen)
 
 
 def _mean_over_valid(probabilities: Tensor, masks: Tensor) -> Tensor:
@@ -94,7 +99,14 @@ def _mean_over_valid(probabilities: Tensor, masks: Tensor) -> Tensor:
     return (probabilities * weights).sum(dim=(2, 3)) / weights.sum(dim=(2, 3))
 
 
-def predict(method: Method, store: Patches, options: TrainerOptions, rows: Sequence[int] | None = None) -> Predictions:
+def predict(
+    method: Method,
+    store: Patches,
+    options: TrainerOptions,
+    rows: Sequence[int] | None = None,
+    *,
+    context: bool = True,
+) -> Predictions:
     """Cluster probabilities, embeddings and foreground probabilities of patches of a store, in order.
 
     Args:
@@ -102,6 +114,7 @@ def predict(method: Method, store: Patches, options: TrainerOptions, rows: Seque
         store: N patches.
         options: Device, precision, backgrounds and workers.
         rows: At least one row of the store; None for all.
+        context: Whether patches are looked at with their background, too; else no foreground probability is given.
     """
     predictor = Predictor(method, options)
     views = PatchViews(store, None, 1, options.seed)
@@ -112,7 +125,7 @@ def predict(method: Method, store: Patches, options: TrainerOptions, rows: Seque
     loader = make_loader(
         views, [[(0, int(row)) for row in wanted[chunk]] for chunk in chunks], options.workers, torch.Generator()
     )
-    predicted = join_predictions([predictor(patches[0]) for patches, _, _ in loader])
+    predicted = join_predictions([predictor(patches[0], context) for patches, _, _ in loader])
     return select(predicted, np.argsort(np.concatenate(chunks)))
 
 
