@@ -199,12 +199,11 @@ def view_discriminant(views: Tensor, dim: int, shrinkage: float = 0.1) -> tuple[
         Projection ``(dim, D)`` and offset ``(dim,)``, both float32: ``x @ projection.T + offset`` has mean 0 and
         variance 1 over the mean views, 0 in the directions that are zero.
     """
-    views = views.double()
-    means = views.mean(0)  # (N, D)
+    means = views.mean(0, dtype=torch.float64)  # (N, D)
     center = means.mean(0)  # (D,)
-    residuals = (views - means).flatten(0, 1)  # (V * N, D)
+    residuals = (views - means.to(views.dtype)).flatten(0, 1)  # (V * N, D)
     residuals /= len(residuals) ** 0.5
-    ridge = (shrinkage * residuals.square().sum() / residuals.shape[1]).clamp_min(1e-12)
+    ridge = (shrinkage * residuals.square().sum().double() / residuals.shape[1]).clamp_min(1e-12)
     ratios, directions = _largest_ratios((means - center) / len(means) ** 0.5, residuals, ridge, dim)
     # an eigenvector's sign is arbitrary and may differ between machines
     directions = directions * directions.gather(0, directions.abs().argmax(0, keepdim=True)).sign()
@@ -219,7 +218,8 @@ def _largest_ratios(between: Tensor, within: Tensor, ridge: Tensor, dim: int) ->
 
     Args:
         between: M, ``(N, D)`` float64.
-        within: R, ``(n, D)`` float64.
+        within: R, ``(n, D)``; its products are summed in its own precision, which the ridge forgives, and solved in
+            float64.
         ridge: Above 0.
         dim: How many of the largest ratios are wanted.
 
@@ -233,7 +233,7 @@ def _largest_ratios(between: Tensor, within: Tensor, ridge: Tensor, dim: int) ->
         table = between @ solved
         ratios, vectors = torch.linalg.eigh((table + table.T) / 2)  # ascending
         return ratios[-dim:].flip(0), solved @ vectors[:, -dim:].flip(1)
-    scatter = within.T @ within
+    scatter = (within.T @ within).to(between.dtype)
     scatter.diagonal().add_(ridge)
     factor = torch.linalg.cholesky(scatter)
     half = torch.linalg.solve_triangular(factor, between.T @ between, upper=False)
@@ -245,12 +245,13 @@ def _largest_ratios(between: Tensor, within: Tensor, ridge: Tensor, dim: int) ->
 def _solve_ridge(rows: Tensor, ridge: Tensor, targets: Tensor) -> Tensor:
     """Return ``(R.T @ R + ridge)^-1 @ targets`` for R ``(n, D)`` and targets ``(D, m)``, in the smaller of n and D."""
     count, width = rows.shape
-    table = rows @ rows.T if count < width else rows.T @ rows
+    table = (rows @ rows.T if count < width else rows.T @ rows).to(targets.dtype)
     table.diagonal().add_(ridge)
     factor = torch.linalg.cholesky(table)
     if count >= width:
         return torch.cholesky_solve(targets, factor)
     # the identity of Woodbury
+    rows = rows.to(targets.dtype)
     return (targets - rows.T @ torch.cholesky_solve(rows @ targets, factor)) / ridge
 
 

@@ -24,7 +24,10 @@ def stamp(path: Path) -> tuple[int, int]:
 
 def relative_name(path: Path, root: Path) -> str:
     """Return the name of a file seen from the folder of its data set, with ``/`` between folders."""
-    return os.path.relpath(os.path.abspath(path), os.path.abspath(root)).replace(os.sep, "/")
+    whole, start = os.path.abspath(path), os.path.join(os.path.abspath(root), "")
+    # relpath takes both names apart, which is felt where it is asked for every file
+    inside = whole[len(start) :] if whole.startswith(start) else os.path.relpath(whole, start)
+    return inside.replace(os.sep, "/")
 
 
 def edges(path: Path) -> str:
@@ -33,9 +36,11 @@ def edges(path: Path) -> str:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
-            first = file.read(_EDGE)
-            file.seek(max(size - _EDGE, 0))
-            return digest([str(size), first, file.read(_EDGE)])
+            first = last = file.read(_EDGE)
+            if size > _EDGE:
+                file.seek(size - _EDGE)
+                last = file.read(_EDGE)
+            return digest([str(size), first, last])
     except OSError:
         return ""
 

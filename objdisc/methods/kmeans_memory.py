@@ -140,10 +140,12 @@ class KMeansMemory(ForegroundMethod):
     def project(self, features: Tensor) -> Tensor:
         """Embedding ``(..., D)`` float32 of encoder features ``(..., F)``."""
         with torch.autocast(features.device.type, enabled=False):
-            if self.normalize:
-                features = F.normalize(features, dim=-1)
-            embeddings: Tensor = self.activation(self.embedding(features))
-            return F.normalize(embeddings, dim=-1) if self.normalize else embeddings
+            return self._embed(F.normalize(features, dim=-1) if self.normalize else features)
+
+    def _embed(self, features: Tensor) -> Tensor:
+        """Embedding of features that have unit length where ``normalize`` asks for it."""
+        embeddings: Tensor = self.activation(self.embedding(features))
+        return F.normalize(embeddings, dim=-1) if self.normalize else embeddings
 
     def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
         """Start memories from the data before the first epoch; later re-seed those that won nothing."""
@@ -253,11 +255,11 @@ class KMeansMemory(ForegroundMethod):
 
     def _initialise_discriminant(self, features: Tensor, views: Tensor, generator: torch.Generator) -> None:
         """Take the projection, and the memories unless they are random, that change least from view to view."""
-        unit = F.normalize(views, dim=2) if self.normalize else views
+        features, views = (F.normalize(given, dim=-1) if self.normalize else given for given in (features, views))
         found = most_stable(
             features,
             views,
-            discriminant_projections(unit, self.embedding.out_features, self.init_trials, generator),
+            discriminant_projections(views, self.embedding.out_features, self.init_trials, generator),
             self._project_with,
             lambda points, number: self._cluster(points, number, generator),
             self.num_clusters,
@@ -268,16 +270,16 @@ class KMeansMemory(ForegroundMethod):
             self.memories.copy_(found.centroids)
 
     def _project_with(self, weight: Tensor, bias: Tensor, features: Tensor) -> Tensor:
-        """Embedding of features under another projection, which stays in place."""
+        """``_embed`` under another projection, which stays in place."""
         self._use(weight, bias)
-        return self.project(features)
+        return self._embed(features)
 
     def _use(self, weight: Tensor, bias: Tensor) -> None:
         self.embedding.weight.copy_(weight)
         self.embedding.bias.copy_(bias)
 
     def _cluster(self, points: Tensor, number: int, generator: torch.Generator) -> Tensor:
-        """One of ``number`` clusters ``(n,)`` for each embedding ``(n, D)``, found as ``init`` says."""
+        """Clusters ``(n,)`` below ``number`` of embeddings ``(n, D)``, found as ``init`` says."""
         if self.init == "ward":
             ward = AgglomerativeClustering(number, linkage="ward").fit_predict(points.cpu().numpy())
             return torch.from_numpy(ward).to(points.device)
