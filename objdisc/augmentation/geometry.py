@@ -13,6 +13,7 @@ from objdisc.errors import UsageError
 
 _STREAM, _DRAWS = 1, 10
 _CHANNELS_AT_ONCE = 4
+_FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
 @dataclass(frozen=True)
@@ -78,25 +79,27 @@ def draw(geometry: Geometry, seeds: Seeds) -> NDArray[np.float64]:
     return maps
 
 
-def resample(image: NDArray[np.uint8], view_to_patch: NDArray[np.float64]) -> NDArray[np.uint8]:
+def in_pixels(maps: NDArray[np.float64], side: int) -> NDArray[np.float64]:
+    """Return maps ``(N, 2, 3)``, as ``draw`` gives them, between pixels of square images with that side."""
+    middle = (side - 1) / 2
+    shift = side / 2 * maps[:, :, 2] + middle - middle * maps[:, :, :2].sum(axis=2)
+    return np.concatenate([maps[:, :, :2], shift[:, :, None]], axis=2)
+
+
+def resample(image: NDArray[np.uint8], pixels: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Read each pixel of a view, bilinearly, where its map points.
 
     Args:
         image: ``(S, S, C)``.
-        view_to_patch: ``(2, 3)``, as ``draw`` gives it.
+        pixels: ``(2, 3)`` from pixels of the view to pixels of the image, as ``in_pixels`` gives it.
 
     Returns:
         ``(S, S, C)``; the nearest pixel of the border where the map points outside.
     """
-    side = image.shape[0]
-    half, middle = side / 2, (side - 1) / 2
-    turn = view_to_patch[:, :2]
-    shift = half * view_to_patch[:, 2] + middle - turn @ np.array([middle, middle])
-    pixels = np.column_stack([turn, shift])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    size = image.shape[:2]
     # black corners would tell by how much a view was rotated
     return in_parts(
-        image, lambda part: cv2.warpAffine(part, pixels, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        image, lambda part: cv2.warpAffine(part, pixels, size, flags=_FLAGS, borderMode=cv2.BORDER_REPLICATE)
     )
 
 

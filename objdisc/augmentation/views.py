@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from objdisc.augmentation.chance import Seeds
 from objdisc.augmentation.color import draw_colors, recolor
 from objdisc.augmentation.crop import draw_crops, draw_flips, resized
-from objdisc.augmentation.geometry import Geometry, draw, resample
+from objdisc.augmentation.geometry import Geometry, draw, in_pixels, resample
 from objdisc.augmentation.random_ops import cut_out, draw_cuts, draw_ops, random_ops
 from objdisc.errors import UsageError
 
@@ -98,11 +98,8 @@ class Augmenter:
         """Yield the patches as a geometry shows them."""
         if geometry is None:
             return patches
-        maps = draw(geometry, seeds)
-        return (
-            resample(np.ascontiguousarray(patch), view_to_patch)
-            for patch, view_to_patch in zip(patches, maps, strict=True)
-        )
+        maps = in_pixels(draw(geometry, seeds), self._size)
+        return (resample(np.ascontiguousarray(patch), pixels) for patch, pixels in zip(patches, maps, strict=True))
 
     def _cropped(self, patches: Iterable[NDArray[np.uint8]], seeds: Seeds) -> Iterable[NDArray[np.uint8]]:
         """Yield enlarged crops of patches, some mirrored."""

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from objdisc.augmentation.chance import mixed_seeds
-from objdisc.augmentation.geometry import Geometry, draw, resample
+from objdisc.augmentation.geometry import Geometry, draw, in_pixels, resample
 from objdisc.errors import UsageError
 
 
@@ -21,7 +21,8 @@ def place(view: NDArray[np.uint8]) -> tuple[float, float]:
 
 
 def views(geometry: Geometry, image: NDArray[np.uint8], count: int = 40) -> list[NDArray[np.uint8]]:
-    return [resample(image, view_to_patch) for view_to_patch in draw(geometry, mixed_seeds(np.arange(count)))]
+    maps = in_pixels(draw(geometry, mixed_seeds(np.arange(count))), len(image))
+    return [resample(image, pixels) for pixels in maps]
 
 
 def test_no_setting_changes_nothing() -> None:
