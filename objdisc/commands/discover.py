@@ -14,6 +14,7 @@ from objdisc.methods.base import Method
 from objdisc.patches.store import PatchStore
 from objdisc.patches.windows import PatchOptions
 from objdisc.pipeline.checks import check_count, splits
+from objdisc.pipeline.growth_facts import in_words as growth_in_words
 from objdisc.pipeline.job import Job
 from objdisc.pipeline.loading import weights_name
 from objdisc.pipeline.options import DiscoverOptions, build_store
@@ -26,6 +27,7 @@ from objdisc.pipeline.stages import Stage, format_stages, run_stage
 from objdisc.report.gallery import write_report
 from objdisc.report.warnings import occupancy_warnings
 from objdisc.retrieval import Centers
+from objdisc.training.checkpoint import save_weights
 from objdisc.training.engine import is_main_process
 from objdisc.training.options import TrainerOptions
 from objdisc.training.trainer import fit
@@ -129,6 +131,8 @@ def _text(run: Run, evaluated: EvaluatedSplit) -> str:
         parts.append(evaluated.segmented.table)
     if summary.number is not None:
         parts.append(in_words(summary.number).capitalize() + ".")
+    if summary.growth is not None:
+        parts.append(growth_in_words(summary.growth))
     if summary.stages:
         parts.append(format_stages(summary.stages))
     if "foreground_accuracy" in figures:
@@ -149,8 +153,12 @@ def _train(job: Job) -> Trained:
     began = time.monotonic()
     untrained = Trained(run, method, None, job.source, job.dataset, store, job.scored, training, 0.0)
     spent = _run_stages(job.stages[:-1], options, untrained)
-    start = None if last.options.init_from is None else Run(last.options.init_from)
-    seconds = spent + fit(method, store, run, training, resume=True, init_from=start)
+    if options.grow:  # the method is whole
+        save_weights(run, method)
+        seconds = time.monotonic() - began
+    else:
+        start = None if last.options.init_from is None else Run(last.options.init_from)
+        seconds = spent + fit(method, store, run, training, resume=True, init_from=start)
     seconds_before = max(seconds - (time.monotonic() - began), 0.0)
     baseline = segmenter_for(method).baseline(options) if options.baseline else None
     if baseline is not None:

@@ -22,7 +22,7 @@ COMMANDS = ("discover", "train")
 _RESULTS = (
     *("metrics.json", "report.html", "clusters.csv", "cluster_counts.csv", "cluster_counts.json", "epochs.csv"),
     *("prototypes.png", "confusion.png", "index/index.json", "index/embeddings.npy", "index/clusters.npy"),
-    *("index/confidence.npy", "index/probabilities.npy", "index/foreground.npy"),
+    *("index/confidence.npy", "index/probabilities.npy", "index/foreground.npy", "known_names.json"),
 )
 _MAPS = (
     *("clusterIds/{}_clusterIds.png", "clusterIds/{}_clusterIds.tif", "labelIds/{}_labelIds.png"),
@@ -136,6 +136,11 @@ class Run:
     def num_clusters(self) -> Path:
         """The recommended number of clusters and its evidence, where one was asked for."""
         return self.path / "num_clusters.json"
+
+    @property
+    def known_names(self) -> Path:
+        """Names of the categories of the run that this one was grown from, as a names.json of this one."""
+        return self.path / "known_names.json"
 
     @property
     def things(self) -> Path:

@@ -124,6 +124,8 @@ def check_count(job: Job, store: PatchStore) -> None:
         UsageError: There are fewer objects.
     """
     num_objects = int(store.foreground.sum())
+    if job.options.grow:
+        return  # its categories are known
     if num_objects < job.options.k and not job.method.per_pixel:
         raise UsageError(
             f"{job.path}: {num_objects} object patches are too few for {job.options.k} clusters; "

@@ -81,6 +81,10 @@ class DiscoverOptions:
         allow_import: Import classes that lie outside of the package, where configs or flags name some; that runs their
             modules.
         init_from: Finished run whose weights the method starts from, as far as they fit; its encoder must.
+        grow: Keep the categories of ``init_from`` as they are, with their ids, and find those that only these images
+            have: objects that are far from all known ones and near to each other. Nothing is trained. Encoder, patches
+            and method are that run's.
+        names: A names.json of that run: the names of its categories are carried on.
         stages: Runs that make up this one, in order: a mapping from names to settings of their own (``method``,
             ``patches`` and those of the training), the rest as here. Each starts from the one before; the last is this
             run, the others lie in its folder under stages. {} for none; without it those of the method, where it is a
@@ -125,6 +129,8 @@ class DiscoverOptions:
     resume: Path | None = None
     allow_import: bool = flag_only()
     init_from: Path | None = None
+    grow: bool = False
+    names: Path | None = None
     stages: dict[str, dict[str, Any]] | None = None
     overlays: int = 50
     data: DataOptions = field(default_factory=DataOptions)
@@ -266,6 +272,8 @@ def baseline_of(method: Component) -> Component:
 
 
 def default_output_dir(path: Path, options: DiscoverOptions) -> Path:
-    """Return ``runs/<dataset>_<method>_k<K>_s<seed>``."""
+    """Return ``runs/<dataset>_<method>_k<K>_s<seed>``, of a grown run ``runs/<dataset>_grown_<run before>``."""
+    if options.grow and options.init_from is not None:
+        return Path("runs") / f"{path.resolve().name}_grown_{options.init_from.resolve().name}"
     method = options.method.name
     return Path("runs") / f"{path.resolve().name}_{method}_k{options.num_clusters}_s{options.training.seed}"

@@ -21,6 +21,7 @@ from objdisc.patches.store import PatchStore
 from objdisc.pipeline.checks import check_start, has_same_settings, is_finished, refusal, splits
 from objdisc.pipeline.data import find_data, open_splits
 from objdisc.pipeline.ground_truth import with_sound_truth
+from objdisc.pipeline.growing import as_grown, with_growth, with_known_growth
 from objdisc.pipeline.images import fingerprint
 from objdisc.pipeline.job import Job
 from objdisc.pipeline.options import (
@@ -56,6 +57,7 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
         ObjdiscError: The disk has no room.
     """
     accelerator = make_accelerator(options.training.device, options.training.precision)
+    options = as_grown(options)
     path = find_data(options.path)
     dataset, scored = open_splits(path, options)
     options = replace(options, data=replace(options.data, stretch=dataset.options.stretch))
@@ -70,7 +72,7 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
     check_folder(home)
     there = open_there(home, options)
     run = Run(home / REPLACEMENT if options.overwrite and there is not None else home)
-    options = with_known_number(options, run)
+    options = with_known_growth(with_known_number(options, run), run)
     source, scene = _regions_and_scene(options, command, dataset, run)
     tell([dataset, scored], source)
     source.check(dataset)
@@ -149,12 +151,12 @@ def is_old_run(folder: Path, allow_import: bool = False) -> bool:
 
 
 def settled(job: Job) -> Job:
-    """Recommend the number of clusters where that is asked for, and note it in the settings of a job that has begun.
+    """Find the number of clusters, or of new ones, where that is asked for, and note it in the settings of a begun job.
 
     Raises:
-        UsageError: No number can be recommended.
+        UsageError: No number can be recommended, or there is no object that could be new.
     """
-    found = with_recommended_number(job)
+    found = with_growth(with_recommended_number(job))
     if found is not job and job.accelerator.is_main_process:
         write_settings(found, found.run)
     return found

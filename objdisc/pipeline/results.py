@@ -20,11 +20,13 @@ from objdisc.inference.predict import Predictions, predict
 from objdisc.io.files import write_image
 from objdisc.io.run import Run
 from objdisc.methods.base import Method
+from objdisc.methods.grown import Grown
 from objdisc.naming.categories import former_identities, run_identity
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches.sample import sampled_rows, training_patches
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.epoch_scores import score_epochs
+from objdisc.pipeline.growth_facts import carry_names, growth_of, in_words
 from objdisc.pipeline.loading import weights_name
 from objdisc.pipeline.maps import write_cluster_list, write_prototypes, write_sheets
 from objdisc.pipeline.options import DiscoverOptions, build_store
@@ -33,7 +35,7 @@ from objdisc.pipeline.scene_examples import scene_clusters
 from objdisc.pipeline.scenes import publish_scenes, scene_layers
 from objdisc.pipeline.segmenters import SegmentedSplit, Split, segmenter_for
 from objdisc.pipeline.stages import plan, summarise
-from objdisc.pipeline.summary import ObjectnessFacts, RunSummary
+from objdisc.pipeline.summary import GrowthFacts, ObjectnessFacts, RunSummary
 from objdisc.render.charts import as_pixels, confusion_matrix
 from objdisc.report.gallery import ReportData
 from objdisc.report.scene import SceneCluster
@@ -136,6 +138,8 @@ def write_results(trained: Trained, folder: Run, options: DiscoverOptions, start
     )
     names, clusters = segmented.score.cluster_names, segmented.score.clusters
     write_cluster_list(folder, scored, store, predictions)
+    if options.grow and options.names is not None:
+        carry_names(options.names, folder, trained.run, store, options.k)
     shown = write_sheets(folder, store, predictions, names, training.seed)
     write_prototypes(folder, store, predictions, names)
     summary = _summary(trained, folder, options, split, segmented, started)
@@ -174,6 +178,7 @@ def _summary(
         objectness=ObjectnessFacts(trained.source.name, trained.source.supervision),
         number=read_number(trained.run),
         trained_objects=_trained_objects(trained),
+        growth=_growth(trained, options),
         stages=summarise(stages, score.numbers, trained.seconds) if len(stages) > 1 else {},
         figures={
             **score.numbers,
@@ -182,6 +187,13 @@ def _summary(
             **({} if scene is None else {"scene": scene.to_json()}),
         },
     )
+
+
+def _growth(trained: Trained, options: DiscoverOptions) -> GrowthFacts | None:
+    """Say what is known, new and vanished, where the run was grown from another."""
+    if not isinstance(trained.method, Grown) or options.init_from is None:
+        return None
+    return growth_of(trained.method, trained.run, Run(options.init_from))
 
 
 def report_data(options: DiscoverOptions, trained: Trained, evaluated: EvaluatedSplit) -> ReportData:
@@ -216,6 +228,7 @@ def report_data(options: DiscoverOptions, trained: Trained, evaluated: Evaluated
         kept=numbers["view_agreement"],
         skipped=store.skipped,
         number=number,
+        growth="" if evaluated.summary.growth is None else in_words(evaluated.summary.growth),
         scene=_scene_of(trained, options),
         warnings=_warnings(trained.method, store, predictions, number),
         of_crops=trained.method.per_pixel,

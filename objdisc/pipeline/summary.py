@@ -1,6 +1,6 @@
 """What a run knows about itself: typed facts, written to and read from ``metrics.json`` here alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -25,6 +25,39 @@ class ObjectnessFacts:
 
 
 @dataclass(frozen=True)
+class GrowthFacts:
+    """What became of the categories of another run on the images of this one.
+
+    Attributes:
+        run: Folder of that run.
+        known: Objects in each of its categories, of those that this run's training split holds, or a sample of them.
+        new: The same of each new category.
+        vanished: Known categories that hold hardly any object here.
+    """
+
+    run: str
+    known: Mapping[int, int]
+    new: Mapping[int, int]
+    vanished: Sequence[int] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``metrics.json`` holds of it."""
+        known, new = ({str(cluster): count for cluster, count in part.items()} for part in (self.known, self.new))
+        return {"from": self.run, "known": known, "new": new, "vanished": list(self.vanished)}
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> Self:
+        """Read it back.
+
+        Raises:
+            KeyError: Something is missing.
+            ValueError: A value is no number.
+        """
+        known, new = ({int(key): int(count) for key, count in facts[part].items()} for part in ("known", "new"))
+        return cls(str(facts["from"]), known, new, tuple(int(cluster) for cluster in facts["vanished"]))
+
+
+@dataclass(frozen=True)
 class RunSummary:
     """What a run knows about itself.
 
@@ -45,6 +78,7 @@ class RunSummary:
         trained_objects: Objects that the training saw; None where an earlier version did not note it.
         stages: What each stage of a chain reached; empty for a single training.
         figures: The evaluation's figures, by their keys in ``metrics.json``.
+        growth: What is known, new and vanished, of a run that was grown from another; None of any other.
     """
 
     split: str
@@ -62,6 +96,7 @@ class RunSummary:
     trained_objects: int | None = None
     stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
+    growth: GrowthFacts | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``metrics.json``."""
@@ -74,6 +109,8 @@ class RunSummary:
             facts["objectness"] = asdict(self.objectness)
         if self.number is not None:
             facts["recommended_clusters"] = self.number.to_json()
+        if self.growth is not None:
+            facts["growth"] = self.growth.to_json()
         if self.trained_objects is not None:
             facts["trained_objects"] = self.trained_objects
         facts["training_seconds"] = round(self.training_seconds, 1)
@@ -112,6 +149,7 @@ class RunSummary:
                 trained_objects=None if trained_objects is None else int(trained_objects),
                 stages=facts.get("stages") or {},
                 figures=facts,
+                growth=GrowthFacts.from_json(facts["growth"]) if "growth" in facts else None,
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UsageError(

@@ -77,6 +77,7 @@ class ReportData:
         skipped: Images that could not be read, with the reason.
         scene: Clusters that whole images are divided into, by their numbers; none where no scene was made.
         number: The number of clusters that was recommended, with its evidence; None where K was given.
+        growth: What is known, new and vanished, in words, where the run was grown from another; else empty.
     """
 
     command: str
@@ -106,6 +107,7 @@ class ReportData:
     of_crops: bool = False
     skipped: Sequence[tuple[Path, str]] = ()
     number: RecommendedNumber | None = None
+    growth: str = ""
     scene: Sequence[SceneCluster] = ()
 
 

@@ -1,0 +1,120 @@
+"""A finished run's categories, which stay as they are, and new ones beside them: what ``--grow`` makes."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from objdisc.clustering.growth import NewGroups, nearness, project
+from objdisc.config.components import Component
+from objdisc.errors import UsageError
+from objdisc.methods.base import Method
+from objdisc.models.encoder import Encoder
+from objdisc.types import Prediction
+
+_SHARPNESS = 10.0
+_SIZED = ("weight", "bias", "known_points", "new_points", "new_groups")
+
+
+class Grown(Method):
+    """Categories that another run has learned keep their ids; new ones follow. It is made by ``--grow``.
+
+    An object belongs to a new category if it is nearer to the objects that made it one than to those of the run before,
+    by the mean distance to the five nearest; see ``clustering.growth``. Any other object is what the method of that run
+    says, to the bit. The embedding is that method's, followed by the place among old and new objects.
+
+    Args:
+        encoder: Maps images to features.
+        num_clusters: K, the known categories and the new ones.
+        known: The method of the run before, as ``class_path`` and ``init_args``.
+        num_known: How many categories that one has.
+        seed: Random seed that it is built with.
+    """
+
+    trains: ClassVar[bool] = False
+
+    weight: Tensor
+    bias: Tensor
+    known_points: Tensor
+    new_points: Tensor
+    new_groups: Tensor
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        num_clusters: int,
+        *,
+        known: Mapping[str, Any] | None = None,
+        num_known: int = 0,
+        seed: int = 0,
+    ) -> None:
+        if known is None or num_known < 2:
+            raise UsageError("--method grown: made of a finished run; give --init-from RUN --grow, and no --method")
+        if num_clusters < num_known:
+            raise UsageError(f"--num-clusters {num_clusters}: the {num_known} categories of the run before stay")
+        component = Component(str(known.get("class_path")), dict(known.get("init_args") or {}))
+        method = component.build(Method, encoder=encoder, num_clusters=num_known, seed=seed)
+        super().__init__(method.encoder, num_clusters)
+        # both have one encoder, which is kept once
+        del method._modules["encoder"]
+        object.__setattr__(method, "encoder", self.encoder)
+        self.known, self.num_known = method, num_known
+        self.register_buffer("weight", torch.zeros(0, encoder.num_features))
+        self.register_buffer("bias", torch.zeros(0))
+        self.register_buffer("known_points", torch.zeros(0, 0))
+        self.register_buffer("new_points", torch.zeros(0, 0))
+        self.register_buffer("new_groups", torch.zeros(0, dtype=torch.int64))
+
+    @property
+    def exportable(self) -> bool:
+        """Whether the method of the run before is."""
+        return self.known.exportable
+
+    def take_known(self, state: Mapping[str, Tensor]) -> None:
+        """Take over the weights of the run before.
+
+        Args:
+            state: All tensors of its method.
+        """
+        renamed = {name if name.startswith("encoder.") else f"known.{name}": value for name, value in state.items()}
+        own = {name: value for name, value in self.state_dict().items() if name in _SIZED}
+        self.load_state_dict({**renamed, **own})
+
+    def take_new(self, found: NewGroups) -> None:
+        """Take over the groups that become categories, as many as there are clusters beside the known ones."""
+        self.weight, self.bias, self.known_points = found.weight, found.bias, found.known
+        self.new_points, self.new_groups = found.members, found.groups.to(found.members.device)
+
+    @torch.no_grad()
+    def infer(self, images: Tensor, context: Tensor) -> Prediction:
+        """Return what the method of the run before says, and where objects are of a new category, that.
+
+        The probability of a known category is that of the method; of a new one, the highest of these; either is then
+        weighed by a softmax over how near the object is to the known ones and to each new category.
+        """
+        said = self.known.infer(images, context)
+        if self.num_clusters == self.num_known:
+            return Prediction(said.probabilities, said.embedding, said.foreground)
+        points = project(self.encoder(self.encoder_input(images)), self.weight, self.bias)
+        away = [nearness(points, self.known_points)]
+        for group in range(self.num_clusters - self.num_known):
+            away.append(nearness(points, self.new_points[self.new_groups == group]))
+        distances = torch.stack(away, dim=1)  # (B, 1 + new)
+        weights = torch.softmax(-_SHARPNESS * distances / distances.mean(dim=1, keepdim=True).clamp_min(1e-8), dim=1)
+        known = said.probabilities[:, :, 0, 0].float()
+        probabilities = torch.cat([known * weights[:, :1], known.amax(dim=1, keepdim=True) * weights[:, 1:]], dim=1)
+        probabilities = probabilities / probabilities.sum(dim=1, keepdim=True)
+        embedding = torch.cat([said.embedding.float(), points], dim=1)
+        return Prediction(probabilities[:, :, None, None], embedding, said.foreground)
+
+    def encoder_input(self, images: Tensor) -> Tensor:
+        """Return what the method of the run before gives the encoder."""
+        return self.known.encoder_input(images)
+
+    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
+        for name in _SIZED:
+            saved = state_dict.get(prefix + name)
+            if saved is not None:
+                setattr(self, name, self.get_buffer(name).new_empty(saved.shape))
+        super()._load_from_state_dict(state_dict, prefix, *args)
