@@ -24,7 +24,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.ddp
 @pytest.mark.slow
-@pytest.mark.parametrize("name", dir(methods))
+@pytest.mark.parametrize("name", [name for name in dir(methods) if name != "Grown"])  # which no training makes
 def test_every_method_holds_what_it_must(name: str) -> None:
     check_method(getattr(methods, name), **ARGUMENTS.get(name, {}))
 

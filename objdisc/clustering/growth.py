@@ -71,7 +71,7 @@ def find_new_groups(known: tuple[Tensor, Tensor], new: tuple[Tensor, Tensor], im
 
     Args:
         known: Features ``(n, F)`` float32 of known objects, and ``(V, n, F)`` of V >= 2 augmented views of each.
-        new: The same of m new objects.
+        new: Features ``(m, F)`` float32 of new objects, and ``(V, m, F)`` of as many views of each.
         images: ``(m,)`` which image each new object is in.
     """
     views = F.normalize(torch.cat([known[1], new[1]], dim=1).float(), dim=2)

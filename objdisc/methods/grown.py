@@ -1,5 +1,6 @@
 """A finished run's categories, which stay as they are, and new ones beside them: what ``--grow`` makes."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -7,12 +8,13 @@ import torch
 from torch import Tensor
 
 from objdisc.clustering.growth import NewGroups, nearness, project
-from objdisc.config.components import Component
+from objdisc.config.components import Component, resolve_class_path
 from objdisc.errors import UsageError
 from objdisc.methods.base import Method
 from objdisc.models.encoder import Encoder
 from objdisc.types import Prediction
 
+_PACKAGE = "objdisc.methods"
 _SHARPNESS = 10.0
 _SIZED = ("weight", "bias", "known_points", "new_points", "new_groups")
 
@@ -27,7 +29,8 @@ class Grown(Method):
     Args:
         encoder: Maps images to features.
         num_clusters: K, the known categories and the new ones.
-        known: The method of the run before, as ``class_path`` and ``init_args``.
+        known: Name of the method of the run before, one of this package.
+        known_args: Its arguments, as JSON.
         num_known: How many categories that one has.
         seed: Random seed that it is built with.
     """
@@ -45,15 +48,16 @@ class Grown(Method):
         encoder: Encoder,
         num_clusters: int,
         *,
-        known: Mapping[str, Any] | None = None,
+        known: str = "",
+        known_args: str = "{}",
         num_known: int = 0,
         seed: int = 0,
     ) -> None:
-        if known is None or num_known < 2:
+        if not known or num_known < 2:
             raise UsageError("--method grown: made of a finished run; give --init-from RUN --grow, and no --method")
         if num_clusters < num_known:
             raise UsageError(f"--num-clusters {num_clusters}: the {num_known} categories of the run before stay")
-        component = Component(str(known.get("class_path")), dict(known.get("init_args") or {}))
+        component = Component(resolve_class_path(known, Method, _PACKAGE), _arguments(known_args))
         method = component.build(Method, encoder=encoder, num_clusters=num_known, seed=seed)
         super().__init__(method.encoder, num_clusters)
         # both have one encoder, which is kept once
@@ -93,10 +97,10 @@ class Grown(Method):
         The probability of a known category is that of the method; of a new one, the highest of these; either is then
         weighed by a softmax over how near the object is to the known ones and to each new category.
         """
-        said = self.known.infer(images, context)
+        said, features = self._look(images, context)
         if self.num_clusters == self.num_known:
             return Prediction(said.probabilities, said.embedding, said.foreground)
-        points = project(self.encoder(self.encoder_input(images)), self.weight, self.bias)
+        points = project(features, self.weight, self.bias)
         away = [nearness(points, self.known_points)]
         for group in range(self.num_clusters - self.num_known):
             away.append(nearness(points, self.new_points[self.new_groups == group]))
@@ -108,6 +112,22 @@ class Grown(Method):
         embedding = torch.cat([said.embedding.float(), points], dim=1)
         return Prediction(probabilities[:, :, None, None], embedding, said.foreground)
 
+    def _look(self, images: Tensor, context: Tensor) -> tuple[Prediction, Tensor]:
+        """Return what the method of the run before says, and the features ``(B, F)`` that it says it of.
+
+        The encoder is most of the cost, so that what it has given that method is taken, not asked for again; a program
+        that is traced for export cannot do so.
+        """
+        seen: list[Tensor] = []
+        if torch.compiler.is_exporting():
+            return self.known.infer(images, context), self.encoder(self.encoder_input(images))
+        hook = self.encoder.register_forward_hook(lambda *called: seen.append(called[-1]))
+        try:
+            said = self.known.infer(images, context)
+        finally:
+            hook.remove()
+        return said, seen[0] if seen else self.encoder(self.encoder_input(images))
+
     def encoder_input(self, images: Tensor) -> Tensor:
         """Return what the method of the run before gives the encoder."""
         return self.known.encoder_input(images)
@@ -118,3 +138,18 @@ class Grown(Method):
             if saved is not None:
                 setattr(self, name, self.get_buffer(name).new_empty(saved.shape))
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _arguments(text: str) -> dict[str, Any]:
+    """Read arguments of a method.
+
+    Raises:
+        UsageError: They are no JSON object.
+    """
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"--method.known-args: no JSON ({error}); --grow writes it.") from error
+    if not isinstance(found, dict):
+        raise UsageError("--method.known-args: no JSON object; --grow writes it.")
+    return found

@@ -1,5 +1,6 @@
 """A finished run that meets other images: its categories stay as they are, and new ones are found beside them."""
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -12,10 +13,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from objdisc.clustering.growth import NewGroups, find_new_groups
-from objdisc.config.components import Component
+from objdisc.config.components import Component, component_names
 from objdisc.config.parser import load
 from objdisc.errors import UsageError
 from objdisc.io.run import Run
+from objdisc.methods.base import Method
 from objdisc.methods.grown import Grown
 from objdisc.patches.store import PatchStore
 from objdisc.pipeline.growth_facts import check_names
@@ -58,10 +60,10 @@ def as_grown(options: DiscoverOptions) -> DiscoverOptions:
     own = loaded.options
     training = {name: getattr(own.training, name) for name in ("background", "equalization", "augmentation")}
     data = {name: getattr(own.data, name) for name in _SEEN}
-    known = {"class_path": own.method.class_path, "init_args": dict(own.method.init_args)}
+    known = {"known": own.method.name, "known_args": json.dumps(dict(own.method.init_args), default=str)}
     return replace(
         options,
-        method=Component(GROWN, {"known": known, "num_known": own.k}),
+        method=Component(GROWN, known | {"num_known": own.k}),
         num_clusters=own.k,
         encoder=own.encoder,
         weights=own.weights,
@@ -80,9 +82,14 @@ def _check_kind(loaded: LoadedRun) -> None:
     """Hold a run to what can grow.
 
     Raises:
-        UsageError: It divides pixels, or was never evaluated.
+        UsageError: It divides pixels, its method is somebody's own, or it was never evaluated.
     """
     path, method = loaded.run.path, loaded.options.method.name
+    if loaded.options.method.class_path not in component_names(Method, "objdisc.methods").values():
+        raise UsageError(
+            f"--grow: {path} is of {loaded.options.method.class_path}, which is no method of objdisc; what it predicts "
+            "cannot be put beside new categories without running its module."
+        )
     if loaded.method.per_pixel:
         raise UsageError(
             f"--grow: {path} is of {method}, which divides pixels into categories, and only categories of objects can "

@@ -31,7 +31,7 @@ class GrowthFacts:
     Attributes:
         run: Folder of that run.
         known: Objects in each of its categories, of those that this run's training split holds, or a sample of them.
-        new: The same of each new category.
+        new: Objects in each new category, likewise.
         vanished: Known categories that hold hardly any object here.
     """
 
