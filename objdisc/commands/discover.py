@@ -154,7 +154,9 @@ def _train(job: Job) -> Trained:
     untrained = Trained(run, method, None, job.source, job.dataset, store, job.scored, training, 0.0)
     spent = _run_stages(job.stages[:-1], options, untrained)
     if options.grow:  # the method is whole
-        save_weights(run, method)
+        if is_main_process():
+            save_weights(run, method)
+        job.accelerator.wait_for_everyone()
         seconds = time.monotonic() - began
     else:
         start = None if last.options.init_from is None else Run(last.options.init_from)

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor
 
-from objdisc.clustering.growth import NewGroups, find_new_groups
+from objdisc.clustering.growth import NewGroups, Seen, find_new_groups
 from objdisc.config.components import Component, component_names
 from objdisc.config.parser import load
 from objdisc.errors import UsageError
@@ -179,8 +178,7 @@ def with_growth(job: Job) -> Job:
     if not options.grow or not isinstance(method, Grown) or options.init_from is None:
         return job
     if job.trained:
-        method.load_state_dict(load_file(job.run.weights))
-        return job
+        return replace(job, method=load_run(job.run.path, allow_import=options.allow_import).method)
     store = build_store(job.run, job.dataset, job.source, options, keep=job.run.has_learned)
     if not store.foreground.any():
         raise UsageError(f"{job.path}: no object to look at; check --objectness.")
@@ -204,32 +202,43 @@ def _found(job: Job, loaded: LoadedRun, store: PatchStore) -> NewGroups:
     seed, before = job.options.training.seed, training_stores(loaded, job.options.allow_import)
     most = min(_SAMPLES, int(store.foreground.sum()), sum(int(each.foreground.sum()) for each in before))
     log.info("growing: looking at %d objects of either side and %d views of each", most, _VIEWS)
-    known = [_encoded(job, loaded, each, rows) for each, rows in zip(before, _drawn(before, most, seed), strict=True)]
+    known = [_seen(job, loaded, each, rows) for each, rows in zip(before, _drawn(before, most, seed), strict=True)]
     (rows,) = _drawn([store], most, seed)
-    features, views = (torch.cat(parts, dim=axis) for axis, parts in enumerate(zip(*known, strict=True)))
-    _, images = np.unique([store.patch(int(row)).sample for row in rows], return_inverse=True)
-    return find_new_groups((features, views), _encoded(job, loaded, store, rows), images)
+    return find_new_groups(_joined(known), _seen(job, loaded, store, rows))
+
+
+def _joined(parts: Sequence[Seen]) -> Seen:
+    """Put what was seen in several folders behind each other; no image is in two of them."""
+    starts = np.cumsum([0, *(int(part.images.max(initial=-1)) + 1 for part in parts)])
+    return Seen(
+        torch.cat([part.features for part in parts]),
+        torch.cat([part.views for part in parts], dim=1),
+        np.concatenate([part.images + start for part, start in zip(parts, starts[:-1], strict=True)]),
+    )
 
 
 def _drawn(stores: Sequence[PatchStore], most: int, seed: int) -> list[NDArray[np.int64]]:
     """Draw objects of several stores as if they were one: ascending rows of each."""
-    objects = [(number, row) for number, store in enumerate(stores) for row in np.flatnonzero(store.foreground)]
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(objects))[:most])
-    drawn = np.array([objects[place] for place in chosen], np.int64).reshape(-1, 2)
-    return [drawn[drawn[:, 0] == number, 1] for number in range(len(stores))]
+    objects = [np.flatnonzero(store.foreground) for store in stores]
+    ends = np.cumsum([len(rows) for rows in objects])
+    chosen = np.sort(np.random.default_rng(seed).permutation(ends[-1])[:most])
+    places = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
+    return [rows[place - start] for rows, place, start in zip(objects, places, [0, *ends[:-1]], strict=True)]
 
 
-def _encoded(job: Job, loaded: LoadedRun, store: PatchStore, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """Return features ``(n, F)`` of rows of a store, and ``(V, n, F)`` of augmented views, on the CPU."""
+def _seen(job: Job, loaded: LoadedRun, store: PatchStore, rows: NDArray[np.int64]) -> Seen:
+    """Encode rows of a store and augmented views of them; images are numbered in the order of the store."""
     method = loaded.method.to(job.accelerator.device)
     encoder = StoreEncoder(store, method, job.accelerator, job.options.training)
-    wanted = torch.from_numpy(rows)
+    wanted, width = torch.from_numpy(rows), method.encoder.num_features
     if not len(wanted):
-        return torch.zeros(0, method.encoder.num_features), torch.zeros(_VIEWS, 0, method.encoder.num_features)
+        return Seen(torch.zeros(0, width), torch.zeros(_VIEWS, 0, width), rows)
 
     def features(images: Tensor) -> Tensor:
         seen: Tensor = method.encoder(method.encoder_input(images))
         return seen
 
     views = torch.stack([encoder(features, wanted, view=view).cpu() for view in range(_VIEWS)])
-    return encoder(features, wanted).cpu(), views
+    numbers = {name: number for number, name in enumerate(store.frames)}
+    images = np.array([numbers[store.patch(int(row)).sample] for row in rows])
+    return Seen(encoder(features, wanted).cpu(), views, images)

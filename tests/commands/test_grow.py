@@ -192,3 +192,21 @@ def test_a_run_that_divides_pixels_cannot_grow(
     assert grow(world, "new", "--output-dir", tmp_path / "run") == 2
     assert "is of classical, which divides pixels into categories" in error(capsys)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["kmeans_memory", "kmeans_baseline", "deepcluster", "iic", "jule", "scan", "simclr"])
+def test_any_method_for_objects_grows(world: Path, tmp_path: Path, method: str) -> None:
+    """Old objects keep their ids, whatever the method, and the new kind is found with its encoder."""
+    more = {"deepcluster": ["--method.overclusters", "8"], "jule": ["--method.period_epochs", "1"]}.get(method, [])
+    first = [*FIRST[: FIRST.index("--method")], "--num-clusters", "3", "--epochs", "1", "--batch-size", "32"]
+    assert objdisc("discover", world / "old", *first, "--method", method, *more, "--output-dir", tmp_path / "run") == 0
+    assert grow(world, "new", "--output-dir", tmp_path / "grown", run=str(tmp_path / "run")) == 0
+    summary = RunSummary.read(Run(tmp_path / "grown"))
+    assert summary is not None
+    assert summary.growth is not None
+    assert sum(summary.growth.new.values()) > 20
+    before, after = (package.load_run(tmp_path / name, device="cpu") for name in ("run", "grown"))
+    store = open_results(Run(before.path))[1]
+    ids = [run.predict(store).probabilities.argmax(axis=1) for run in (before, after)]
+    assert (ids[0] == ids[1]).mean() > 0.95

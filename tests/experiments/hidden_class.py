@@ -39,7 +39,8 @@ def hide(source: Path, target: Path, hidden: list[int]) -> None:
     root = source.resolve()
     for path in sorted(root.rglob("*_gtFine_*Ids.png")):  # polygons and colours would show them
         ids = np.asarray(cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
-        ids[np.isin(np.where(ids >= _INSTANCE, ids // _INSTANCE, ids), hidden)] = 0
+        whole = ids.astype(np.int64)
+        ids[np.isin(np.where(whole >= _INSTANCE, whole // _INSTANCE, whole), hidden)] = 0
         copy = target / path.relative_to(root)
         copy.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(copy), ids)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from objdisc.clustering.growth import NewGroups, find_new_groups, nearness, project
+from objdisc.clustering.growth import NewGroups, Seen, find_new_groups, nearness, project
 from objdisc.errors import UsageError
 from objdisc.methods.grown import Grown
 from objdisc.methods.kmeans_baseline import KMeansBaseline
@@ -31,8 +31,8 @@ def groups(world: World) -> NewGroups:
     """Find what is new where the third kind is there, too."""
     features = world.images.flatten(1)
     views = torch.stack([features + 0.05 * torch.randn_like(features) for _ in range(2)])
-    old, new = world.kinds != 2, torch.arange(90) >= 0
-    return find_new_groups((features[old], views[:, old]), (features[new], views[:, new]), np.arange(90))
+    old, images = world.kinds != 2, np.arange(90)
+    return find_new_groups(Seen(features[old], views[:, old], images[old.numpy()]), Seen(features, views, images))
 
 
 def grown(pixels: Encoder, state: dict[str, Tensor], found: NewGroups | None) -> Grown:
@@ -87,7 +87,8 @@ def test_its_weights_hold_the_encoder_once_and_come_back(learner: Encoder, world
     old = KMeansBaseline(learner, 2)
     features = torch.randn(40, 128, generator=torch.Generator().manual_seed(0))
     views = features[None] + 0.1 * torch.randn(2, 40, 128, generator=torch.Generator().manual_seed(1))
-    found = find_new_groups((features[:20], views[:, :20]), (features[20:], views[:, 20:]), np.arange(20))
+    images = np.arange(20)
+    found = find_new_groups(Seen(features[:20], views[:, :20], images), Seen(features[20:], views[:, 20:], images))
     method = grown(learner, old.state_dict(), found)
     state = method.state_dict()
     pointers = [value.data_ptr() for value in state.values() if value.numel()]
