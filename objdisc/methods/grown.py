@@ -53,13 +53,14 @@ class Grown(Method):
         num_known: int = 0,
         seed: int = 0,
     ) -> None:
+        super().__init__(encoder, num_clusters)
         if not known or num_known < 2:
             raise UsageError("--method grown: made of a finished run; give --init-from RUN --grow, and no --method")
         if num_clusters < num_known:
             raise UsageError(f"--num-clusters {num_clusters}: the {num_known} categories of the run before stay")
         component = Component(resolve_class_path(known, Method, _PACKAGE), _arguments(known_args))
         method = component.build(Method, encoder=encoder, num_clusters=num_known, seed=seed)
-        super().__init__(method.encoder, num_clusters)
+        self.encoder = method.encoder  # pixels, where the method compares these
         # both have one encoder, which is kept once
         del method._modules["encoder"]
         object.__setattr__(method, "encoder", self.encoder)
