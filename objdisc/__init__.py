@@ -10,16 +10,9 @@ Whatever needs PyTorch is imported when it is asked for: that takes seconds.
 """
 
 import importlib
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-# A thread of GNU's OpenMP that waits for the others spins for milliseconds, on a core that a loading process, or other
-# work of the machine, may want: with two threads and such work, steps take up to 36 times as long. Here it spins for
-# about as long as falling asleep and waking up takes, as OpenMP itself does where it knows of more threads than cores.
-if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -98,10 +98,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, argv: Sequence[str]) -> None:
-    from objdisc.config.parser import parse
-    from objdisc.pipeline.memory import keep_freed_memory
+    from objdisc.pipeline.process import keep_freed_memory, let_waiting_threads_sleep
 
+    let_waiting_threads_sleep()
     keep_freed_memory()
+    from objdisc.config.parser import parse
+
     module_name, options_name, _ = COMMANDS[command]
     module = importlib.import_module(module_name)
     options = parse(getattr(module, options_name), argv, prog=f"objdisc {command}")

@@ -1,5 +1,6 @@
 """A sheet of a few images with what was found in them: regions outlined, each in a colour of its own."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,11 +61,8 @@ def _drawn(each: InspectedImage) -> NDArray[np.uint8]:
     """Fit an image into its cell and outline what was found, with lines of the same width in every cell."""
     height, width = each.image.shape[:2]
     factor = min(_WIDTH / width, _HEIGHT / height)
-    size = (max(round(width * factor), 1), max(round(height * factor), 1))
-    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST
-    picture = np.asarray(cv2.resize(each.image, size, interpolation=way), np.uint8)
-    if each.labels is not None:
-        labels = np.asarray(cv2.resize(each.labels, size, interpolation=cv2.INTER_NEAREST))
+    picture, labels = _resized(each, factor)
+    if labels is not None:
         edges = np.zeros(labels.shape, np.bool_)
         edges[:, 1:] |= labels[:, 1:] != labels[:, :-1]
         edges[1:] |= labels[1:] != labels[:-1]
@@ -77,6 +75,19 @@ def _drawn(each: InspectedImage) -> NDArray[np.uint8]:
             cv2.polylines(picture, [points], True, (0, 0, 0), 4, cv2.LINE_AA)
             cv2.polylines(picture, [points], True, color, 2, cv2.LINE_AA)
     return picture
+
+
+def _resized(each: InspectedImage, factor: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Scale an image and its labels together: pixels are averaged, ids are picked."""
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or it asks the network for a newer release
+    import albumentations
+
+    height, width = (max(round(side * factor), 1) for side in each.image.shape[:2])
+    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST
+    resize = albumentations.Resize(height, width, interpolation=way, mask_interpolation=cv2.INTER_NEAREST)
+    given = {"image": each.image} if each.labels is None else {"image": each.image, "mask": each.labels}
+    found = resize(**given)
+    return np.array(found["image"], np.uint8), found.get("mask")
 
 
 def _outlines(region: Region, frame: tuple[int, int]) -> list[NDArray[np.float64]]:
