@@ -12,7 +12,7 @@ def let_waiting_threads_sleep() -> None:
     """Let a thread of GNU's OpenMP that waits for others fall asleep soon; it counts where PyTorch comes later.
 
     By default it spins for milliseconds, on a core that a loading process or other work may want: with two threads and
-    such work, steps take up to 36 times as long. Here it spins for about as long as falling asleep and waking up takes,
+    such work, steps take up to 26 times as long. Here it spins for about as long as falling asleep and waking up takes,
     as OpenMP itself does where it knows of more threads than cores. What the environment says comes first.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
