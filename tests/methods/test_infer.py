@@ -15,6 +15,7 @@ from .conftest import World
 SMALL: dict[str, dict[str, Any]] = {
     "deepcluster": {"overclusters": 6, "dimensions": 8},
     "deepcluster_v2": {"overclusters": 6, "embedding_dim": 8},
+    "grown": {"known": "kmeans_baseline", "num_known": 2},
     "iic": {"overclusters": 6, "subheads": 2},
     "iic_dense": {"overclusters": 6},
     "kmeans_memory": {"embedding_dim": 8},

@@ -21,6 +21,7 @@ OPTIONS = TrainerOptions(epochs=4, batch_size=16, device="cpu", precision="fp32"
 SMALL: dict[str, dict[str, Any]] = {
     "deepcluster": {"overclusters": 6, "dimensions": 8},
     "deepcluster_v2": {"overclusters": 6, "embedding_dim": 8},
+    "grown": {"known": "kmeans_baseline", "num_known": 2},
     "iic": {"overclusters": 6, "subheads": 2, "order": ["AB"], "pretext_epochs": 1, "lead_epochs": 1},
     "iic_dense": {"overclusters": 6, "half_t": 2, "order": ["AB"], "resolution": "network", "lead_epochs": 1},
     "jule": {"period_epochs": 2, "neighbors": 4},
