@@ -13,19 +13,9 @@ import pytest
 
 from objdisc.cli import COMMANDS, main
 
-QUICK = [
-    "--encoder",
-    "resnet18_3x3:8,2",
-    "--weights",
-    "none",
-    "--patches.size",
-    "32",
-    "--epochs",
-    "1",
-    "--batch-size",
-    "32",
-]
-QUICK += ["--workers", "0", "--device", "cpu", "--num-clusters", "4", "--overlays", "2", "--background-share", "0.3"]
+from .support.discoveries import SMALL
+
+QUICK = [*SMALL, "--num-clusters", "4", "--overlays", "2", "--background-share", "0.3"]
 
 TRAINING = {
     "discover": ["discover", "CITY", *QUICK, "--output-dir", "RUN"],

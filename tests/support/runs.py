@@ -17,19 +17,9 @@ from objdisc.patches.shards import CutJob
 from objdisc.patches.windows import PatchOptions
 from objdisc.pipeline.loading import open_results
 
-QUICK = [
-    "--encoder",
-    "resnet18_3x3:8,2",
-    "--weights",
-    "none",
-    "--patches.size",
-    "32",
-    "--epochs",
-    "1",
-    "--batch-size",
-    "32",
-]
-QUICK += ["--workers", "0", "--device", "cpu", "--num-clusters", "4", "--overlays", "1"]
+from .discoveries import SMALL
+
+QUICK = [*SMALL, "--num-clusters", "4", "--overlays", "1"]
 
 
 def discover(*more: str, command: str = "discover", folder: str = "run") -> int:
