@@ -9,7 +9,7 @@ from objdisc.models.padding import cut, pad, padded_size
 AWKWARD = ("hrnet_w18_small", "dla34", "tresnet_m")
 
 
-def close(found: torch.Tensor, expected: torch.Tensor) -> None:
+def assert_near(found: torch.Tensor, expected: torch.Tensor) -> None:
     """Up to the rounding of normalisations that lie in the weights."""
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
 
@@ -24,11 +24,11 @@ def awkward(request: pytest.FixtureRequest) -> Encoder:
 def test_images_of_odd_sizes_are_those_of_padded_ones(awkward: Encoder) -> None:
     images = torch.randn(2, 3, 49, 70)
     features = awkward(images)
-    close(features, awkward.body(pad(images)))
+    assert_near(features, awkward.body(pad(images)))
     assert features.shape == (2, awkward.num_features)
     maps, whole = awkward.block_maps(images), awkward.block_maps(pad(images))
     for found, padded in zip(maps, whole, strict=True):
-        close(found, padded[:, :, : found.shape[2], : found.shape[3]])
+        assert_near(found, padded[:, :, : found.shape[2], : found.shape[3]])
         scale = padded.shape[2] / 64
         assert found.shape[2] - 1 < 49 * scale <= found.shape[2]
         assert found.shape[3] - 1 < 70 * scale <= found.shape[3]
@@ -39,7 +39,7 @@ def test_the_rest_get_images_as_they_are() -> None:
     for name in ("nin", "resnet18"):
         encoder = build_encoder(name, "none").eval()
         images = torch.randn(1, 3, 49, 70)
-        close(encoder(images), encoder.body(images))
+        assert_near(encoder(images), encoder.body(images))
 
 
 def test_to_the_next_multiple_by_the_last_row_and_column() -> None:
