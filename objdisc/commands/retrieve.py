@@ -161,9 +161,7 @@ def _by_image(loaded: LoadedRun, index: Index, store: PatchStore, path: Path, op
         image = read_rgb(path, loaded.options.data.stretch)
     except UnreadableImageError as error:
         raise UsageError(f"--query {error}.") from error
-    first = int(np.flatnonzero(store.foreground)[0])
-    outlines = store.patch(first).region.mask is not None
-    region = query_region((image.shape[0], image.shape[1]), options.box, outlines=outlines)
+    region = query_region((image.shape[0], image.shape[1]), options.box, outlines=store.outlines)
     patch = query_patch(image, region, loaded.options.patches)
     predictor = Predictor(loaded.method, replace(loaded.options.training, device=options.device))
     seen = predictor(torch.from_numpy(patch[None]))

@@ -204,6 +204,22 @@ def run_lengths(counts: str) -> NDArray[np.int64]:
     return lengths
 
 
+def inscribed_ellipse(box: Box, frame: tuple[int, int]) -> RunLengthMask:
+    """Make the mask of the ellipse that touches the four sides of a box.
+
+    Args:
+        box: ``(x, y, width, height)`` in pixels, inside the frame, of at least one pixel.
+        frame: ``(H, W)`` in pixels.
+
+    Returns:
+        The full-frame mask of the pixels whose centre lies inside the ellipse.
+    """
+    x, y, width, height = box
+    across = (2 * np.arange(width) + 1 - width) / width
+    down = (2 * np.arange(height) + 1 - height) / height
+    return encode_crop(across**2 + down[:, None] ** 2 <= 1, (x, y), frame)
+
+
 def region_from_mask(mask: NDArray[np.bool_], *, score: float = 1.0) -> Region:
     """Make the region of a full-frame mask.
 

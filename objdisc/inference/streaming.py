@@ -14,7 +14,7 @@ from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UnreadableImageError
 from objdisc.inference.predict import Predictions, join_predictions, select
 from objdisc.objectness.base import ObjectnessSource
-from objdisc.patches.windows import PatchOptions, cut, object_window
+from objdisc.patches.windows import PatchOptions, cut_region
 from objdisc.types import Region, Sample
 
 Predict = Callable[[torch.Tensor], Predictions]
@@ -61,8 +61,9 @@ def cut_image(dataset: ImageDataset, source: ObjectnessSource, options: PatchOpt
         return CutImage(sample, (0, 0), (), none, error)
     smallest = options.min_area if source.outlines else 0
     regions = tuple(region for region in found if region.foreground and region.area >= smallest)
-    patches = [cut(image, object_window(region, options.context), region, options.size) for region in regions]
-    return CutImage(sample, (image.shape[0], image.shape[1]), regions, np.stack(patches) if patches else none)
+    frame = (image.shape[0], image.shape[1])
+    patches = [cut_region(image, source.outlined(region, frame), options)[1] for region in regions]
+    return CutImage(sample, frame, regions, np.stack(patches) if patches else none)
 
 
 def cut_images(

@@ -74,6 +74,7 @@ def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str, stam
         "samples": [sample.name for sample in samples],
         "frames": frames,
         "stamps": stamps.to_json(),
+        "outlines": job.source.outlines,
         **({"sources": True} if longest else {}),
     }
     write_json(folder / MANIFEST, manifest)

@@ -14,7 +14,7 @@ from objdisc.io.hashing import digest
 from objdisc.io.stamps import Stamps, relative_name, stamp
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches.shard_files import PixelFile, Tables, write_tables
-from objdisc.patches.windows import PatchOptions, background_windows, cut, object_window
+from objdisc.patches.windows import PatchOptions, background_windows, cut_region
 from objdisc.types import Region
 
 FORMAT_VERSION = 4
@@ -184,11 +184,11 @@ def _write_patches(job: CutJob, plan: ShardPlan, pixels: PixelFile) -> Tables:
         frames.append((index, height, width))
         patches = []
         for region in choose_regions(job, sample.name, found, (height, width)):
-            window = object_window(region, job.options.context)
+            window, patch = cut_region(image, job.source.outlined(region, (height, width)), job.options)
             counts = region.mask["counts"].encode("ascii") if region.mask else b""
             rows.append((index, window, region.box, region.area, region.foreground, region.score, len(counts)))
             masks.append(counts)
             sources.append(region.source_id or "")
-            patches.append(cut(image, window, region, job.options.size).data)
+            patches.append(patch.data)
         pixels.append(patches)
     return Tables(frames, skipped, rows, masks, sources if any(sources) else [])

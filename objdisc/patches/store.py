@@ -45,6 +45,7 @@ class PatchStore:
         foreground: ``(N,)`` bool, False for background patches.
         frames: ``Sample.name`` to ``(height, width)`` in pixels, for every image that could be read.
         skipped: ``(path, reason)`` of every image that was left out.
+        outlines: Whether objects were cut along their outlines (of boxes, along ellipses), and not as whole windows.
         key: Name of the store's content; another key means other patches.
         stamps: What is known of the files that it was cut from; None for a store of version 0.1.
     """
@@ -56,6 +57,7 @@ class PatchStore:
         self._rows: NDArray[np.void] = np.load(folder / ROWS, mmap_mode="r", allow_pickle=False)
         self._masks: NDArray[np.uint8] = np.load(folder / MASKS, mmap_mode="r", allow_pickle=False)
         self._mask_ends = np.cumsum(self._rows["mask_bytes"], dtype=np.int64)
+        self.outlines: bool = manifest.get("outlines", len(self._masks) > 0)
         self._sources: NDArray[np.bytes_] | None = None
         if manifest.get("sources"):
             self._sources = np.load(folder / SOURCES, mmap_mode="r", allow_pickle=False)

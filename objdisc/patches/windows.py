@@ -14,7 +14,7 @@ from objdisc.imaging.crops import Window, cut
 from objdisc.imaging.masks import decode_box
 from objdisc.types import Region
 
-__all__ = ["PatchOptions", "Window", "background_windows", "cut", "object_window"]
+__all__ = ["PatchOptions", "Window", "background_windows", "cut", "cut_region", "object_window"]
 
 _DEFAULT_SIDES = (0.1, 0.2, 0.3)  # background windows of an image without objects, in fractions of its shorter side
 _TRIES = 16  # random places for a background window before all places are looked at
@@ -73,6 +73,21 @@ def object_window(region: Region, context: float) -> Window:
     margin = int(longer * context / 100 + 0.5) if region.mask is not None else 0
     side = longer + 2 * margin
     return x - (side - width) // 2, y - (side - height) // 2, side
+
+
+def cut_region(image: NDArray[np.uint8], region: Region, options: PatchOptions) -> tuple[Window, NDArray[np.uint8]]:
+    """Cut the patch of a region.
+
+    Args:
+        image: ``(H, W, C)`` uint8, RGB first.
+        region: As ``ObjectnessSource.outlined`` gives it.
+        options: How patches are cut.
+
+    Returns:
+        ``(x, y, side)`` of its window in pixels, and the ``(S, S, C + 1)`` uint8 patch, its mask last.
+    """
+    window = object_window(region, options.context)
+    return window, cut(image, window, region, options.size)
 
 
 def background_windows(

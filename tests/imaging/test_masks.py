@@ -1,5 +1,6 @@
 """Run-length masks against pycocotools and plain numpy."""
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from objdisc.imaging.masks import (
     decode_crop,
     decode_mask,
     encode_mask,
+    inscribed_ellipse,
     region_from_mask,
     regions_from_binary,
     regions_from_map,
@@ -106,3 +108,22 @@ def test_components_are_those_of_scipy_with_eight_neighbours() -> None:
         assert sorted((region.box, region.area) for region in found) == sorted(
             (region.box, region.area) for region in expected
         )
+
+
+@pytest.mark.parametrize(("width", "height"), [(30, 16), (16, 31), (41, 41), (7, 60)])
+def test_the_ellipse_in_a_box_is_that_of_opencv_and_fills_pi_quarters(width: int, height: int) -> None:
+    found = decode_mask(inscribed_ellipse((3, 5, width, height), (70, 60)))
+    drawn = np.zeros((70, 60), np.uint8)
+    center, axes = (3 + (width - 1) / 2, 5 + (height - 1) / 2), (width, height)
+    cv2.ellipse(drawn, (center, axes, 0.0), 1, -1)
+    assert np.count_nonzero(found != drawn) < 2 * (width + height)  # OpenCV's reaches half a pixel further
+    assert not (found & (drawn == 0)).any()
+    assert found.sum() == pytest.approx(np.pi / 4 * width * height, rel=0.03)
+    outside = found.copy()
+    outside[5 : 5 + height, 3 : 3 + width] = False
+    assert not outside.any()
+
+
+@pytest.mark.parametrize("box", [(0, 0, 1, 1), (2, 1, 1, 9), (0, 3, 12, 1), (4, 4, 2, 2)])
+def test_the_thinnest_boxes_have_an_ellipse_too(box: tuple[int, int, int, int]) -> None:
+    assert decode_mask(inscribed_ellipse(box, (10, 12))).any()

@@ -109,9 +109,9 @@ class AnnotatedRegions(ObjectnessSource):
         return kept, left_out
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return the source's name and settings."""
+        """Return the source's name and settings, and what boxes without a mask are seen as."""
         names = ("min_score", "min_share", "max_share", "max_overlap")
-        return {"source": self.name, **{name: getattr(self, name) for name in names}}
+        return {"source": self.name, "boxes": "ellipses", **{name: getattr(self, name) for name in names}}
 
     def fingerprint_on(self, dataset: ImageDataset) -> dict[str, Any]:
         """Return the settings, and a hash of all regions that the files hold, which no class is part of."""

@@ -12,8 +12,12 @@ from objdisc.annotations import index
 from objdisc.datasets import DataOptions, ImageDataset, open_dataset
 from objdisc.errors import UnreadableImageError, UsageError
 from objdisc.imaging.masks import decode_mask
+from objdisc.inference.streaming import cut_image
+from objdisc.objectness.boxes import Boxes
 from objdisc.objectness.coco import Coco
 from objdisc.objectness.sam_json import SamJson
+from objdisc.patches.store import PatchStore
+from objdisc.patches.windows import PatchOptions
 
 from ...support.annotated import run_lengths
 
@@ -107,3 +111,25 @@ def test_an_image_of_another_size_is_skipped_by_name(nested: ImageDataset) -> No
     assert cv2.imwrite(str(nested.samples[0].image_path), np.zeros((20, 30, 3), np.uint8))
     with pytest.raises(UnreadableImageError, match=r"annotations for 60x40 pixels, the image has 30x20"):
         names(SamJson(), nested)
+
+
+def test_a_box_is_seen_as_its_ellipse_and_stays_a_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In training and on other images alike: the corners of a box hold road and wall, which would decide otherwise."""
+    monkeypatch.setattr(index, "CACHE", tmp_path / "cache")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    assert cv2.imwrite(str(folder / "a.png"), np.full((*FRAME, 3), 200, np.uint8))
+    (folder / "boxes.csv").write_text("image_path,xmin,ymin,xmax,ymax\na.png,10,10,40,30\n", encoding="utf-8")
+    dataset, options = open_dataset(folder, ""), PatchOptions(size=36, context=10)
+    store = PatchStore.build(dataset, Boxes(), options, tmp_path / "store", workers=0)
+    patch = store.patch(0)
+    assert (patch.region.box, patch.region.area, patch.region.mask) == ((10, 10, 30, 20), 600, None)
+    assert patch.window == (7, 2, 36)  # with the margin of outlines
+    assert store.outlines
+    rows, columns = np.ogrid[:36, :36]
+    ellipse = ((columns - 17.5) / 15) ** 2 + ((rows - 17.5) / 10) ** 2 <= 1
+    np.testing.assert_array_equal(store.images[0, ..., 3] == 255, ellipse)
+    assert (store.images[0, 8:28, 3:33, :3] == 200).all()
+    shown = cut_image(dataset, Boxes(), options, dataset.samples[0])
+    np.testing.assert_array_equal(shown.patches[0], store.images[0])
+    assert shown.regions == (patch.region,)
