@@ -1,5 +1,5 @@
 # make discover [ARGS="PATH --num-clusters K"]: run the main job; without ARGS, on the generated toy city
-# make test: lint, types and every test without a mark, in some minutes
+# make test [COVERAGE=1]: lint, types and every test without a mark, in some minutes; with coverage a quarter more
 # make test-all: the tests that are slow, start processes or a browser, or need real images
 # Each works alone from a fresh clone: it makes .venv and installs into it when pyproject.toml has changed.
 
@@ -24,7 +24,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS)
 MARKED := slow or ddp or browser or real_data
 
 test: lint
-	$(PYTEST) -m "not ($(MARKED))" --cov --cov-report=term
+	$(PYTEST) -m "not ($(MARKED))" $(if $(COVERAGE),--cov --cov-report=term)
 
 test-all: $(INSTALLED)
 	$(PYTEST) -m "$(MARKED)"
