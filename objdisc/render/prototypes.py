@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.imaging.colors import Color
-from objdisc.imaging.text import put_text, shorten
+from objdisc.imaging.text import put_text, shorten, text_width
 from objdisc.retrieval.ranking import distances_to_mean, thumbnail
 
 _COLUMNS = 10
@@ -62,7 +62,8 @@ def prototype_picture(
     lines = -(-len(rows) // _COLUMNS)
     canvas = np.full((head + lines * line, _GAP + columns * pitch, 3), 255, np.uint8)
     title = "prototypes: of each cluster's surest patches the one nearest to their mean"
-    put_text(canvas, shorten(title, _TITLE, canvas.shape[1] - 2 * _GAP), _GAP, head // 2, _TITLE, _INK)
+    title = title if text_width(title, _TITLE) <= canvas.shape[1] - 2 * _GAP else "prototypes"
+    put_text(canvas, title, _GAP, head // 2, _TITLE, _INK)
     for cluster, row in enumerate(rows):
         y, x = head + cluster // _COLUMNS * line, _GAP + cluster % _COLUMNS * pitch
         cell = canvas[y : y + _SIDE, x : x + _SIDE]

@@ -1,1 +1,1 @@
-"""Pictures and pages for people: colours, overlays, and the report of a run."""
+"""The page of a run, one file that a browser opens: cards of clusters, scene, curves, neighbours, names, and warnings."""
