@@ -1,1 +1,1 @@
-"""The page of a run, one file that a browser opens: cards of clusters, scene, curves, neighbours, names, and warnings."""
+"""The page of a run, one file for a browser: cards of clusters, scene, curves, neighbours, names, and warnings."""
