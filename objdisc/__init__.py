@@ -6,7 +6,7 @@ Everything the command line does is a function that takes and returns objects an
     run = objdisc.discover("photos", num_clusters=10)
     run.clusters, run.metrics, run.report, run.maps
 
-Whatever needs PyTorch is imported when it is asked for: that takes seconds.
+Whatever needs PyTorch is imported only when it is first used, because importing PyTorch takes seconds.
 """
 
 import importlib
@@ -59,14 +59,15 @@ def discover(
     """Find object categories in a folder of images: train, predict, score where there are labels, and report.
 
     Args:
-        path: The folder; None for $CITYSCAPES_DATASET, and without that a generated toy city.
+        path: The folder; None for $CITYSCAPES_DATASET, or for a generated toy city if that is not set.
         config: YAML file of settings, such as ``configs/camvid_kmeans_memory.yaml``.
-        allow_import: Whether settings may name classes outside of the package, whose modules are then imported.
-        settings: Those of ``objdisc discover --help`` as in YAML: ``num_clusters=10``, ``method="scan"``,
-            ``encoder="resnet18"``, ``epochs=20``, ``patches={"size": 64}``. They win over the file's.
+        allow_import: Whether settings may name classes from outside the package, whose modules are then imported.
+        settings: The settings that ``objdisc discover --help`` lists, as in YAML: ``num_clusters=10``,
+            ``method="scan"``, ``encoder="resnet18"``, ``epochs=20``, ``patches={"size": 64}``. They win over the
+            file's.
 
     Returns:
-        The run; one that was finished before with the same settings is given as it is.
+        The run; one that was finished before with the same settings is returned as it is.
 
     Raises:
         UsageError: The settings do not fit the data, the data is missing, or the run's folder holds something else.
@@ -100,7 +101,7 @@ def load_run(path: Path | str, *, device: str = "auto") -> "FinishedRun":
         device: Where its network runs: auto, cpu, cuda or mps.
 
     Raises:
-        UsageError: The folder is no run.
+        UsageError: The folder is not a run.
     """
     from objdisc.io.run import Run
     from objdisc.pipeline.finished import FinishedRun
@@ -115,13 +116,14 @@ def fit(
     run: Path | str | None = None,
     **settings: Any,
 ) -> "Method":
-    """Train a method on images of one object each.
+    """Train a method on images that show one object each.
 
     Args:
-        method: Such as ``objdisc.methods.SCAN(objdisc.encoder("resnet18", weights="none"), num_clusters=10)``.
+        method: The method, such as ``objdisc.methods.SCAN(objdisc.encoder("resnet18", weights="none"),
+            num_clusters=10)``.
         images: A tensor ``(N, C, S, S)`` or an array ``(N, S, S, C)``, uint8 or in [0, 1]; a PyTorch data set of such
-            images, whose labels are not looked at; or a ``PatchStore``.
-        run: Folder for weights, checkpoints and log; an interrupted training there goes on. None writes nothing.
+            images, whose labels are not read; or a ``PatchStore``.
+        run: Folder for weights, checkpoints and log; an interrupted training in it is resumed. None writes nothing.
         settings: Settings of the training, such as ``epochs=20``, ``batch_size=256``, ``lr=0.01``, ``device="cpu"``,
             ``augmentation=Augmentation(...)``; see ``objdisc.training.options.TrainerOptions``.
 
@@ -129,7 +131,7 @@ def fit(
         The method itself, trained, in evaluation mode.
 
     Raises:
-        UsageError: The images have no common size, there are fewer than clusters, or a setting is unknown.
+        UsageError: The images differ in size, there are fewer images than clusters, or a setting is unknown.
         ObjdiscError: The loss is not finite.
     """
     from objdisc.io.run import Run
@@ -147,7 +149,7 @@ def predict(
     """Predict cluster probabilities and embeddings of images with a trained method.
 
     Args:
-        method: Trained with these settings.
+        method: The method, trained with these settings.
         images: As ``fit`` takes them.
         settings: As ``fit`` takes them; device, precision, background and equalization matter.
 
@@ -156,7 +158,7 @@ def predict(
         ``(N,)`` and ``subheads`` ``(S, N, K)``, as NumPy arrays.
 
     Raises:
-        UsageError: The images have no common size, the method was not trained, or a setting is unknown.
+        UsageError: The images differ in size, the method was not trained, or a setting is unknown.
     """
     from objdisc.inference.predict import predict as predict_patches
     from objdisc.patches.memory import as_patches
@@ -177,12 +179,12 @@ def _training(settings: dict[str, Any]) -> Any:
 def open_dataset(
     path: Path | str, split: str | None = None, *, foreground: tuple[str, ...] | None = None
 ) -> "ImageDataset":
-    """Open a split of a folder of images as what its layout says it is.
+    """Open a split of a folder of images as the data set whose layout it has.
 
     Args:
         path: The folder.
-        split: Name of the split; None for val, else the first there is.
-        foreground: Classes that are objects, by name; None for those that the layout takes for such.
+        split: Name of the split; None for val, or for the first split if there is no val.
+        foreground: Names of the classes that are objects; None for those that the layout takes for objects.
 
     Raises:
         UsageError: The folder or the split is missing, or a class name is unknown.
@@ -197,12 +199,13 @@ def encoder(name: str = "tf_efficientnet_lite0", *, weights: str = "imagenet", *
     """Build an encoder.
 
     Args:
-        name: One of this package, or any model of timm or segmentation-models-pytorch.
-        weights: ``none`` (random), ``pretrained`` or ``imagenet`` (those of the name), or a file or folder.
-        settings: ``channels`` of the images, 3; ``pooling``, ``avg``, ``max``, ``token`` or ``token+avg``.
+        name: An encoder of this package, or any model of timm or segmentation-models-pytorch.
+        weights: ``none`` (random), ``pretrained`` or ``imagenet`` (the weights published under that name), or a file or
+            folder.
+        settings: ``channels`` of the images (3) and ``pooling``: ``avg``, ``max``, ``token`` or ``token+avg``.
 
     Raises:
-        UsageError: The name is unknown, or the weights are not to be had or do not fit.
+        UsageError: The name is unknown, or the weights cannot be obtained or do not fit.
     """
     from objdisc.models.encoder import build_encoder
 

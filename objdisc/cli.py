@@ -1,4 +1,4 @@
-"""The console command ``objdisc``: finds the job, runs it, and turns every failure into one line and an exit code."""
+"""The console command ``objdisc``: it runs a command, and turns every failure into one line and an exit code."""
 
 import errno
 import importlib
@@ -113,7 +113,7 @@ def _run(command: str, argv: Sequence[str]) -> None:
 
 
 def _after_interrupt(words: Sequence[str]) -> str:
-    """Say what an interrupted command leaves, and how it goes on."""
+    """Say what an interrupted command leaves, and how to continue it."""
     if words[0] not in _KEEPING:
         return "interrupted; what was there is as it was."
     if words[0] in {"segment", "compare"} or "--overwrite" in words:
@@ -122,7 +122,7 @@ def _after_interrupt(words: Sequence[str]) -> str:
 
 
 def _guarded(job: Callable[[], None], interrupted: str = "interrupted.") -> int:
-    """Run a job; a mistake in paths, config, data or disk costs the user no traceback."""
+    """Run a command; a mistake in paths, config, data or disk gives the user one line instead of a traceback."""
     try:
         job()
     except SystemExit as stop:
@@ -189,7 +189,7 @@ def _logging_to_stderr() -> Iterator[None]:
 
 @contextmanager
 def _terminate_as_interrupt() -> Iterator[None]:
-    """Treat a polite kill as Ctrl-C: cleaning up runs, and the exit code says interrupted."""
+    """Treat SIGTERM as Ctrl-C: clean-up code runs, and the exit code says interrupted."""
     owner = os.getpid()
 
     def interrupt(number: int, frame: FrameType | None) -> Any:

@@ -10,13 +10,13 @@ class ObjdiscError(Exception):
 
 
 class UsageError(ObjdiscError):
-    """The command, the config or the data cannot serve what was asked (exit code 2)."""
+    """The command, the config or the data is missing or wrong; the message says how to mend it (exit code 2)."""
 
     exit_code = 2
 
 
 class UnreadableImageError(ObjdiscError):
-    """One image or label file cannot be decoded, or does not fit its partner.
+    """One image or label file cannot be decoded, or an image and its label map do not fit each other.
 
     Args:
         path: The file at fault.

@@ -1,4 +1,4 @@
-"""What every method must hold, as a check that an author runs on a class of their own: ``check_method(MyMethod)``."""
+"""What every method must satisfy, as a check that authors run on their own classes: ``check_method(MyMethod)``."""
 
 import ast
 import copy
@@ -45,7 +45,7 @@ class _Stopped(Exception):
 def check_method(method: type[Method] | str, **arguments: Any) -> None:
     """Check what the trainer, the evaluation and the export rely on, on small random images, on the CPU.
 
-    - Its module reads no labels: it imports nothing of ``objdisc.evaluation`` and calls no ``read_labels``.
+    - Its module reads no labels: it imports nothing from ``objdisc.evaluation`` and never calls ``read_labels``.
     - A training that was interrupted in its second epoch, or after it in ``finish``, and resumed ends with the weights
       of one that was not, bit for bit, and a second training with the same seed does, too.
     - Losses are finite, ``loss`` is a scalar, ``occupancy`` is not negative; batches hold background only where
@@ -55,14 +55,14 @@ def check_method(method: type[Method] | str, **arguments: Any) -> None:
       them back in a new object.
     - The network can be exported (``torch.export``), if the method is ``exportable``.
 
-    Takes seconds to a minute. Nothing is written but to a temporary folder.
+    Takes seconds to a minute. Nothing is written except in a temporary folder.
 
     Args:
         method: The class, or its import path.
-        arguments: Arguments of its constructor, beside the encoder and K.
+        arguments: Arguments of its constructor, besides the encoder and K.
 
     Raises:
-        AssertionError: Something of it does not hold; the message says what.
+        AssertionError: One of these does not hold; the message says which.
     """
     found = _find(method) if isinstance(method, str) else method
     _check_label_blind(found)
@@ -87,7 +87,7 @@ def _find(path: str) -> type[Method]:
 
 @contextmanager
 def _without_chance() -> Iterator[None]:
-    """Leave the caller's random numbers as they are."""
+    """Leave the caller's random state unchanged."""
     with torch.random.fork_rng(devices=[]):
         state = np.random.get_state()  # noqa: NPY002 - libraries draw from it
         try:
@@ -101,7 +101,7 @@ def build_small(method: type[Method], arguments: Mapping[str, Any]) -> Method:
 
     Args:
         method: The class.
-        arguments: Arguments of its constructor, beside the encoder and K.
+        arguments: Arguments of its constructor, besides the encoder and K.
     """
     torch.manual_seed(0)
     return method(_small_encoder(method.per_pixel), num_clusters=_CLUSTERS, **arguments)
@@ -147,7 +147,7 @@ def _train(method: type[Method], arguments: Mapping[str, Any], folder: Path) -> 
 
 @contextmanager
 def _looking(method: Method, stop_at: int | None = None) -> Iterator[list[bool]]:
-    """Note of each training step whether its batch holds background; stop before one of them if that is asked for."""
+    """Record for each training step whether its batch holds background; stop before a given step if asked to."""
     seen: list[bool] = []
     step: Callable[[Batch, Ranks], dict[str, Tensor]] = method.training_step
 
@@ -232,7 +232,7 @@ def _check_predictions(method: type[Method], arguments: Mapping[str, Any], train
 
 @torch.no_grad()
 def _check_export(trained: Method) -> None:
-    """Trace the way from patches to probabilities, as the ONNX export does, which takes fewer operators."""
+    """Trace the network from patches to probabilities, as the ONNX export does, which supports fewer operators."""
     from objdisc.export.onnx import DeployedMethod
 
     patches = torch.from_numpy(small_patches().images[:8])
@@ -243,7 +243,7 @@ def _check_export(trained: Method) -> None:
 
 
 def _check_processes(method: type[Method], arguments: Mapping[str, Any], folder: Path) -> None:
-    """Train in two processes, and compare what each ends with."""
+    """Train in two processes, and compare the weights that each ends with."""
     folder.mkdir()
     told = {"file": inspect.getfile(method), "module": method.__module__, "name": method.__qualname__}
     (folder / "method.json").write_text(json.dumps({**told, "arguments": arguments}), encoding="utf-8")
@@ -272,7 +272,7 @@ def _check_processes(method: type[Method], arguments: Mapping[str, Any], folder:
 
 
 def train_as_rank(folder: str) -> None:
-    """Train as one of several processes, and leave the weights; ``check_method`` starts it.
+    """Train as one of several processes, and save the weights; ``check_method`` starts it.
 
     Args:
         folder: Where ``method.json`` says what to train.

@@ -20,7 +20,7 @@ class RunLengthMask(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One image of a data set, by where it lies.
+    """One image of a data set: its name and its file.
 
     Attributes:
         name: Identifier within the data set: the image's path below its split without suffixes,
@@ -42,12 +42,12 @@ class Region:
 
     Attributes:
         box: ``(x, y, width, height)`` in pixels of the full image.
-        area: Pixels inside the mask (of the box, where there is no mask).
-        mask: Full-frame mask, or None where the region is its box.
+        area: Number of pixels inside the mask, or inside the box if there is no mask.
+        mask: Full-frame mask; None if the region is its whole box.
         foreground: False for a region that is known to hold no object.
         score: Confidence of the source that this is an object, 0 to 1.
-        window: ``(x, y, side)`` of the square to cut, which may reach over the border; None: the box with a margin.
-        source_id: What the annotation file that it comes from calls it; None where there is no such file.
+        window: ``(x, y, side)`` of the square to cut, which may reach over the border; None for the box with a margin.
+        source_id: Its id in the annotation file; None if it comes from no such file.
     """
 
     box: tuple[int, int, int, int]
@@ -59,7 +59,7 @@ class Region:
     source_id: str | None = None
 
     def is_mere_square(self, frame: tuple[int, int]) -> bool:
-        """Whether it is a place to look at, not an object: a square without an outline, and not the whole image.
+        """Whether it is only a place to look at: a square without an outline that is not the whole image.
 
         Args:
             frame: ``(height, width)`` of the image in pixels.
@@ -94,10 +94,10 @@ class Batch:
         index: ``(B,)`` int64 rows of the data set.
         foreground: ``(B,)`` bool, False for background windows.
         context: ``views[0]`` with the surroundings of the object left in; the same tensor if views keep them too.
-        valid: ``(B, H, W)`` bool, the pixels of ``views[0]`` that count; of an affine pair, those that both views see.
-            The trainer always gives it.
-        to_first: ``(B, 2, 3)`` maps by which ``affine.warp`` brings what was said of ``views[1]`` into the frame of
-            ``views[0]``; None but for an affine pair.
+        valid: ``(B, H, W)`` bool, the valid pixels of ``views[0]``; for an affine pair, those that both views see. The
+            trainer always gives it.
+        to_first: ``(B, 2, 3)`` transforms with which ``affine.warp`` brings predictions of ``views[1]`` into the frame
+            of ``views[0]``; None unless the views are an affine pair.
     """
 
     views: "tuple[Tensor, ...]"
@@ -110,14 +110,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a method says about B images, on the device that they are on.
+    """What a method predicts for B images, on their device.
 
     Attributes:
         probabilities: ``(B, K, h, w)`` float32 cluster probabilities; h = w = 1 for patches.
-        embedding: ``(B, D)`` float32, what retrieval and neighbours compare.
+        embedding: ``(B, D)`` float32, which retrieval and neighbour searches compare.
         foreground: ``(B,)`` probability that a patch holds an object; None if the method learns no such head.
-        subheads: ``(S, B, K)`` probabilities of all sub-heads that ``probabilities`` was chosen among; None if there
-            is a single one.
+        subheads: ``(S, B, K)`` probabilities of all sub-heads, one of which gives ``probabilities``; None if there is
+            only one.
     """
 
     probabilities: "Tensor"

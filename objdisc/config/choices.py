@@ -1,4 +1,4 @@
-"""Arguments that are one of a few words are checked where a program gives them, as a config's are when it is read."""
+"""A check of ``Literal`` arguments that a program gives, as a config's are checked when it is read."""
 
 import inspect
 from collections.abc import Callable

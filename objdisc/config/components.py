@@ -17,7 +17,7 @@ Base = TypeVar("Base")
 
 
 NONE = "none"
-"""What a user gives for a component that may be left out."""
+"""What a user gives to leave a component out."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Component:
 
     @property
     def is_none(self) -> bool:
-        """Whether it says that there is to be no such object at all."""
+        """Whether it says that there is no such object at all."""
         return self.class_path == NONE
 
     @property
@@ -47,8 +47,8 @@ class Component:
 
         Args:
             base: What the class must derive from.
-            given: Arguments that no config file holds, such as the encoder of a method; those that the constructor
-                does not take are left out.
+            given: Arguments from the program, not from a config file, such as the encoder of a method; those that the
+                constructor does not take are left out.
 
         Raises:
             UsageError: No such class, or one of another kind.
@@ -76,7 +76,7 @@ def component_names(base: type, package: str) -> dict[str, str]:
     """Map the short names of a package's components, which are its modules, to import paths.
 
     Raises:
-        UsageError: A module defines several concrete classes of the kind, so that its name stands for none.
+        UsageError: A module defines several concrete classes of the base, so that its name is ambiguous.
     """
     found: dict[str, str] = {}
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
@@ -95,7 +95,7 @@ def component_names(base: type, package: str) -> dict[str, str]:
 def resolve_class_path(name: str, base: type, package: str, *, allow_import: bool = False) -> str:
     """Turn a short name into the import path of the one concrete class that its module defines.
 
-    To import a module is to run it, so that a path is held to the package's own classes first: configs are passed on.
+    Importing a module runs it, and configs are shared: so by default only the package's own classes are allowed.
 
     Args:
         name: A module of the package, or an import path, which is returned as it is.
@@ -125,26 +125,26 @@ def resolve_class_path(name: str, base: type, package: str, *, allow_import: boo
 
 
 def positional(default: Any = MISSING, *, several: str = "") -> Any:
-    """Declare a field that is given without a flag; without a default it must be given.
+    """Declare a positional field; without a default it is required.
 
     Args:
-        default: What it is where nothing is given.
+        default: Its value if nothing is given.
         several: How the usage line spells a field that takes one or more, as a tuple.
     """
     return field(default=default, metadata={"positional": True, "several": several})
 
 
 def passed_on(options: type) -> Any:
-    """Declare a field that keeps the flags that are another command's, each as ``--flag=value``, in their order.
+    """Declare a field that keeps the flags of another command, each as ``--flag=value``, in their order.
 
     Args:
-        options: Options of that command, which tell its switches from flags with a value.
+        options: Options of that command, which say which of its flags take no value.
     """
     return field(default=(), metadata={"passed_on": options})
 
 
 def flag_only() -> Any:
-    """Declare a switch that only the command line can set: no config file is believed or written to hold it."""
+    """Declare a switch that only the command line can set: it is neither read from config files nor written to them."""
     return field(default=False, metadata={"flag_only": True})
 
 
@@ -166,9 +166,9 @@ def component(
         base: What the class must derive from.
         package: Where a short name is looked up: ``NAME`` is the one class that module ``package.NAME`` defines.
         default: Taken when nothing is named; None is spelled ``auto``.
-        given: Constructor's arguments that the program gives, not the user.
-        implied: Whose arguments are meant where some are given but no class is named; the component may then be
-            ``none`` as well.
+        given: Constructor arguments that the program gives, not the user.
+        implied: The class whose arguments are meant if some are given but no class is named; the component may then
+            also be ``none``.
     """
     about = {"base": base, "package": package, "given": set(given), "implied": implied}
     return field(default=default, metadata=about)

@@ -2,9 +2,8 @@
 
 A command's options are a frozen dataclass: its fields are the flags (``--batch-size``) and the YAML keys
 (``batch_size``), its docstring is the help. ``components`` has what makes a field special. A class attribute
-``renamed`` may map former names of settings, such as ``patches.side``, to those of today; one of a
-component's class maps former names of its arguments, and ``preferred`` of such a class says which settings it wants
-where nobody gives any.
+``renamed`` may map former names of settings, such as ``patches.side``, to current ones; that of a component's class
+maps former names of its arguments, and its ``preferred`` gives defaults for other settings.
 """
 
 import json
@@ -30,9 +29,9 @@ def parse(options: type[Options], argv: Sequence[str], prog: str, *, quiet: bool
 
     Args:
         options: Dataclass of the command.
-        argv: What stands after the command's name.
+        argv: The words after the command's name.
         prog: The command as the user typed it, for messages.
-        quiet: Whether former names in files are read without a notice.
+        quiet: Whether former names in files are accepted without a notice.
 
     Raises:
         UsageError: An unknown key or flag, a value of a wrong type, an unreadable config file.
@@ -65,11 +64,11 @@ def load(options: type[Options], path: Path, *, allow_import: bool = False, quie
     Args:
         options: Dataclass of the command.
         path: The file.
-        allow_import: Whether it may name classes outside of the package, whose modules are then run.
-        quiet: Whether former names are read without a notice, such as where the file was read before.
+        allow_import: Whether it may name classes from outside the package, whose modules are then run.
+        quiet: Whether former names are accepted without a notice, for instance because the file was read before.
 
     Raises:
-        UsageError: It is missing, no YAML, or does not fit the options.
+        UsageError: It is missing, is not YAML, or does not fit the options.
     """
     argv = ["--config", str(path)] + ["--allow-import"] * allow_import
     return parse(options, argv, prog="objdisc", quiet=quiet)
@@ -78,13 +77,13 @@ def load(options: type[Options], path: Path, *, allow_import: bool = False, quie
 def compose(
     options: type[Options], config: Path | None, values: Mapping[str, Any], *, allow_import: bool = False
 ) -> Options:
-    """Make options of values as a program gives them, over those of a file.
+    """Make options from a program's values, which override those of a file.
 
     Args:
         options: Dataclass of the command.
         config: The file; None for none.
         values: Keys and values as in YAML.
-        allow_import: Whether classes outside of the package may be named, whose modules are then run.
+        allow_import: Whether classes from outside the package may be named, whose modules are then run.
 
     Raises:
         UsageError: An unknown key, a value of a wrong type, or the file cannot be read.
@@ -98,13 +97,13 @@ def compose(
 
 
 def override(options: Options, changes: Mapping[str, Any], where: str) -> Options:
-    """Change some settings, checked as those of a file are.
+    """Change some settings, with the checks that a file's settings go through.
 
     Args:
-        options: What holds where nothing is changed.
-        changes: Keys and values as in YAML; a mapping within changes the keys that it has, but a method or a source of
-            regions that is named anew comes with the arguments that are named with it.
-        where: What the changes are called, for messages.
+        options: The options before the changes.
+        changes: Keys and values as in YAML; a nested mapping changes only the keys that it has, but a newly named
+            method or source of regions takes only the arguments that are given with it.
+        where: Where the changes come from, for messages.
 
     Raises:
         UsageError: An unknown key, or a value of a wrong type.
@@ -128,7 +127,7 @@ def override(options: Options, changes: Mapping[str, Any], where: str) -> Option
 
 
 def dump(options: Any) -> str:
-    """Write options as YAML that ``--config`` takes; everything is spelled out, defaults too."""
+    """Write options as YAML that ``--config`` takes, with all defaults spelled out."""
     values: dict[str, Any] = {}
     for item in fields(options):
         value = getattr(options, item.name)

@@ -1,4 +1,4 @@
-"""What jsonargparse is told of a command: its flags, their types and their help."""
+"""What jsonargparse is told about a command: its flags, their types and their help."""
 
 from argparse import SUPPRESS
 from collections.abc import Mapping
@@ -12,17 +12,17 @@ from objdisc.config.components import NONE, Component, component_names
 
 
 def class_of(path: str, item: Field[Any]) -> type[Any] | None:
-    """Find the class of a component by its import path; None for ``auto``, which has none, and ``none``."""
+    """Find the class of a component by its import path; None for ``auto`` and ``none``, which have no class."""
     return None if path in {"", NONE} else Component(path).find(item.metadata["base"])
 
 
 def make_parser(options: type[Any], prog: str, classes: Mapping[str, str]) -> ArgumentParser:
-    """Make jsonargparse's parser of a command.
+    """Make jsonargparse's parser for a command.
 
     Args:
         options: Dataclass of the command.
         prog: The command as the user typed it.
-        classes: Import path of the class of each component; one of no class for those that have none.
+        classes: Import path of the class of each component; an empty text or ``none`` for those without a class.
     """
     described = docstring_parser.parse(options.__doc__ or "")
     texts = {entry.arg_name: entry.description for entry in described.params}

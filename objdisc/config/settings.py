@@ -1,7 +1,7 @@
-"""What is set of a command's options, from whatever place, and its way to typed values.
+"""A command's settings, collected from files, flags and programs, and turned into typed values.
 
 A setting is a value under a dotted name such as ``patches.size``; later settings replace earlier ones. jsonargparse
-knows the types and the arguments of classes; ``schema`` has what it is told.
+knows the types and the arguments of classes, which ``schema`` tells it.
 """
 
 import logging
@@ -37,7 +37,7 @@ def setting_fields(options: Any, prefix: str = "") -> dict[str, Field[Any]]:
 
 
 def _default(item: Field[Any]) -> Component:
-    """Return the component that a field has where none is named; one of no class for ``auto``."""
+    """Return the component that a field has by default; one without a class for ``auto``."""
     return item.default if isinstance(item.default, Component) else Component("")
 
 
@@ -46,10 +46,10 @@ def _is_section(item: Field[Any]) -> bool:
 
 
 def current_name(owner: type[Any], name: str, place: str = "", prefix: str = "", *, quiet: bool = False) -> str:
-    """Translate a setting's former name, as its owner's ``renamed`` maps it, with one line of notice.
+    """Translate a setting's former name, as its owner's ``renamed`` maps it, and log one line about it.
 
     Args:
-        owner: The options; or the class of a component, for one of its arguments.
+        owner: The options, or a component's class for one of its arguments.
         name: The setting.
         place: Where it stands, for the notice.
         prefix: What the owner's settings begin with, such as ``method.``.
@@ -65,7 +65,7 @@ def current_name(owner: type[Any], name: str, place: str = "", prefix: str = "",
 
 
 def _read_text(value: Any) -> Any:
-    """Read what a text holds as jsonargparse does, which looks for settings in any."""
+    """Parse a text as jsonargparse does, which looks for settings in every text."""
     try:
         return get_loader("yaml")(value) if isinstance(value, str) else value
     except (yaml.YAMLError, ValueError, RecursionError):
@@ -73,7 +73,7 @@ def _read_text(value: Any) -> Any:
 
 
 def _class_paths(value: Any) -> Iterator[str]:
-    """Find what a value, and the texts within it, call a class_path, however deep; or a text that hides one."""
+    """Find every class_path in a value and in the texts within it, at any depth, or a text that hides one."""
     inner = _read_text(value)
     if isinstance(inner, Mapping):
         yield from (str(each) for key, each in inner.items() if "class_path" in str(key).split("."))
@@ -86,13 +86,13 @@ def _class_paths(value: Any) -> Iterator[str]:
 
 
 class Settings:
-    """What is set of a command's options; what is put later replaces what was there.
+    """The settings of a command's options; later ones replace earlier ones.
 
     Args:
         options: Dataclass of the command.
         prog: The command as the user typed it, for messages.
-        allow_import: Whether classes outside of the package may be named.
-        quiet: Whether former names are read without a notice.
+        allow_import: Whether classes from outside the package may be named.
+        quiet: Whether former names are accepted without a notice.
     """
 
     def __init__(self, options: type[Any], prog: str, *, allow_import: bool, quiet: bool = False) -> None:
@@ -109,7 +109,7 @@ class Settings:
             self.values |= {f"{name}.{key}": value for key, value in default.init_args.items()}
 
     def help_if_asked(self, flags: Mapping[str, str]) -> None:
-        """Print what ``--help`` asks for, or ``--COMPONENT.help NAME``, and leave."""
+        """Print the help for ``--help`` or ``--COMPONENT.help NAME``, and exit."""
         named = {name: flags[f"{name}.help"] for name in self.components if f"{name}.help" in flags}
         if named or {"help", "h"} & set(flags):
             self.put({name: flags[name] for name in self.components if name in flags} | named)
@@ -117,7 +117,7 @@ class Settings:
             raise SystemExit(0)
 
     def put_flags(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """Put the flags and words of a command line; flags of another command are kept for it."""
+        """Add the flags and words of a command line; flags of another command are kept for it."""
         words = [word for name, word in pairs if not name]
         own: dict[str, Any] = {name: value for name, value in pairs if name not in {"", "config", "print_config"}}
         for item in fields(self.options):
@@ -133,7 +133,7 @@ class Settings:
         self.put(own)
 
     def put(self, values: Mapping[str, Any], where: str = "") -> None:
-        """Put settings; ``where`` names the file that they stand in, flags have none."""
+        """Add settings; ``where`` names the file that they stand in, and is empty for flags."""
         place = f"{where}: " if where else ""
         allowed = [name for name, item in self.fields.items() if "flag_only" in item.metadata and name in values]
         if where and allowed:
@@ -144,7 +144,7 @@ class Settings:
             raise UsageError(f"{place}{error}") from error
 
     def _put_all(self, values: Mapping[str, Any], place: str, prefix: str = "") -> None:
-        """Put settings; classes come before their arguments."""
+        """Add settings; classes come before their arguments."""
         for key in sorted(values, key=lambda key: key not in {*self.components, "class_path"}):
             self._put(current_name(self.options, f"{prefix}{key}", place, quiet=self.quiet), values[key], place)
 
@@ -175,7 +175,7 @@ class Settings:
             raise UsageError(self._unknown(name))
 
     def _name_class(self, item: Field[Any], value: Any) -> None:
-        """Name the class of a component; another one than before comes without the arguments of that."""
+        """Set the class of a component; a change of class drops the arguments of the former class."""
         if value is None or (value == "auto" and item.default is None):
             path = _default(item).class_path
         elif value == NONE and item.metadata["implied"]:
@@ -190,7 +190,7 @@ class Settings:
             self.values = {key: each for key, each in self.values.items() if not key.startswith(f"{item.name}.")}
 
     def _checked(self, name: str, value: Any) -> Any:
-        """Refuse what jsonargparse would take, and bracket a list that is written with commas."""
+        """Refuse values that jsonargparse would wrongly accept, and put brackets around a list written with commas."""
         annotation = self.fields[name].type if name in self.fields else None
         kinds = (annotation, *get_args(annotation))
         if Path in kinds and value in ("", [""]):
@@ -204,7 +204,7 @@ class Settings:
         return f"[{value}]" if is_list and isinstance(value, str) and not value.startswith("[") else value
 
     def _foreign_classes(self, value: Any) -> list[str]:
-        """List the class paths within a value that are none of the package's own; jsonargparse would import them."""
+        """List the class paths within a value that are from outside the package; jsonargparse would import them."""
         foreign = list(_class_paths(value))
         for item in self.components.values() if foreign else ():
             own = component_names(item.metadata["base"], item.metadata["package"])
@@ -212,7 +212,7 @@ class Settings:
         return foreign
 
     def _put_preferred(self) -> None:
-        """Put what a component's class wants of settings that nobody has put, as its ``preferred`` maps it."""
+        """Give settings that nobody has set the values that a component's class asks for in ``preferred``."""
         for name, item in self.components.items():
             # what is implied works beside the command's own class, with settings of its own
             found = None if item.metadata["implied"] else class_of(self.classes[name], item)
@@ -220,7 +220,7 @@ class Settings:
             self._put_all({key: value for key, value in wanted.items() if key not in self.places}, "")
 
     def typed(self) -> Any:
-        """Make the options, their values of the fields' types."""
+        """Make the options, with values of the fields' types."""
         self._put_preferred()
         try:
             read = make_parser(self.options, self.prog, self.classes).parse_object(deepcopy(self.values)).as_dict()
@@ -239,7 +239,7 @@ class Settings:
         return section(**given)
 
     def _one_line(self, message: str) -> str:
-        """Say in one line what jsonargparse says in many, and which help tells more."""
+        """Say in one line what jsonargparse says in many, and name the help that tells more."""
         name = ".".join(re.findall(r'Parser key "([^"]+)"', message))
         if unknown := re.search(r"Option '([^']+)' is not accepted", message):
             name = unknown[1]
@@ -267,7 +267,7 @@ class Settings:
         return f"unknown setting {last!r}{f' of {section}' if section else ''}{hint}"
 
     def _help_flag(self, name: str) -> str:
-        """Return the flag that asks for the help that tells of a setting."""
+        """Return the flag that prints the help on a setting."""
         head = name.partition(".")[0]
         if not (path := self.classes.get(head)):
             return "--help"

@@ -1,1 +1,1 @@
-"""Files that are whole or absent, and folders: whose they are, who may write, how new results replace old ones."""
+"""Atomic files, and folders: whose they are, who may write to them, and how new results replace old ones."""

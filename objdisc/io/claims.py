@@ -1,4 +1,4 @@
-"""Who may write to a folder: nobody's files are cleared or overwritten, and one process writes at a time."""
+"""Who may write to a folder: no foreign files are cleared or overwritten, and one process writes at a time."""
 
 import logging
 import os
@@ -23,14 +23,14 @@ _NOBODYS = {".DS_Store", "Thumbs.db", "desktop.ini", "lost+found", LOCK}  # make
 
 
 def is_vacant(folder: Path) -> bool:
-    """Whether there is no such folder, or nothing in it that is anybody's."""
+    """Whether there is no such folder, or it holds nobody's files."""
     if not folder.exists():
         return True
     return folder.is_dir() and all(path.name in _NOBODYS or is_leftover(path) for path in folder.iterdir())
 
 
 def check_folder(folder: Path) -> None:
-    """Check that a folder can be written to, or made where it is missing; nothing is touched.
+    """Check that a folder can be written to, or made if it is missing; nothing is changed.
 
     Raises:
         UsageError: It is a file, lies below one, holds links that lead out of it, or may not be written.
@@ -49,16 +49,16 @@ def check_folder(folder: Path) -> None:
 
 @contextmanager
 def claimed(folder: Path, mark: Mark, *, other_weights: bool = False, unmarked: bool = False) -> Iterator[Path]:
-    """Hold a folder for a command's results: a new one is made and marked, one with its own mark is gone on with.
+    """Hold a folder for a command's results: a new one is made and marked, one with its own mark is continued.
 
-    Its own is the mark of the same command on the same run and images. All is checked before anything changes. A
-    command that fails leaves no new folder, unless with something in it that a second call goes on from.
+    Its own mark is one of the same command on the same run and images. Everything is checked before anything changes. A
+    command that fails leaves a new folder only if a second call can continue from what is in it.
 
     Args:
         folder: Where the results go.
         mark: Mark of the command.
-        other_weights: Whether results of another run are renewed too, as inside a run that was replaced since.
-        unmarked: Whether the folder is the command's own though it bears no mark, as those of version 0.1.
+        other_weights: Whether results of another run are replaced too, as inside a run that has been replaced since.
+        unmarked: Whether the folder is the command's own though it bears no mark, like those of version 0.1.
 
     Yields:
         The folder.
@@ -95,7 +95,7 @@ def claimed(folder: Path, mark: Mark, *, other_weights: bool = False, unmarked: 
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Make a folder if it is missing, and let no other process hold it meanwhile; one that stays empty is removed.
+    """Make a folder if it is missing, and hold it against other processes; one that stays empty is removed.
 
     Raises:
         UsageError: Another process holds it.
@@ -136,7 +136,7 @@ def describe(found: Mark | None) -> str:
 
 
 def _same_job(found: Mark, mark: Mark, other_weights: bool) -> bool:
-    """Whether results of one mark renew those of another, wherever run and images lie by now."""
+    """Whether results with one mark replace those with another, even if run and images have moved since."""
     same = (found.command, found.subject) == (mark.command, mark.subject)
     moved = found.images != "" and found.images == mark.images
     return same and (other_weights or found.weights == mark.weights) and (found.data == mark.data or moved)

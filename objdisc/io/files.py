@@ -1,4 +1,4 @@
-"""Files that are whole or absent: writes under a temporary name, and JSON and images in that way."""
+"""Atomic writing of files, JSON and images: a file is written under a temporary name, and then renamed."""
 
 import errno
 import json
@@ -28,7 +28,7 @@ _MOMENT = 10.0  # seconds
 
 @contextmanager
 def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Write a file that appears under its name only when the block ends well; missing folders are made.
+    """Write a file that appears under its name only when the block succeeds; missing folders are made.
 
     Args:
         path: The file to write.
@@ -70,8 +70,8 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that killed processes left in a folder and below.
 
-    A file that a living process writes holds that process's lock, and stays. So does one touched a moment ago: between
-    its opening and its lock, and between its closing and its new name, a file is not held.
+    A file that a running process writes is locked by it, and stays. So does one that was changed a moment ago: a file
+    is not locked between opening and locking, nor between closing and renaming.
     """
     for file in folder.rglob(_TEMPORARY.format("*")):
         with suppress(OSError):  # gone by itself, not ours to remove, or held
@@ -88,9 +88,9 @@ def is_leftover(path: Path) -> bool:
 
 
 def _hold(file: IO[Any], *, wait: bool = True) -> None:
-    """Lock a file until it is closed or its process ends; Windows lets nobody remove an open file in any case.
+    """Lock a file until it is closed or its process ends; on Windows nobody can remove an open file anyway.
 
-    The file itself is locked, so that no second file lies beside it, which is why filelock does not do this.
+    The file itself is locked, without a second file beside it; filelock cannot do this.
 
     Raises:
         OSError: Another process holds it, and ``wait`` is False.
@@ -158,7 +158,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_image(path: Path, image: NDArray[np.uint8 | np.uint16], *, jpeg_quality: int = 90) -> None:
-    """Write a picture atomically; the name may hold any letters.
+    """Write a picture atomically; the name may hold any characters.
 
     Args:
         path: ``.png``, ``.jpg`` or ``.jpeg`` file.

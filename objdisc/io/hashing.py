@@ -1,4 +1,4 @@
-"""The one hash that names contents: 128 bits of BLAKE2b, as 32 hexadecimal digits."""
+"""The one hash of contents: 128 bits of BLAKE2b, as 32 hexadecimal digits."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def digest(parts: Iterable[bytes | str]) -> str:
-    """Hash parts one behind the other, texts as UTF-8."""
+    """Hash the concatenation of parts, texts as UTF-8."""
     state = hashlib.blake2b(digest_size=16)
     for part in parts:
         state.update(part.encode() if isinstance(part, str) else part)

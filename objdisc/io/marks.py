@@ -1,4 +1,4 @@
-"""``run.json``: the mark of a folder that this program writes, and where what lies in it comes from."""
+"""``run.json``: the mark of a folder that this program writes, which says where its contents come from."""
 
 import socket
 import subprocess
@@ -24,19 +24,20 @@ _TEXTS = ("data", "subject", "run", "weights", "date", "host", "commit", "images
 
 @dataclass(frozen=True)
 class Mark:
-    """Which command a folder belongs to, and how that was started.
+    """Which command a folder belongs to, and how the command was started.
 
     Attributes:
         command: Name of the command, such as ``segment``.
         argv: The command line.
         data: Folder of the images, absolute; None where a command reads none.
         images: Fingerprint of the images, which tells whether they are the same in another folder.
-        subject: What was asked for, where a command may ask several things of a run and images: a split, a query.
-        run: Folder of the run that the results are of, absolute; None for a run itself.
-        weights: Hash of that run's weights, which names it wherever it lies; None for a run itself.
+        subject: What was asked for, such as a split or a query, if a command can give several results for one run and
+            images.
+        run: Folder of the run that gave the results, absolute; None for a run itself.
+        weights: Hash of that run's weights, which identifies it wherever it lies; None for a run itself.
         date: Start, in ISO 8601 with time zone.
         host: Name of the machine.
-        commit: Commit of the checkout that the package was imported from; None outside of one.
+        commit: Commit of the checkout that the package was imported from; None if there is no checkout.
         versions: Versions of objdisc, Python, torch and numpy.
     """
 
@@ -63,14 +64,14 @@ class Mark:
         run: Path | None = None,
         weights: str | None = None,
     ) -> Self:
-        """Make the mark of a command that starts here and now.
+        """Make the mark of a command that starts now.
 
         Args:
             command: Its name.
             data: Folder of the images.
             images: Their fingerprint.
             subject: What is asked for.
-            run: Folder of the run that the results are of.
+            run: Folder of the run that gives the results.
             weights: Hash of that run's weights.
         """
         return cls(
@@ -127,7 +128,7 @@ def _is_text(value: object) -> bool:
 
 
 def _versions() -> dict[str, str]:
-    """Predict the installed packages, not the modules: importing torch takes seconds."""
+    """Read versions from the installed packages, not from the modules: importing torch takes seconds."""
     found = {}
     for name in _LIBRARIES:
         try:

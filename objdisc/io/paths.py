@@ -1,4 +1,4 @@
-"""Names under which files are written, where they come from a file that somebody else may have written."""
+"""Checks of paths to write to, whose names may come from files that somebody else wrote."""
 
 import os
 import re
@@ -10,14 +10,14 @@ from objdisc.errors import UsageError
 def checked_name(name: object, source: Path | str) -> str:
     """Return a relative path that stays inside the folder below which it will be written.
 
-    Runs are passed on, so what a run's files name must not decide where another person's files are overwritten.
+    Runs are shared, so a name in a run's files must not be able to overwrite files elsewhere.
 
     Args:
-        name: As it stands in the file; ``/`` separates folders.
+        name: The path as it stands in the file; ``/`` separates folders.
         source: The file that it was read from, for the message.
 
     Raises:
-        UsageError: It is no text that UTF-8 can hold, empty, absolute, holds a NUL character, or leads upwards.
+        UsageError: It cannot be encoded as UTF-8, is empty or absolute, holds a NUL character, or leads upwards.
     """
     if isinstance(name, str) and name and "\0" not in name and is_text(name):
         path = PurePath(name)
@@ -31,7 +31,7 @@ def checked_name(name: object, source: Path | str) -> str:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name can be written into a file: a file's name may be bytes that are no UTF-8."""
+    """Whether a name can be written into a file: a file's name may be bytes that are not UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -40,16 +40,16 @@ def is_text(name: str) -> bool:
 
 
 def is_inside(path: Path, folder: Path) -> bool:
-    """Whether a path lies below a folder when all links are followed, but for one that the path itself may be."""
+    """Whether a path lies below a folder when all links are followed, except the path itself if it is a link."""
     real = os.path.realpath(folder)
     return os.path.commonpath([real, os.path.realpath(path.parent)]) == real
 
 
 def check_links(folder: Path) -> None:
-    """Refuse a folder with links that lead out of it: what is written below them would land elsewhere.
+    """Refuse a folder with links that lead out of it: files written below them would land elsewhere.
 
     Args:
-        folder: May itself be, or lie below, a link; missing folders are fine.
+        folder: The folder; it may be a link, lie below one, or be missing.
 
     Raises:
         UsageError: A file or folder in it, at any depth, is a link to a place outside.

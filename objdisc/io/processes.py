@@ -1,4 +1,4 @@
-"""Starting worker processes from a script or notebook of somebody else's."""
+"""Starting worker processes from a user's script or notebook."""
 
 import sys
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def main_module_left_out() -> Iterator[None]:
-    """Within the block, a process that starts does not run the calling script again.
+    """Keep processes that start within the block from running the calling script again.
 
-    Python's spawned processes import the script first, for the sake of classes that it defines. A script that calls
-    this package without ``if __name__ == "__main__":`` would call it again in each of them, and all would wait.
-    What workers of this package need is imported by name from the package; see ``is_of_main_module`` for the rest.
+    Python's spawned processes first import the script, because it may define classes. A script that calls this package
+    without ``if __name__ == "__main__":`` would call it again in each of them, and all would wait. Workers of this
+    package import everything they need from the package; see ``is_of_main_module`` for the rest.
     """
     main = sys.modules["__main__"]
     absent = object()

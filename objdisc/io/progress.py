@@ -1,4 +1,4 @@
-"""A progress bar on stderr, where that is a terminal; stdout holds results alone."""
+"""A progress bar on stderr if that is a terminal; stdout holds only results."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +9,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Advance(Protocol):
-    """Moves a bar on."""
+    """Moves a progress bar forward."""
 
     def __call__(self, steps: int, note: str = "") -> None:
-        """Move on by so many steps, and set the note beside the bar."""
+        """Move forward by a number of steps, and set the note beside the bar."""
 
 
 @contextmanager
@@ -25,11 +25,11 @@ def progress_bar(
         title: What is being done.
         total: Steps of all.
         done: Steps that were done before.
-        shown: Whether to draw it; None: if stderr is a terminal.
+        shown: Whether to draw it; None to draw it if stderr is a terminal.
         transient: Whether it vanishes at the end.
 
     Yields:
-        A function that moves the bar on by so many steps, and sets the note beside it.
+        A function that moves the bar forward by a number of steps, and sets the note beside it.
     """
     console = Console(stderr=True)
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))

@@ -1,4 +1,4 @@
-"""A run on disk: its files by name, and what its log says."""
+"""A run on disk: the paths of its files, and its log."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ from objdisc.io.staging import final_place, settle
 log = logging.getLogger("objdisc")
 
 COMMANDS = ("discover", "train")
-"""Commands whose folders are runs."""
+"""The commands that write runs."""
 
 _RESULTS = (
     *("metrics.json", "report.html", "clusters.csv", "cluster_counts.csv", "cluster_counts.json", "epochs.csv"),
@@ -51,9 +51,9 @@ class Run:
 
     @classmethod
     def create(cls, path: Path) -> "Run":
-        """Make the folder, or take the one that is there: files of an earlier run stay until they are replaced.
+        """Make the folder, or take an existing one: files of an earlier run stay until they are replaced.
 
-        What a killed run left half written in it is removed.
+        Half-written files of a killed run in it are removed.
 
         Raises:
             UsageError: The path is a file, or the folder cannot be made.
@@ -86,19 +86,19 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What the run is called: the name of its folder, of the final one while it is being replaced."""
+        """The run's name: that of its folder, or of the final folder while the run is being replaced."""
         return final_place(self.path.resolve()).name
 
     @property
     def has_learned(self) -> bool:
-        """Whether there is anything in it that took a training to make, in one of its stages if not in itself."""
+        """Whether the run, or one of its stages, holds anything that came out of training."""
         runs = [self, *(Run(path) for path in self.stages.glob("*"))]
         return any(run.weights.is_file() or run.last_checkpoint.is_file() for run in runs)
 
     def results(self) -> list[str]:
-        """Name the files of the run's results, below its folder, whether they are there or not.
+        """List the files of the run's results, relative to its folder, whether they exist or not.
 
-        Newer results take the place of all of these, and of nothing else: what a user has put beside them stays.
+        Newer results replace all of these, and nothing else: files that a user has put beside them stay.
         """
         names = list(_RESULTS)
         sheets = (path.name for path in self.retrieval.glob("cluster_*.jpg"))
@@ -114,9 +114,9 @@ class Run:
         return names
 
     def files(self) -> list[str]:
-        """Name the files that the run is made of, its stages and its baseline too, below its folder.
+        """List the files that the run consists of, with its stages and its baseline, relative to its folder.
 
-        A folder in it that bears a mark of its own is another's.
+        A folder in it with a mark of its own belongs to another command.
         """
         names = self.results()
         for pattern in _TRAINING:
@@ -149,17 +149,17 @@ class Run:
 
     @property
     def metrics_log(self) -> Path:
-        """What training logged: one JSON object a line."""
+        """The training log: one JSON object a line."""
         return self.path / "metrics.jsonl"
 
     @property
     def metrics(self) -> Path:
-        """The evaluation's numbers."""
+        """The evaluation's scores."""
         return self.path / "metrics.json"
 
     @property
     def assignments(self) -> Path:
-        """Folder of the clusters that a method learned from, one file an epoch."""
+        """Folder of the clusters that a method trained on, one file an epoch."""
         return self.path / "assignments"
 
     def assignments_of(self, epoch: int) -> Path:
@@ -183,7 +183,7 @@ class Run:
 
     @property
     def stages(self) -> Path:
-        """Folder of the runs that this one started from, where it is the last of a chain."""
+        """Folder of the runs that this one started from, if it is the last of a chain."""
         return self.path / "stages"
 
     @property
@@ -203,12 +203,12 @@ class Run:
 
     @property
     def cluster_counts_json(self) -> Path:
-        """Class x cluster counts for programs."""
+        """Class x cluster counts in a form for programs."""
         return self.path / "cluster_counts.json"
 
     @property
     def clusters_csv(self) -> Path:
-        """Which image and box went to which cluster: one line a patch."""
+        """The image, box and cluster of each patch, one a line."""
         return self.path / "clusters.csv"
 
     @property
@@ -227,7 +227,7 @@ class Run:
 
     @property
     def label_ids(self) -> Path:
-        """Folder of Cityscapes labelIds maps and nothing else: the official evaluator searches it recursively."""
+        """Folder of Cityscapes labelIds maps alone: the official evaluator searches it recursively."""
         return self.path / "labelIds"
 
     @property
@@ -257,17 +257,17 @@ class Run:
 
     @property
     def index(self) -> Path:
-        """Folder of embeddings and clusters of the evaluation split's patches, for searches and exports."""
+        """Folder of embeddings and clusters of the evaluation split's patches, for retrieval and export."""
         return self.path / "index"
 
     @property
     def export(self) -> Path:
-        """Folder of what the run gives other programs."""
+        """Folder of exports for other programs."""
         return self.path / "export"
 
     @property
     def centers(self) -> Path:
-        """Cluster centres of the training objects, and how far these lie from them."""
+        """Cluster centres of the training objects, and the objects' distances to them."""
         return self.path / "centers.safetensors"
 
     @property
@@ -277,10 +277,10 @@ class Run:
 
 
 def read_metrics_log(path: Path) -> list[dict[str, Any]]:
-    """Read ``metrics.jsonl``; a last line that a killed run left half written is passed over.
+    """Read ``metrics.jsonl``; a last line that a killed run left half written is skipped.
 
     Returns:
-        One dictionary a line, in order; empty where there is no such file.
+        One dictionary a line, in order; empty if there is no such file.
     """
     if not path.is_file():
         return []

@@ -1,4 +1,4 @@
-"""New results beside the old ones: written in a folder of their own, and swapped in when all of them are whole."""
+"""New results are written in a folder of their own, and replace the old ones when all of them are complete."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ STAGING = ".objdisc-new"
 """Folder, inside the one that results are for, in which they are written: on the same disk, whatever is mounted."""
 
 REPLACEMENT = ".objdisc-replacement"
-"""Folder in which a run is written that will replace another: an interrupted one is gone on with."""
+"""Folder in which a run is written that will replace another; an interrupted one is resumed."""
 
 _HIDDEN = {STAGING, REPLACEMENT}
 _WHOLE = ".objdisc-whole.json"  # lists what is to be moved and removed; it appears when the results are whole
@@ -22,14 +22,15 @@ _WHOLE = ".objdisc-whole.json"  # lists what is to be moved and removed; it appe
 
 @contextmanager
 def staged(home: Path, replaces: Iterable[str] = ()) -> Iterator[Path]:
-    """Give an empty folder to write results into; they appear in ``home`` when the block ends well.
+    """Give an empty folder to write results into; they appear in ``home`` when the block succeeds.
 
     Args:
-        home: The folder that the results are for, which this process alone writes to.
-        replaces: Names below ``home`` of files that the old results may have left: those that the new ones lack go.
+        home: The final folder of the results, to which no other process writes.
+        replaces: Names below ``home`` of files that the old results may have left; they are removed unless the new
+            results have them.
 
     Raises:
-        ObjdiscError: Something that is no file of the results is in the way of one, or nothing can be written.
+        ObjdiscError: Something else is in the way of a file of the results, or nothing can be written.
     """
     settle(home)
     folder = home / STAGING
@@ -49,12 +50,12 @@ def staged(home: Path, replaces: Iterable[str] = ()) -> Iterator[Path]:
 
 
 def publish(folder: Path, replaces: Iterable[str] = ()) -> None:
-    """Move what lies in a staging folder to its place, the folder that it lies in; see ``staged``.
+    """Move the contents of a staging folder into the folder above it; see ``staged``.
 
-    A process that is killed in between leaves the rest to ``settle``.
+    If the process is killed in between, ``settle`` does the rest.
 
     Raises:
-        ObjdiscError: Something that is no file of the results is in the way of one; nothing was moved.
+        ObjdiscError: Something else is in the way of a file of the results; nothing was moved.
     """
     home = folder.parent
     new = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.is_file()]
@@ -68,9 +69,9 @@ def publish(folder: Path, replaces: Iterable[str] = ()) -> None:
 
 
 def settle(home: Path) -> None:
-    """Finish a swap that a killed process has begun; do nothing where there is none.
+    """Finish a swap that a killed process has begun; do nothing if there is none.
 
-    Each step may be done twice, so that it harms nothing where two processes do it at once.
+    Each step may be done twice, so two processes that do it at once do no harm.
 
     Raises:
         UsageError: The list of what is to be moved is damaged, or names places outside the folder.
@@ -95,7 +96,7 @@ def _settle(home: Path, folder: Path) -> None:
 
 
 def _read_list(home: Path, folder: Path) -> tuple[list[str], list[str]]:
-    """Read what is to be moved and what goes; somebody else may have written it, and laid links."""
+    """Read what is to be moved and removed; somebody else may have written it, and placed links."""
     path = folder / _WHOLE
     try:
         whole = read_json(path)
@@ -121,13 +122,13 @@ def _read_list(home: Path, folder: Path) -> tuple[list[str], list[str]]:
 
 
 def sweep(home: Path) -> None:
-    """Remove what a killed process has staged by half; for the one process that holds the folder."""
+    """Remove what a killed process has half staged; only the process that holds the folder may call it."""
     settle(home)
     shutil.rmtree(home / STAGING, ignore_errors=True)
 
 
 def final_place(path: Path) -> Path:
-    """Return where a path will be when what it is part of has been swapped in."""
+    """Return where a path in a staging folder will be after the swap."""
     return Path(*(part for part in path.parts if part not in _HIDDEN)) if _HIDDEN & set(path.parts) else path
 
 

@@ -1,4 +1,4 @@
-"""Whether files are still those that something was made from, wherever they lie by now."""
+"""Whether files are still those that something was made from, even if they have moved."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ MISSING = (-1, -1)
 
 
 def stamp(path: Path) -> tuple[int, int]:
-    """Return size in bytes and time of change in nanoseconds; ``MISSING`` where reading the file will say why."""
+    """Return size in bytes and time of change in nanoseconds; ``MISSING`` if the file cannot be looked at."""
     try:
         status = path.stat()
     except OSError:
@@ -23,7 +23,7 @@ def stamp(path: Path) -> tuple[int, int]:
 
 
 def relative_name(path: Path, root: Path) -> str:
-    """Return the name of a file seen from the folder of its data set, with ``/`` between folders."""
+    """Return a file's path relative to the folder of its data set, with ``/`` between folders."""
     whole, start = os.path.abspath(path), os.path.join(os.path.abspath(root), "")
     # relpath takes both names apart, which is felt where it is asked for every file
     inside = whole[len(start) :] if whole.startswith(start) else os.path.relpath(whole, start)
@@ -47,7 +47,7 @@ def edges(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Stamps:
-    """What is known of the files that something was made from.
+    """What is known about the files that something was made from.
 
     Attributes:
         root: Folder of the data set, absolute.
@@ -75,7 +75,7 @@ class Stamps:
         return cls(str(values["root"]), str(values["content"]), list(values["times"]), list(values["edges"]))
 
     def is_met_by(self, now: "Stamps", files: Sequence[Path]) -> bool:
-        """Whether files are those of these stamps: the same where only the folder or a time differs.
+        """Whether files are those of these stamps; they are if only the folder or a time differs.
 
         Args:
             now: Stamps of the files as they are, without edges.

@@ -1,4 +1,4 @@
-"""What the module forms of the losses share: they show their hyperparameters, and refuse those that make no sense."""
+"""The base of the losses' module forms, which print their hyperparameters and refuse values out of range."""
 
 import inspect
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Loss(nn.Module):
-    """A loss function with its hyperparameters fixed: it holds nothing to learn, and ``forward`` takes the tensors.
+    """A loss function with fixed hyperparameters: it has no parameters to learn, and ``forward`` takes the tensors.
 
     A subclass stores each argument of its constructor under the argument's name.
     """
@@ -15,13 +15,13 @@ class Loss(nn.Module):
         super().__init__()
 
     def extra_repr(self) -> str:
-        """Return the hyperparameters as they would be given to the constructor; a tensor by its shape."""
+        """Return the hyperparameters as they would be given to the constructor; a tensor is shown by its shape."""
         names = inspect.signature(type(self)).parameters
         return ", ".join(f"{name}={_shown(getattr(self, name))}" for name in names)
 
 
 def positive(name: str, value: float) -> float:
-    """Return a hyperparameter that has to be above 0.
+    """Return a hyperparameter that must be above 0.
 
     Raises:
         ValueError: It is not.
@@ -32,7 +32,7 @@ def positive(name: str, value: float) -> float:
 
 
 def at_least_zero(name: str, value: float) -> float:
-    """Return a hyperparameter that has to be 0 or above.
+    """Return a hyperparameter that must be at least 0.
 
     Raises:
         ValueError: It is not.

@@ -1,4 +1,4 @@
-"""InfoNCE: van den Oord et al. 2018; both ways within the batch as in SimCLR, Chen et al., ICML 2020."""
+"""InfoNCE (van den Oord et al. 2018), in both directions within the batch as in SimCLR (Chen et al., ICML 2020)."""
 
 import torch
 from torch import Tensor
@@ -26,7 +26,7 @@ class InfoNCELoss(Loss):
 
 
 def info_nce(z: Tensor, z_prime: Tensor, temperature: float = 0.2) -> Tensor:
-    """Compute the cross-entropy of telling each sample's other view from all other views of the batch.
+    """Compute the cross-entropy of picking each sample's other view among all other views of the batch.
 
     Args:
         z: ``(B, D)`` embeddings of one view, of any floating dtype and any length. They are brought to unit length in

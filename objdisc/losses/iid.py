@@ -1,7 +1,8 @@
 """Invariant information clustering: Ji, Henriques, Vedaldi, ICCV 2019 (https://arxiv.org/abs/1807.06653).
 
-Two views of the same thing should say the most about each other: the loss is the negative mutual information of their
-cluster assignments, read off the K x K table of how often cluster i of one view met cluster j of the other.
+Two views of the same thing should tell as much as possible about each other: the loss is the negative mutual
+information of their cluster assignments, computed from the K x K table of how often cluster i of one view met cluster j
+of the other.
 """
 
 import torch
@@ -14,18 +15,18 @@ _EPSILON = torch.finfo(torch.float32).eps
 """Smallest probability whose logarithm is taken: what float32 can tell from 0 beside 1, and above the FFT's noise."""
 
 _LEAST_OVERLAP = 1e-5
-"""A shift under which fewer pixels meet than this share of the best shift's is left out: the FFT's noise is 1e-7."""
+"""A shift is left out if fewer pixels meet under it than this share of the best shift's: the FFT's noise is 1e-7."""
 
 _FEW_SHIFTS = 9
-"""Up to so many shifts, one matrix product for each costs less than the transforms."""
+"""Up to this many shifts, one matrix product for each costs less than the transforms."""
 
 
 class IIDLoss(Loss):
     """The module form of ``iid_loss``: IIC for whole images (equations 2 to 5).
 
     Args:
-        lamb: Weight of the marginal entropies, at least 0. With 1 the loss is the negative mutual information; more
-            asks for clusters of equal size.
+        lamb: Weight of the marginal entropies, at least 0. With 1 the loss is the negative mutual information; a larger
+            weight favours clusters of equal size.
     """
 
     def __init__(self, lamb: float = 1.0) -> None:
@@ -43,8 +44,8 @@ class DenseIIDLoss(Loss):
     Args:
         half_t: T in pixels, at least 0. The views are compared under every shift in ``[-T, T]`` along both axes.
         lamb: Weight of the marginal entropies, at least 0, as in ``IIDLoss``.
-        collapsed: Whether the tables of all shifts are added up before the loss is taken. False is the published code:
-            the mean of one loss for each shift.
+        collapsed: Whether the tables of all shifts are added up before the loss is taken. With False, as in the
+            published code, the mean of one loss for each shift is taken.
     """
 
     def __init__(self, half_t: int = 10, lamb: float = 1.0, collapsed: bool = False) -> None:
@@ -62,11 +63,11 @@ def iid_loss(z: Tensor, z_prime: Tensor, lamb: float = 1.0) -> Tensor:
     """Compute the negative mutual information between the assignments of paired samples (equations 2 to 5).
 
     Args:
-        z: ``(B, K)`` cluster probabilities of one view, of any floating dtype. The loss is computed in float32, that
-            of float64 probabilities in float64.
+        z: ``(B, K)`` cluster probabilities of one view, of any floating dtype. The loss is computed in float32, or in
+            float64 for float64 probabilities.
         z_prime: ``(B, K)`` probabilities of the other view of the same samples.
-        lamb: Weight of the marginal entropies. With 1 the loss is the negative mutual information; more asks for
-            clusters of equal size.
+        lamb: Weight of the marginal entropies. With 1 the loss is the negative mutual information; a larger weight
+            favours clusters of equal size.
 
     Returns:
         A scalar, which lies in ``[-log K, 0]`` for ``lamb`` 1. It is 0 for an empty batch.
@@ -88,17 +89,17 @@ def iid_dense_loss(
 
     Args:
         z: ``(B, K, H, W)`` cluster probabilities of one view, of any floating dtype. The loss is computed in float32,
-            that of float64 probabilities in float64.
+            or in float64 for float64 probabilities.
         z_prime: ``(B, K, H, W)`` probabilities of the other view, warped back into the frame of the first.
-        mask: ``(B, H, W)``, 1 where both views are valid and 0 elsewhere. None says that all pixels are.
+        mask: ``(B, H, W)``, 1 where both views are valid and 0 elsewhere. None says that all pixels are valid.
         half_t: T in pixels. The views are compared under every shift in ``[-T, T]`` along both axes.
         lamb: Weight of the marginal entropies, as in ``iid_loss``.
-        collapsed: Whether the tables of all shifts are added up before the loss is taken. False is the published code:
-            the mean of one loss for each shift.
+        collapsed: Whether the tables of all shifts are added up before the loss is taken. With False, as in the
+            published code, the mean of one loss for each shift is taken.
 
     Returns:
-        A scalar, which lies in ``[-log K, 0]`` for ``lamb`` 1. Shifts under which no two valid pixels meet say nothing
-        and are left out of the mean; the loss is 0 where no shift is left.
+        A scalar, which lies in ``[-log K, 0]`` for ``lamb`` 1. Shifts under which no two valid pixels meet are left out
+            of the mean; the loss is 0 if no shift is left.
     """
     with torch.autocast(z.device.type, enabled=False):
         z, z_prime = _at_least_float32(z), _at_least_float32(z_prime)
@@ -122,12 +123,12 @@ def joint_of_each_shift(x: Tensor, y: Tensor, half_t: int) -> Tensor:
 
     Args:
         x: ``(B, K, H, W)`` probabilities, 0 at pixels that do not count.
-        y: ``(B, K, H, W)`` probabilities, likewise.
+        y: ``(B, K, H, W)`` probabilities, also 0 at pixels that do not count.
         half_t: T in pixels, at least 0.
 
     Returns:
-        Sums ``(2T+1, 2T+1, K, K)``. Entry ``[T + dy, T + dx, k, l]`` is that of ``x[b, k, u] * y[b, l, u + (dy, dx)]``
-        over images b and pixels u, with 0 outside the image.
+        Sums ``(2T+1, 2T+1, K, K)``. Entry ``[T + dy, T + dx, k, l]`` sums ``x[b, k, u] * y[b, l, u + (dy, dx)]`` over
+            images b and pixels u, with 0 outside the image.
     """
     if (2 * half_t + 1) ** 2 <= _FEW_SHIFTS:
         return _by_products(x, y, half_t)
@@ -164,7 +165,7 @@ def _by_products(x: Tensor, y: Tensor, half_t: int) -> Tensor:
 
 
 def _fast_length(length: int) -> int:
-    """Smallest length from ``length`` on that has no prime factor above 5: FFTs are slow on large primes."""
+    """Return the smallest length >= ``length`` without a prime factor above 5: FFTs are slow on large primes."""
     while True:
         rest = length
         for factor in (2, 3, 5):
@@ -176,16 +177,16 @@ def _fast_length(length: int) -> int:
 
 
 def _box_filter(side: int, half_t: int, like: Tensor) -> Tensor:
-    """Matrix ``(side, side)`` that sums over neighbours up to ``half_t`` pixels away."""
+    """Return the matrix ``(side, side)`` that sums over neighbours up to ``half_t`` pixels away."""
     place = torch.arange(side, device=like.device)
     return ((place[:, None] - place).abs() <= half_t).to(like.dtype)
 
 
 def _information_loss(joint: Tensor, lamb: float) -> Tensor:
-    """Equation 3 on tables of counts ``(..., K, K)``, with finite gradients at 0.
+    """Compute equation 3 on tables of counts ``(..., K, K)``, with finite gradients at 0.
 
-    The logarithm is taken of a ratio: where views share little information, a difference of entropies would be
-    rounding alone.
+    The logarithm of a ratio is taken: where views share little information, a difference of entropies would be nothing
+    but rounding error.
     """
     joint = joint + joint.mT
     joint = joint / joint.sum(dim=(-2, -1), keepdim=True).clamp_min(_EPSILON)

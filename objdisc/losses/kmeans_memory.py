@@ -15,7 +15,7 @@ from objdisc.losses.base import Loss, positive
 Counts = Literal["soft", "ste", "hard"]
 
 _SLACK = 1e-2
-"""How far from 1 shares may sum up: rounding in half precision."""
+"""How far the sum of shares may differ from 1, by rounding in half precision."""
 
 
 class KMeansLoss(Loss):
@@ -31,7 +31,7 @@ class BalanceLoss(Loss):
 
     Args:
         prior: ``(K,)`` expected share of each cluster, at least 0 with sum 1. None is the paper's uniform prior. A
-            tensor moves with the module to its device, and is no part of the state that is saved.
+            tensor moves with the module to its device, and is not saved with its state.
     """
 
     prior: Tensor | None
@@ -126,8 +126,8 @@ def balance_loss(counts: Tensor, prior: Tensor | None = None) -> Tensor:
             divided by ``K * prior``, so that the loss is 0 when the shares equal the prior.
 
     Returns:
-        A scalar, which lies in ``[0, (K - 1) / K]`` for the uniform prior (the range 0..K that the paper prints is
-        off).
+        A scalar, which lies in ``[0, (K - 1) / K]`` for the uniform prior (the range 0..K printed in the paper is
+            wrong).
     """
     num_clusters = len(counts)
     total = counts.detach().sum().clamp_min(1)
@@ -146,11 +146,11 @@ def balanced_targets(scores: Tensor, prior: Tensor, epsilon: float = 0.05, itera
     Args:
         scores: ``(N, K)`` similarities to the memories, higher where nearer.
         prior: ``(K,)`` share that each cluster is to receive, with sum 1.
-        epsilon: Weight of the transport's entropy, above 0. Smaller makes harder assignments.
+        epsilon: Weight of the transport's entropy, above 0. A smaller weight gives harder assignments.
         iterations: Alternations of column and row scaling.
 
     Returns:
-        Assignments ``(N, K)`` in float32, the rows of which sum to 1.
+        Assignments ``(N, K)`` in float32, whose rows sum to 1.
     """
     logits = scores.float() / epsilon  # (N, K)
     log_prior = prior.float().clamp_min(1e-8).log()

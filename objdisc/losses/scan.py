@@ -12,7 +12,7 @@ _TINY = torch.finfo(torch.float32).tiny
 
 
 class ScanTerms(NamedTuple):
-    """The SCAN loss and what it consists of, each of the shape that the heads have (a scalar, or ``(S,)``).
+    """The SCAN loss and its terms, each with one value per head (a scalar, or ``(S,)``).
 
     Attributes:
         loss: ``consistency - entropy_weight * entropy``, the value to minimise.
@@ -29,10 +29,10 @@ class ScanTerms(NamedTuple):
 class SCANLoss(Loss):
     """The module form of ``scan_loss`` (equation 2).
 
-    It returns what the function returns: ``ScanTerms``, of which ``loss`` is the value to minimise.
+    It returns what the function returns: ``ScanTerms``, whose ``loss`` is the value to minimise.
 
     Args:
-        entropy_weight: Lambda, at least 0: how strongly clusters of equal size are asked for.
+        entropy_weight: Lambda, at least 0: how strongly clusters of equal size are favoured.
     """
 
     def __init__(self, entropy_weight: float = 5.0) -> None:
@@ -47,12 +47,12 @@ class SCANLoss(Loss):
 class SelfLabelLoss(Loss):
     """The module form of ``self_label_loss`` (section 2.3).
 
-    It returns what the function returns: the scalar loss, and ``(B,)`` bool, which samples were confident.
+    It returns what the function returns: the scalar loss, and ``(B,)`` bool, True for the confident samples.
 
     Args:
-        threshold: Least probability that counts as confident, in [0, 1]; a sample needs more than it. A tensor
-            ``(K,)`` holds one for each cluster, such as ``curriculum_thresholds`` gives; it moves with the module to
-            its device, and is no part of the state that is saved.
+        threshold: Probability above which a sample is confident, in [0, 1]. A tensor ``(K,)`` holds one for each
+            cluster, as ``curriculum_thresholds`` gives them; it moves with the module to its device, and is not saved
+            with its state.
     """
 
     threshold: float | Tensor
@@ -68,18 +68,18 @@ class SelfLabelLoss(Loss):
             self.threshold = threshold
 
     def forward(self, confident: Tensor, learning: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss and who was confident, for probabilities ``(B, K)``, as ``self_label_loss`` says."""
+        """Return the loss and the confident samples, for probabilities ``(B, K)``, as ``self_label_loss`` says."""
         return self_label_loss(confident, learning, self.threshold)
 
 
 def scan_loss(anchors: Tensor, neighbors: Tensor, entropy_weight: float = 5.0) -> ScanTerms:
-    """Predict neighbours to fall into one cluster with confidence, and all clusters to be filled: equation 2.
+    """Compute the loss that puts neighbours confidently into one cluster and keeps all clusters filled (equation 2).
 
     Args:
         anchors: ``(..., B, K)`` probabilities with any leading dimensions, such as heads. The loss is computed in
             float32.
         neighbors: ``(..., B, K)`` probabilities of one neighbour of each sample.
-        entropy_weight: Lambda, at least 0: how strongly clusters of equal size are asked for.
+        entropy_weight: Lambda, at least 0: how strongly clusters of equal size are favoured.
 
     Returns:
         The loss and its two terms. The loss of one head lies in ``[-entropy_weight * log K, -log(tiny)]``, where tiny
@@ -100,20 +100,19 @@ def marginal_entropy(probabilities: Tensor) -> Tensor:
 
 
 def self_label_loss(confident: Tensor, learning: Tensor, threshold: float | Tensor = 0.99) -> tuple[Tensor, Tensor]:
-    """Compute the cross-entropy with the classes of the samples that a network is sure of: section 2.3.
+    """Compute the cross-entropy with the pseudo-labels of the samples that a network is sure of (section 2.3).
 
-    Classes weigh n / count among the n confident samples of the batch, those without one 1, so that large clusters do
-    not take over. The mean is weighted too, as in PyTorch.
+    A cluster that holds count of the batch's n confident samples has the weight n / count, and 1 if it holds none, so
+    that large clusters do not take over. The mean is weighted too, as in PyTorch.
 
     Args:
         confident: ``(B, K)`` probabilities of plain views; no gradient flows into them.
         learning: ``(B, K)`` probabilities of strongly augmented views of the same samples.
-        threshold: Least probability that counts as confident; a sample needs more than it. A tensor ``(K,)`` holds one
-            for each cluster.
+        threshold: Probability above which a sample is confident. A tensor ``(K,)`` holds one for each cluster.
 
     Returns:
-        The scalar loss, at least 0, which is 0 without a confident sample; and ``(B,)`` bool, which samples were
-        confident.
+        The scalar loss, at least 0, which is 0 without a confident sample; and ``(B,)`` bool, True for the confident
+            samples.
     """
     with torch.autocast(learning.device.type, enabled=False):
         surest, targets = confident.detach().float().max(dim=1)
@@ -127,18 +126,18 @@ def self_label_loss(confident: Tensor, learning: Tensor, threshold: float | Tens
 
 
 def curriculum_thresholds(confident: Tensor, threshold: float) -> Tensor:
-    """FlexMatch: clusters that are seldom sure are believed with less (Zhang et al., NeurIPS 2021, arXiv 2110.08263).
+    """Lower the threshold of seldom confident clusters: FlexMatch (Zhang et al., NeurIPS 2021, arXiv 2110.08263).
 
-    Its convex mapping, without its warm-up, and counted on all samples at once. With one threshold for all, a cluster
-    that is never sure teaches nothing, and those that are take its samples.
+    This is its convex mapping without the warm-up, counted on all samples at once. With one threshold for all clusters,
+    a cluster that is never confident teaches nothing, and the confident ones take its samples.
 
     Args:
         confident: ``(N, K)`` probabilities of plain views of all samples.
-        threshold: Tau, which the cluster that most samples are sure of keeps.
+        threshold: Tau, which the cluster with the most confident samples keeps.
 
     Returns:
-        Thresholds ``(K,)`` in [0, tau]: tau b / (2 - b), where b is how many samples are surer than tau of a cluster,
-        relative to the cluster that most are sure of. Where nobody is sure all are tau.
+        Thresholds ``(K,)`` in [0, tau]: tau b / (2 - b), where b is the number of a cluster's samples above tau,
+            relative to the cluster with the most. Without any such sample all thresholds are tau.
     """
     surest, targets = confident.float().max(dim=1)
     counts = torch.bincount(targets[surest > threshold], minlength=confident.shape[1]).float()

@@ -25,10 +25,10 @@ class TripletTerms(NamedTuple):
 class HingeTripletLoss(Loss):
     """The module form of ``hinge_triplets``: the loss of the published program.
 
-    It returns what the function returns: a ``TripletTerms``, of which ``loss`` is the value to minimise.
+    It returns what the function returns: ``TripletTerms``, whose ``loss`` is the value to minimise.
 
     Args:
-        margin: How much farther a negative is to be than the positive, in squared distances, at least 0.
+        margin: How much farther away a negative should be than the positive, in squared distances, at least 0.
         gamma: Weight of the positive's distance, above 0.
     """
 
@@ -45,7 +45,7 @@ class HingeTripletLoss(Loss):
 class AffinityTripletLoss(Loss):
     """The module form of ``affinity_triplets``: the loss of the paper, equation 16.
 
-    It returns what the function returns: a ``TripletTerms``, of which ``loss`` is the value to minimise.
+    It returns what the function returns: ``TripletTerms``, whose ``loss`` is the value to minimise.
 
     Args:
         gamma: Weight of the positive's affinity, above 0.
@@ -65,17 +65,17 @@ class AffinityTripletLoss(Loss):
 def hinge_triplets(features: Tensor, clusters: Tensor, margin: float = 0.2, gamma: float = 1.0) -> TripletTerms:
     """Compute the mean of max(0, gamma |a - p|^2 - |a - n|^2 + margin): the form of the published program.
 
-    Anchor a and positive p are any two of one cluster, in both orders, and the negative n is any of another one: the
-    program draws 20 of these at random for each pair, which is an estimate of the same mean.
+    Anchor a and positive p are any two samples of one cluster, in both orders, and the negative n is any sample of
+    another one: the program draws 20 negatives at random for each pair, which estimates the same mean.
 
     Args:
         features: ``(B, D)`` embeddings of unit length.
         clusters: ``(B,)`` int64 cluster of each sample; below 0 for samples that are in no triplet.
-        margin: How much farther a negative is to be than the positive, in squared distances.
+        margin: How much farther away a negative should be than the positive, in squared distances.
         gamma: Weight of the positive's distance.
 
     Returns:
-        The loss, at least 0, and what it was taken over.
+        The loss, at least 0, with the number of triplets and the share that is active.
     """
     squared = _squared_distances(features)
     pairs, negative = _pairs(clusters), _apart(clusters)
@@ -98,8 +98,9 @@ def affinity_triplets(
 ) -> TripletTerms:
     """Compute the mean of -w (gamma A(a, p) - A(a, n)): the form of the paper, equation 16.
 
-    The affinity of two samples is that of clusters of one, A(i, j) = 2 W(i, j) W(j, i) = 2 exp(-2 |i - j|^2 / sigma^2),
-    with every pair taken as linked: where a link is missing its weight would be 0 and nothing could be learned.
+    The affinity of two samples is that of two clusters with one sample each, A(i, j) = 2 W(i, j) W(j, i) = 2 exp(-2 |i
+    - j|^2 / sigma^2). Every pair is taken as linked: a missing link would have the weight 0, and nothing could be
+    learned from it.
 
     Args:
         features: ``(B, D)`` embeddings of unit length.
@@ -107,10 +108,10 @@ def affinity_triplets(
         neighbors: ``(B, k)`` int64 clusters whose samples are negatives of each anchor, -1 for none.
         bandwidth: Scalar sigma^2 of the graph that the clusters were found in.
         gamma: Weight of the positive's affinity.
-        local_weight: w; lambda in the paper. Its division by K_c - 1 is that of the mean over negatives.
+        local_weight: w; lambda in the paper. The paper's division by K_c - 1 is the mean over negatives here.
 
     Returns:
-        The loss, in ``[-2 w gamma, 2 w]``, and what it was taken over.
+        The loss, in ``[-2 w gamma, 2 w]``, with the number of triplets and the share that is active.
     """
     affinity = 2 * torch.exp(-2 * _squared_distances(features) / bandwidth.clamp_min(1e-12))
     pairs = _pairs(clusters)
@@ -124,19 +125,19 @@ def affinity_triplets(
 
 
 def _squared_distances(features: Tensor) -> Tensor:
-    """Squared distances ``(B, B)`` in float32, of which the gradient is finite everywhere."""
+    """Return squared distances ``(B, B)`` in float32, whose gradient is finite everywhere."""
     features = features.float()
     lengths = features.square().sum(dim=1)
     return (lengths[:, None] + lengths - 2 * features @ features.T).clamp_min(0)
 
 
 def _pairs(clusters: Tensor) -> Tensor:
-    """Which two ``(B, B)`` are of one cluster; nobody with itself."""
+    """Return which pairs ``(B, B)`` are in one cluster; no sample is paired with itself."""
     same = (clusters[:, None] == clusters) & (clusters >= 0)[:, None]
     return same.fill_diagonal_(False)
 
 
 def _apart(clusters: Tensor) -> Tensor:
-    """Which two ``(B, B)`` are of different clusters."""
+    """Return which pairs ``(B, B)`` are in different clusters."""
     taking_part = clusters >= 0
     return (clusters[:, None] != clusters) & taking_part[:, None] & taking_part
