@@ -1,1 +1,1 @@
-"""Views of patches that differ as a camera, the light and the pose would make them differ; whole batches in torch."""
+"""Augmented views of patches, which differ as camera, light and pose would make them differ."""

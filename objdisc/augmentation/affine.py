@@ -1,4 +1,4 @@
-"""Invertible geometry for pairs of views: maps drawn per sample, images warped by them, predictions warped back."""
+"""Invertible geometry for pairs of views: affine maps drawn per sample warp images, and predictions back."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _BORDER = 1e-4  # of a pixel: rounding must not push a pixel that lies on the bo
 
 @dataclass(frozen=True)
 class Affine:
-    """How far the second view's geometry may lie from the first's; drawn uniformly, each sample by itself.
+    """How far the second view's geometry may differ from the first's; drawn uniformly for each sample.
 
     Attributes:
         flip: Probability of a horizontal flip.
@@ -47,7 +47,7 @@ def draw_affines(options: Affine, seeds: Seeds) -> Tensor:
     """Draw one map per sample; the same seed gives the same map, whatever the batch around it.
 
     Args:
-        options: How far maps may go.
+        options: The ranges to draw from.
         seeds: ``(B,)`` seed of each sample.
 
     Returns:
@@ -71,7 +71,7 @@ def invert(maps: Tensor) -> Tensor:
 
 
 def warp(images: Tensor, maps: Tensor) -> Tensor:
-    """Resample square images: each pixel of the result is read, bilinearly, where its map points.
+    """Resample square images: each pixel of the result is interpolated bilinearly where its map points.
 
     Args:
         images: ``(B, C, S, S)``.
@@ -87,14 +87,14 @@ def warp(images: Tensor, maps: Tensor) -> Tensor:
 
 
 def reaches(maps: Tensor, size: int) -> Tensor:
-    """Say which pixels a map sends to where there is an image.
+    """Say which pixels a map sends to a place inside the image.
 
     Args:
         maps: ``(B, 2, 3)``.
         size: Side S of both images in pixels.
 
     Returns:
-        ``(B, S, S)`` bool; True where all that ``warp`` reads lies inside.
+        ``(B, S, S)`` bool; True where everything that ``warp`` reads lies inside.
     """
     grid = F.affine_grid(maps, [len(maps), 1, size, size], align_corners=False)  # (B, S, S, 2)
     return (grid.abs() <= 1 - (1 - 2 * _BORDER) / size).all(dim=3)

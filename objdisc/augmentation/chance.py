@@ -1,8 +1,8 @@
 """Random numbers for many samples at once, each sample's from its own seed: SplitMix64 on arrays.
 
-A generator for each sample would have to be made anew for each, which takes longer than all that it decides on. Here a
-number is a hash of a sample's seed and of the number's place (Steele, Lea and Flood 2014, "Fast splittable pseudorandom
-number generators"), so that a batch's are one expression, and those of a sample do not depend on the batch around it.
+Making a generator for each sample would take longer than everything that it decides on. Here a number is a hash of a
+sample's seed and of the number's position (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number
+generators"), so that one expression draws a whole batch, and a sample's numbers do not depend on the batch around it.
 """
 
 from typing import Any
@@ -22,10 +22,10 @@ def mixed_seeds(*parts: ArrayLike) -> Seeds:
     """Mix non-negative integers into one seed for each sample.
 
     Args:
-        parts: Integers, or arrays ``(N,)`` of integers; what is alike for all samples need not be an array.
+        parts: Integers, or arrays ``(N,)`` of integers; a value that is the same for all samples need not be an array.
 
     Returns:
-        ``(N,)`` seeds; N is 1 where no part is an array.
+        ``(N,)`` seeds; N is 1 if no part is an array.
     """
     found: Seeds = np.zeros(1, np.uint64)
     for place, part in enumerate(parts, start=1):
@@ -35,12 +35,12 @@ def mixed_seeds(*parts: ArrayLike) -> Seeds:
 
 
 def uniforms(seeds: Seeds, count: int, stream: int = 0) -> NDArray[np.float64]:
-    """Draw numbers that are evenly distributed in [0, 1).
+    """Draw uniformly distributed numbers in [0, 1).
 
     Args:
         seeds: ``(N,)``.
-        count: Numbers for each sample; the first ones do not depend on how many there are.
-        stream: Which of the seed's streams, which do not depend on each other.
+        count: Number of draws for each sample; the first ones do not depend on it.
+        stream: Which of the seed's independent streams to draw from.
 
     Returns:
         ``(N, count)``.
@@ -52,7 +52,7 @@ def uniforms(seeds: Seeds, count: int, stream: int = 0) -> NDArray[np.float64]:
 
 
 def between(low: float, high: float, draws: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Spread numbers of [0, 1) evenly over ``low`` to ``high``."""
+    """Scale numbers from [0, 1) linearly to ``low`` to ``high``."""
     return low + (high - low) * draws
 
 

@@ -1,6 +1,6 @@
-"""Colour of views: brightness, contrast, saturation and hue in random order, and grey, drawn for many samples at once.
+"""Colour jitter: brightness, contrast, saturation and hue in random order, and grey, drawn for many samples at once.
 
-Pixels go through OpenCV sample by sample: on 8-bit pixels that fit the processor's cache it takes a third to an eighth
+OpenCV changes the pixels sample by sample: on 8-bit pixels that fit the processor's cache it takes a third to an eighth
 of the time that a batch of floating point numbers takes in torch.
 """
 
@@ -24,13 +24,13 @@ _HUES = 180  # OpenCV's circle
 
 
 class Colors(NamedTuple):
-    """What happens to the colours of N samples.
+    """The colour changes of N samples.
 
     Attributes:
         changed: ``(N,)`` bool, whether colours change at all.
         factors: ``(N, 4)``: factors of brightness, contrast and saturation, and the shift of the hue as a share of
             the circle.
-        order: ``(N, 4)`` which of these comes first, second, third and last.
+        order: ``(N, 4)`` which of these is applied first, second, third and last.
         grey: ``(N,)`` bool, whether colour is dropped.
     """
 
@@ -41,11 +41,11 @@ class Colors(NamedTuple):
 
 
 def draw_colors(jitter: float, hue: float, grey: float, seeds: Seeds) -> Colors:
-    """Draw what happens to the colours of each sample.
+    """Draw the colour changes of each sample.
 
     Args:
-        jitter: Factors are drawn from 1 - jitter to 1 + jitter; with 0 colours change in nothing but ``grey``.
-        hue: Largest shift of the hue either way.
+        jitter: Factors are drawn from 1 - jitter to 1 + jitter; with 0, ``grey`` is the only change.
+        hue: Largest shift of the hue in either direction.
         grey: Probability of dropping colour.
         seeds: ``(N,)`` seed of each sample.
     """
@@ -58,7 +58,7 @@ def draw_colors(jitter: float, hue: float, grey: float, seeds: Seeds) -> Colors:
 
 
 def recolor(view: Image, factors: list[float], order: list[int], grey: bool) -> None:
-    """Change the colours of a view in place; what is no colour stays.
+    """Change the colours of a view in place; other channels stay.
 
     Args:
         view: ``(S, S, C + 1)``: RGB, any further channels, and the mask.
@@ -90,17 +90,17 @@ def brightened(rgb: Image, factor: float) -> Image:
 
 
 def contrasted(rgb: Image, factor: float) -> Image:
-    """Move from the mean brightness away by a factor, or towards it."""
+    """Move values away from the mean brightness by a factor, or towards it."""
     return blended(rgb, rgb, factor, 0.0, (1 - factor) * mean_brightness(rgb))
 
 
 def saturated(rgb: Image, factor: float) -> Image:
-    """Move from grey away by a factor, or towards it."""
+    """Move values away from grey by a factor, or towards it."""
     return blended(rgb, grey_of(rgb), factor, 1 - factor)
 
 
 def hued(rgb: Image, shift: float) -> Image:
-    """Turn the hue by a share of the circle."""
+    """Rotate the hue by a share of the circle."""
     if not shift:
         return rgb
     hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV)
@@ -120,7 +120,7 @@ def mean_brightness(rgb: Image) -> float:
 
 
 def blended(one: Image, other: Image, weight: float, weight_of_other: float, more: float = 0.0) -> Image:
-    """Add two images with weights and a constant; what leaves 0 to 255 is cut there."""
+    """Add two images with weights and a constant; values are clipped to 0 to 255."""
     return np.asarray(cv2.addWeighted(one, weight, other, weight_of_other, more), np.uint8)
 
 

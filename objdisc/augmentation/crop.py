@@ -15,10 +15,10 @@ _ATTEMPTS = 10
 
 
 def draw_crops(smallest: float, side: int, seeds: Seeds) -> NDArray[np.int64]:
-    """Draw a crop of a square patch for each sample, as Inception was trained with (Szegedy et al. 2015).
+    """Draw a crop of a square patch for each sample, as in the training of Inception (Szegedy et al. 2015).
 
-    The share of the area is drawn evenly, the ratio of the sides evenly on a logarithmic scale, up to ten times until
-    the crop fits; then its place. What fits not once is the whole patch.
+    The share of the area is drawn uniformly, the ratio of the sides uniformly on a logarithmic scale, up to ten times
+    until the crop fits; then its place is drawn. If none fits, the crop is the whole patch.
 
     Args:
         smallest: Smallest share of the area.
@@ -45,7 +45,7 @@ def draw_flips(chance: float, seeds: Seeds) -> NDArray[np.bool_]:
 
 
 def resized(patch: NDArray[np.uint8], crop: list[int], mirrored: bool) -> NDArray[np.uint8]:
-    """Enlarge a crop to the size of its patch, bilinearly, the mask as well.
+    """Enlarge a crop to the size of its patch bilinearly, with its mask.
 
     Args:
         patch: ``(S, S, C)``.
@@ -53,7 +53,7 @@ def resized(patch: NDArray[np.uint8], crop: list[int], mirrored: bool) -> NDArra
         mirrored: Whether left and right are exchanged.
 
     Returns:
-        ``(S, S, C)``; the patch itself where nothing changes.
+        ``(S, S, C)``; the patch itself if nothing changes.
     """
     left, top, right, bottom = crop
     size = (patch.shape[1], patch.shape[0])

@@ -18,16 +18,16 @@ _FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 @dataclass(frozen=True)
 class Geometry:
-    """How far the geometry of a view may lie from that of its patch, drawn uniformly; the patch's border repeats.
+    """How far the geometry of a view may differ from that of its patch, drawn uniformly; border pixels are repeated.
 
     Attributes:
-        crops: Sides, as shares of the patch's side, of which a square crop takes one; its place is random. Empty: no
-            crop.
+        crops: Sides of square crops as shares of the patch's side; one is drawn, and its place is random. An empty list
+            crops nothing.
         rotation: Largest rotation either way, in degrees.
         rotation_chance: Probability that a view is rotated at all.
         scale: Smallest factor that the content is scaled by, above 0; the largest is its inverse.
         stretch: Smallest factor of width against height, above 0; the largest is its inverse.
-        shear: Largest shift of a point either way, as a share of its height above the middle.
+        shear: Largest shift of a point in either direction, as a share of its height above the middle.
         shift: Largest shift either way along each axis, as a share of the side.
     """
 
@@ -55,10 +55,10 @@ class Geometry:
 
 
 def draw(geometry: Geometry, seeds: Seeds) -> NDArray[np.float64]:
-    """Draw a map from places of the view to places of the patch for each sample.
+    """Draw a map from points of the view to points of the patch for each sample.
 
     Args:
-        geometry: How far it may go.
+        geometry: The ranges to draw from.
         seeds: ``(N,)`` seed of each sample.
 
     Returns:
@@ -87,7 +87,7 @@ def in_pixels(maps: NDArray[np.float64], side: int) -> NDArray[np.float64]:
 
 
 def resample(image: NDArray[np.uint8], pixels: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Read each pixel of a view, bilinearly, where its map points.
+    """Interpolate each pixel of a view bilinearly where its map points.
 
     Args:
         image: ``(S, S, C)``.
@@ -104,7 +104,7 @@ def resample(image: NDArray[np.uint8], pixels: NDArray[np.float64]) -> NDArray[n
 
 
 def in_parts(image: NDArray[np.uint8], moved: Callable[[NDArray[np.uint8]], Any]) -> NDArray[np.uint8]:
-    """Move an image ``(H, W, C)`` by a function of OpenCV, which takes four channels at most."""
+    """Warp an image ``(H, W, C)`` by a function of OpenCV, which takes at most four channels."""
     if image.shape[2] <= _CHANNELS_AT_ONCE:
         found: NDArray[np.uint8] = moved(image)
         return found if found.ndim == image.ndim else found[..., None]

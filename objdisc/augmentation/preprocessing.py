@@ -1,4 +1,4 @@
-"""From patches as they are stored to the input of a network: normalised, backgrounds kept, dimmed or blanked."""
+"""From stored patches to the input of a network: normalised, with the background kept, dimmed or blanked."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,13 +17,13 @@ _KEPT_SHARE = {"keep": 1.0, "dim": 0.25, "blank": 0.0}
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What turns patches into the input of a network; training, prediction and export share one.
+    """Turns patches into the input of a network; training, prediction and export share one.
 
     Attributes:
-        mean: Mean of each channel, of images in [0, 1].
-        std: Standard deviation of each channel, likewise.
-        background: What becomes of the pixels outside of the region: ``keep``; ``dim`` leaves a quarter of their
-            contrast with the mean colour; ``blank`` leaves none.
+        mean: Mean of each channel of images in [0, 1].
+        std: Standard deviation of each channel of images in [0, 1].
+        background: What happens to the pixels outside the region: ``keep`` leaves them; ``dim`` leaves a quarter of
+            their contrast with the mean colour; ``blank`` leaves none.
         equalization: How far every region is brought to the same mean brightness and contrast, so that objects in
             shade and in sun differ by shape, colour and texture: 0 not at all, 1 wholly.
     """
@@ -45,11 +45,11 @@ class Preprocessing:
         return self._in_pieces(patches, (self.background, self.equalization))[0]
 
     def in_context(self, patches: Tensor) -> Tensor:
-        """Return the same with the background kept and the light as it is."""
+        """Return the same preprocessing with the background kept and no equalization."""
         return self._in_pieces(patches, _AS_IT_IS)[0]
 
     def both(self, patches: Tensor) -> tuple[Tensor, Tensor]:
-        """Return patches as ``self(patches)`` and ``in_context``: one tensor where these are alike."""
+        """Return patches as ``self(patches)`` and ``in_context`` give them: the same tensor if these are alike."""
         if self.keeps_context:
             images = self(patches)
             return images, images
@@ -58,11 +58,11 @@ class Preprocessing:
 
     @property
     def keeps_context(self) -> bool:
-        """Whether images are what ``in_context`` gives anyway."""
+        """Whether ``in_context`` gives the same images."""
         return self.background == "keep" and self.equalization == 0
 
     def _in_pieces(self, patches: Tensor, *ways: tuple[Background, float]) -> list[Tensor]:
-        """Normalise patches in several ways, a piece at a time: what is in the cache is not fetched again."""
+        """Normalise patches in several ways, a piece at a time, so that the pieces stay in the processor's cache."""
         at_once = max(_PIXELS_IN_CACHE // patches.shape[1] ** 2, 1)
         # an exported program takes batches of any size in one piece
         whole = torch.compiler.is_compiling() or len(patches) <= at_once
@@ -89,13 +89,13 @@ class Preprocessing:
 def _planes(patches: Tensor) -> Tensor:
     """Return ``(B, S, S, C + 1)`` uint8 as ``(C + 1, B, S, S)`` in [0, 1].
 
-    Whole planes are read and written in a third of the time that triples of channels take.
+    Whole planes take a third of the time of interleaved channels to read and write.
     """
     return patches.permute(3, 0, 1, 2).to(torch.float32, memory_format=torch.contiguous_format) / 255
 
 
 def _equalization(rgb: Tensor, mask: Tensor, middle: Tensor, strength: float) -> tuple[Tensor, Tensor]:
-    """Find what brings the brightness of each region towards a common mean and deviation.
+    """Find the changes that bring the brightness of each region towards a common mean and deviation.
 
     Args:
         rgb: ``(C, B, S, S)`` in [0, 1].
@@ -104,7 +104,7 @@ def _equalization(rgb: Tensor, mask: Tensor, middle: Tensor, strength: float) ->
         strength: 0 to 1.
 
     Returns:
-        What is added to each region, and the factor by which its distance to ``middle`` then grows, ``(B,)`` each.
+        The value to add to each region, and the factor to multiply its distance to ``middle`` by then, ``(B,)`` each.
     """
     brightness, inside = rgb.mean(dim=0).flatten(1), mask.flatten(1)  # (B, S * S)
     pixels = inside.sum(dim=1).clamp_min(1)

@@ -1,4 +1,4 @@
-"""Random operations on a view, several in a row, and cut-outs: the strong augmentation of SCAN and its like."""
+"""Random operations on a view, several in a row, and cut-outs: the strong augmentation of SCAN and similar methods."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -33,7 +33,7 @@ class Operations(NamedTuple):
 
 
 def draw_ops(count: int, seeds: Seeds) -> Operations:
-    """Draw ``count`` operations for each sample, each with a strength drawn evenly from its range."""
+    """Draw ``count`` operations for each sample, each with a strength drawn uniformly from its range."""
     drawn = uniforms(seeds, 2 * count, stream=_STREAM)
     which = (drawn[:, :count] * (len(_COLOR) + len(_GEOMETRY))).astype(np.int64)
     return Operations(which, drawn[:, count:])
@@ -43,7 +43,7 @@ def random_ops(view: Image, which: Sequence[int], strengths: Sequence[float]) ->
     """Apply operations one after the other.
 
     The fourteen operations and ranges are those of RandAugment (Cubuk et al. 2020) as SCAN (Van Gansbeke et al. 2020)
-    uses it: nothing, autocontrast, equalize, rotation to 30 degrees, solarize, posterize to 4 bits, colour, contrast,
+    uses it: identity, autocontrast, equalize, rotation to 30 degrees, solarize, posterize to 4 bits, colour, contrast,
     brightness and sharpness by .05 to .95, shears and shifts to a tenth of the side.
 
     Args:
@@ -86,7 +86,7 @@ def cut_out(view: Image, square: Sequence[int]) -> None:
 
 
 def _warp(view: Image, moved: NDArray[np.float64]) -> Image:
-    """Move a view; what comes from outside is grey, which an encoder sees as nothing, and not valid."""
+    """Warp a view; pixels from outside are grey, which carries no signal for an encoder, and not valid."""
     size = (view.shape[1], view.shape[0])
 
     def warped(part: Image, *border: int) -> Image:
@@ -107,7 +107,7 @@ def _nothing(rgb: Image, strength: float) -> Image:
 
 
 def _autocontrast(rgb: Image, strength: float) -> Image:
-    """Stretch each channel to the whole range; a flat one stays as it is."""
+    """Stretch each channel to the whole range; a constant one stays as it is."""
     flattened = rgb.reshape(-1, 3)
     low, high = flattened.min(axis=0).astype(np.float32), flattened.max(axis=0).astype(np.float32)
     flat = high == low
@@ -130,7 +130,7 @@ def _posterize(rgb: Image, strength: float) -> Image:
 
 
 def _looked_up(rgb: Image, table: NDArray[Any]) -> Image:
-    """Replace values by those of a table: ``(256,)``, or ``(256, 3)`` for each channel its own."""
+    """Replace values by those of a table: ``(256,)``, or ``(256, 3)`` with one for each channel."""
     return np.asarray(cv2.LUT(rgb, table.astype(np.uint8).reshape(1, 256, -1)), np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""Views that show an object several times, side by side: what connected components make of objects that touch."""
+"""Views that show an object several times, side by side, as connected components show objects that touch."""
 
 import cv2
 import numpy as np
@@ -13,16 +13,16 @@ _LEAST_SIDE = 4  # pixels; smaller objects are left alone
 def repeat_object(patch: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Put two or three copies of a patch's object, some mirrored, beside one another on an empty background.
 
-    Masks that are connected components hold several objects as one; compared with such views, number is no category.
-    Meant for blanked backgrounds: what surrounds the object is lost.
+    Masks that are connected components may hold several objects as one; comparing with such views keeps the number of
+    objects from becoming a category. Meant for blanked backgrounds: the object's surroundings are lost.
 
     Args:
         patch: ``(S, S, C + 1)`` uint8, image channels and the object's mask.
         rng: Source of the number of copies, their places and orientation.
 
     Returns:
-        ``(S, S, C + 1)`` uint8, the copies scaled to fit; the patch itself where the mask leaves no background or is
-        only a few pixels wide.
+        ``(S, S, C + 1)`` uint8, the copies scaled to fit; the patch itself if the mask leaves no background or is only
+            a few pixels wide.
     """
     size, mask = patch.shape[0], patch[..., -1]
     x, y, width, height = cv2.boundingRect(mask)
@@ -41,7 +41,7 @@ def repeat_object(patch: NDArray[np.uint8], rng: np.random.Generator) -> NDArray
 
 
 def _fitted(canvas: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Scale a picture to the middle of an empty patch."""
+    """Scale a picture and place it in the middle of an empty patch."""
     scale = size / (max(canvas.shape[:2]) * _MARGIN)
     height, width = (max(1, round(side * scale)) for side in canvas.shape[:2])
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

@@ -16,7 +16,7 @@ from objdisc.errors import UsageError
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How strongly a view may differ from its patch; every field is the field's standard meaning.
+    """How strongly a view may differ from its patch; the names have their standard meaning.
 
     Attributes:
         crop_scale: Smallest share of the patch's area that a random resized crop keeps; 1 crops nothing.
@@ -24,13 +24,13 @@ class Augmentation:
         jitter: Range of brightness, contrast and saturation factors, 1 - jitter to 1 + jitter.
         grey: Probability of dropping colour.
         hue: Largest shift of the hue either way, as a share of the circle.
-        geometry: What happens to a view's geometry before all that.
-        repeat: Probability that a view shows the object two or three times, touching; only where encoded views are
-            compared before training, and only on blanked backgrounds.
-        first_crop: The first view of a pair is a square crop of this share of the side at a random place and nothing
-            else, as in image IIC; 0 draws it like the others, 1 leaves it as it is.
-        ops: Random operations in a row, after all that, as in SCAN's strong augmentation (4).
-        cutout: Side of a square that is greyed out at last, as a share of the patch's; 0 cuts nothing.
+        geometry: Changes of a view's geometry, before all the others.
+        repeat: Probability that a view shows two or three touching copies of the object; used only where encoded views
+            are compared before training, and only on blanked backgrounds.
+        first_crop: Side, as a share of the patch's, of a square crop at a random place that is the only change of a
+            pair's first view, as in image IIC; 0 draws the first view like the others, 1 leaves it unchanged.
+        ops: Number of random operations in a row, after all these, as in SCAN's strong augmentation (4).
+        cutout: Side of a square that is greyed out at the end, as a share of the patch's; 0 cuts nothing.
     """
 
     crop_scale: float = 0.8
@@ -45,7 +45,7 @@ class Augmentation:
     cutout: float = 0.0
 
     def __post_init__(self) -> None:
-        """Check the ranges that nothing below checks.
+        """Check the ranges that are checked nowhere else.
 
         Raises:
             UsageError: A value is out of its range.
@@ -57,10 +57,10 @@ class Augmentation:
 class Augmenter:
     """Draws views of patches; the same seed gives the same view, on any machine, in any batch and in any worker.
 
-    What views are like is drawn for all patches at once; then each goes through OpenCV while it is in the cache.
+    The random numbers are drawn for all patches at once; then OpenCV changes one patch after the other in the cache.
 
     Args:
-        augmentation: What may change.
+        augmentation: The augmentation.
         size: Side of patches in pixels.
     """
 
@@ -76,11 +76,11 @@ class Augmenter:
 
         Args:
             patches: N times ``(S, S, C + 1)``: RGB, any further channels such as infrared, and the region's mask.
-            seeds: ``(N,)`` random seed of every choice.
-            first: Whether they are the first ones of pairs.
+            seeds: ``(N,)`` random seed of each view.
+            first: Whether they are the first views of pairs.
 
         Returns:
-            ``(N, S, S, C + 1)``, colour changed in RGB only, geometry in all channels.
+            ``(N, S, S, C + 1)``; colour is changed in RGB only, geometry in all channels.
         """
         views = np.empty((len(patches), *np.shape(patches[0])), np.uint8) if len(patches) else np.empty(0, np.uint8)
         only_crop = self._first if first else None

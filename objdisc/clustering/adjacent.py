@@ -15,7 +15,8 @@ class MergeTree:
         children: ``(m, 2)`` int64 nodes that each merge joined; m = n - 1 where all leaves are connected.
         formed: ``(n + m,)`` float64 level at which each node was made: 0 for a leaf, else the greatest cost of
             any merge below it.
-        joined: ``(n + m,)`` float64 level at which each node went into its parent; for a root, the highest of all.
+        joined: ``(n + m,)`` float64 level at which each node was merged into its parent; for a root, the highest of
+            all.
     """
 
     children: NDArray[np.int64]
@@ -23,7 +24,7 @@ class MergeTree:
     joined: NDArray[np.float64]
 
     def members(self) -> NDArray[np.bool_]:
-        """Return ``(n + m, n)`` bool: which leaves each node holds."""
+        """Return the leaves that each node holds, ``(n + m, n)`` bool."""
         leaves = len(self.formed) - len(self.children)
         held = np.zeros((len(self.formed), leaves), np.bool_)
         held[np.arange(leaves), np.arange(leaves)] = True
@@ -33,7 +34,7 @@ class MergeTree:
 
 
 class _Parts:
-    """What is known of every node of a growing tree, and which of those that are left touch."""
+    """The nodes of a growing tree, and which of those that have no parent yet touch."""
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class _Parts:
             self.touching[one][other] = self.touching[other][one] = (length, length * penalty)
 
     def costs(self, part: int, others: list[int]) -> NDArray[np.float64]:
-        """Return what it costs to join a part to each of some neighbours."""
+        """Return the costs of joining a part to each of its given neighbours."""
         squared = np.square(self.features[others] - self.features[part]).sum(axis=1, dtype=np.float64)
         along = np.array([self.touching[part][other] for other in others])
         sizes = self.sizes[others]
@@ -62,7 +63,7 @@ class _Parts:
         return np.asarray((squared + along[:, 1] / along[:, 0]) * weights, np.float64)
 
     def join(self, one: int, other: int) -> int:
-        """Join two parts to a new one and return its number."""
+        """Join two parts into a new one and return its number."""
         node = len(self.touching)
         shared: dict[int, tuple[float, float]] = {}
         for part in (one, other):
@@ -90,18 +91,19 @@ def merge_adjacent(
 ) -> MergeTree:
     """Join the two touching parts whose merge costs least, until none touch.
 
-    A merge costs ``(d² + p) a b / (a + b)``: d is the distance of the mean features, a and b are the sizes over that of
-    a mean leaf, p is the mean penalty along the border. Without penalties this is Ward's criterion (JASA 1963).
+    A merge costs ``(d² + p) a b / (a + b)``: d is the distance between the mean features, a and b are the sizes divided
+    by that of a mean leaf, and p is the mean penalty along the border. Without penalties this is Ward's criterion (JASA
+    1963).
 
     Args:
         features: ``(n, D)`` mean features of the leaves, n >= 1.
         sizes: ``(n,)`` pixels of each.
         pairs: ``(E, 2)`` leaves that touch.
-        lengths: ``(E,)`` of the border of each pair, in pixels.
+        lengths: ``(E,)`` length of the border of each pair, in pixels.
         penalties: ``(E,)`` mean penalty along it, at least 0.
 
     Returns:
-        The tree. Among equal costs the parts of lower number go first.
+        The tree. Among equal costs, parts with lower numbers are joined first.
     """
     parts = _Parts(features, sizes, pairs, lengths, penalties)
     heap: list[tuple[float, int, int]] = []

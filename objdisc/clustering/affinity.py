@@ -21,8 +21,8 @@ class NeighborGraph(NamedTuple):
 
     Attributes:
         affinity: ``(n, n)`` float64 weights in [0, 1], row i holding the links that leave i.
-        bandwidth: sigma^2, the squared distance over which a weight falls to 1/e, of a self-tuned graph in the mean; 0
-            where all neighbours coincide.
+        bandwidth: sigma^2, the squared distance at which a weight falls to 1/e, or its mean for a self-tuned graph; 0
+            if all neighbours coincide.
     """
 
     affinity: csr_array
@@ -32,7 +32,7 @@ class NeighborGraph(NamedTuple):
 def knn_graph(
     points: Tensor, num_neighbors: int = 20, scale: float = 1.0, *, self_tuning: bool = False
 ) -> NeighborGraph:
-    """Link every point to its nearest neighbours, by weights that fall with the distance.
+    """Link every point to its nearest neighbours, with weights that fall with the distance.
 
     Zhang, Wang, Zhao and Tang 2012 (https://arxiv.org/abs/1208.5092), equation 1, with the squared bandwidth of Yang,
     Parikh and Batra 2016 (https://arxiv.org/abs/1604.03628), section 3.2: W(i, j) = exp(-d(i, j)^2 / sigma^2) for the
@@ -40,14 +40,14 @@ def knn_graph(
 
     Args:
         points: ``(n, D)``, n >= 2, floating, on any device.
-        num_neighbors: K_s; at most n - 1 are there to be linked.
+        num_neighbors: K_s; with more than n - 1, all other points are linked.
         scale: a, above 0.
         self_tuning: Whether links reach farther where points lie farther apart: sigma^2 is then sigma_i sigma_j, where
             sigma_i^2 is a times the mean of d^2 from i to its own neighbours (Zelnik-Manor and Perona, NIPS 2004, who
             take the seventh).
 
     Returns:
-        The links. Where all neighbours are as near as can be, all weights are 1.
+        The links. If all neighbours coincide, all weights are 1.
 
     Raises:
         UsageError: There are fewer than two points, or a value is not finite.
@@ -78,7 +78,7 @@ def knn_graph(
 
 
 def nearest_chains(affinity: csr_array) -> NDArray[np.int64]:
-    """Join every point with the one that its strongest link leads to: many small clusters, good to start from.
+    """Join every point with the target of its strongest link, which gives many small clusters to start from.
 
     Args:
         affinity: ``(n, n)`` weights; a row without links is a cluster of its own.

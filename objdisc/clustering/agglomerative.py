@@ -25,20 +25,20 @@ from objdisc.errors import UsageError
 log = logging.getLogger(__name__)
 
 _MANY = 20
-"""Times as many clusters as are wanted: above that, a cluster without any link is a stray, not a find."""
+"""With more initial clusters than this times K, a cluster without any link is an outlier."""
 
 
 class GraphDegreeLinkage(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """Cluster points by merging what their nearest-neighbour links tie together, in the manner of scikit-learn.
+    """Cluster points by merging along their nearest-neighbour links, as a scikit-learn estimator.
 
-    Starts from the clusters of nearest neighbours (``affinity.nearest_chains``); where those are fewer than are wanted,
-    from single points.
+    Starts from the clusters of nearest neighbours (``affinity.nearest_chains``), or from single points if there are
+    fewer of those than K.
 
     Args:
         n_clusters: K, the clusters to find.
-        n_neighbors: K_s, the links that leave each point; all others are linked where there are fewer.
-        scale: a, how far links reach, in units of the mean squared distance of neighbours.
-        affinity: What ``fit`` takes: features with ``knn``, the sparse weights of links with ``precomputed``.
+        n_neighbors: K_s, the links that leave each point; with fewer other points, all are linked.
+        scale: a, the reach of links in units of the mean squared distance of neighbours.
+        affinity: What ``fit`` takes: features for ``knn``, the sparse weights of links for ``precomputed``.
         local_neighbors: K_c of JULE's local term; 1 leaves it out, as Zhang et al. do.
         local_weight: Weight of that term.
 
@@ -77,7 +77,7 @@ class GraphDegreeLinkage(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         Raises:
             InputError: There are fewer points than clusters, or values are not finite.
-            UsageError: Precomputed links leave more parts than clusters are wanted.
+            UsageError: Precomputed links leave more than K unconnected parts.
         """
         points, graph = self._links(X)
         labels = start_clusters(graph, self.n_clusters)
@@ -104,7 +104,7 @@ class GraphDegreeLinkage(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # 
 
 
 def start_clusters(graph: csr_array, num_clusters: int) -> NDArray[np.int64]:
-    """Return the clusters of nearest neighbours, ``(n,)``; single points where those are fewer than are wanted."""
+    """Return the clusters of nearest neighbours, ``(n,)``, or single points if there are fewer of those than K."""
     labels = nearest_chains(graph)
     return labels if labels.max() + 1 >= num_clusters else np.arange(graph.shape[0])
 
@@ -119,23 +119,23 @@ def merge_clusters(
     strays: int | None = None,
     suspect: float = 0.0,
 ) -> NDArray[np.int64]:
-    """Merge clusters until as many are left as are wanted.
+    """Merge clusters until the wanted number is left.
 
     Args:
         graph: ``(n, n)`` weights of links.
         labels: ``(n,)`` clusters to start from, in [0, c), none empty.
-        num_clusters: How many are wanted; no more than c.
-        points: ``(n, D)`` features, by whose means clusters join that no link joins.
+        num_clusters: The wanted number, at most c.
+        points: ``(n, D)`` features, by whose means clusters without links are merged.
         local_neighbors: K_c of ``ClusterGraph``.
         local_weight: Weight of the local term.
-        strays: With more than so many times ``num_clusters`` to start from, a cluster that is linked to none joins the
-            one with the nearest mean before all others: a few odd points would else count as finds, while real ones
-            merge. The published program does so at 20; None never does.
-        suspect: Share of the mean cluster size, n / ``num_clusters``, below which a cluster that is left at the end is
-            suspected to be strays as well: a few odd points, linked by weights that are as good as none, cost a real
-            cluster otherwise. What it started from joins the nearest means, and merging starts over, until none is as
-            small. The one of these partitions is returned in which the cluster of a point tells most about where a
-            walk from it along links ends (``walk_information``). 0 suspects none.
+        strays: With more than this times ``num_clusters`` clusters to start from, a cluster without links first joins
+            the one with the nearest mean: otherwise a few outliers would remain as clusters while real clusters merge.
+            The published program does so at 20; None never does.
+        suspect: Share of the mean cluster size, n / ``num_clusters``, below which a final cluster is suspected to be
+            outliers as well: a few points with negligible links would otherwise cost a real cluster. Its initial
+            clusters join the nearest means, and merging starts over, until no cluster is that small. The partition is
+            returned in which the cluster of a point tells most about where a random walk from it ends
+            (``walk_information``). 0 suspects none.
 
     Returns:
         ``(n,)`` int64 in [0, num_clusters).
@@ -170,17 +170,17 @@ def _merged(
     local_neighbors: int,
     local_weight: float,
 ) -> NDArray[np.int64]:
-    """Merge along links, and by means where no link is left."""
+    """Merge along links, and by means when no link is left."""
     merging = ClusterGraph(graph, labels, local_neighbors, local_weight)
     merging.merge(num_clusters)
     labels = merging.labels()
     while (left := int(labels.max()) + 1) > num_clusters:
         if points is None:
             raise UsageError(
-                f"links tie the points into {left} clusters, and none ties those to {num_clusters}; "
+                f"no link is left to merge {left} clusters into {num_clusters};  "
                 "give more neighbours, or ask for more clusters"
             )
-        log.warning("no links between %d clusters: joining them by their means to %d", left, num_clusters)
+        log.warning("no links between %d clusters: merging them by their means into %d", left, num_clusters)
         labels = _join_by_means(points, labels, np.arange(left), num_clusters)
     return labels
 
@@ -188,7 +188,7 @@ def _merged(
 def _join_by_means(
     points: Tensor, labels: NDArray[np.int64], clusters: NDArray[np.int64], at_least: int
 ) -> NDArray[np.int64]:
-    """Join each of some clusters with the one whose mean is nearest, the nearest first, while enough are left."""
+    """Join some clusters with those of the nearest mean, the nearest pair first, while enough clusters are left."""
     count = int(labels.max()) + 1
     if count < 2 or not len(clusters):
         return labels

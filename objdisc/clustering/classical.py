@@ -1,4 +1,4 @@
-"""Classical clustering by name, thin over scikit-learn: what every deep method should beat."""
+"""Classical clustering by name, a thin layer over scikit-learn: the baselines that every deep method should beat."""
 
 import logging
 import warnings
@@ -27,15 +27,15 @@ def cluster_points(
 ) -> Labels:
     """Cluster points.
 
-    ``kmeans``: Lloyd's, the best of ten k-means++ starts. ``spectral``: normalised cuts of the graph of nearest
-    neighbours (Shi and Malik 2000), its eigenvectors clustered by k-means. ``ward``: agglomeration by least growth of
-    variance (Ward 1963). ``gdl``: agglomeration by graph degree linkage (Zhang et al. 2012), this package's own.
+    ``kmeans``: Lloyd's algorithm, the best of ten k-means++ starts. ``spectral``: normalised cuts of the graph of
+    nearest neighbours (Shi and Malik 2000), with k-means on the eigenvectors. ``ward``: agglomeration by least growth
+    of variance (Ward 1963). ``gdl``: agglomeration by this package's graph degree linkage (Zhang et al. 2012).
 
     Args:
         points: ``(n, D)`` float32.
         num_clusters: K, at least 2.
         algorithm: Which.
-        neighbors: Links of a point in the graph of ``spectral`` and ``gdl``; all others where there are fewer.
+        neighbors: Links of a point in the graph of ``spectral`` and ``gdl``; with fewer other points, all are linked.
         seed: Seed of ``kmeans`` and ``spectral``; the other two are deterministic.
 
     Returns:
@@ -58,7 +58,7 @@ def cluster_points(
 
 
 def check_points(points: Points, num_clusters: int) -> None:
-    """Refuse points that K clusters cannot be made of.
+    """Refuse points that cannot form K clusters.
 
     Raises:
         UsageError: A value is not finite, or fewer than K points differ from each other.

@@ -1,4 +1,4 @@
-"""What is new among objects: groups that lie apart from everything that is known, found without labels."""
+"""Discovery of new categories: groups of objects that lie apart from everything known, found without labels."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from objdisc.clustering.projections import view_discriminant
 
 NEIGHBORS = 5
-"""Nearest objects whose mean distance says how near an object is to a set of others."""
+"""Number of nearest objects whose mean distance measures how near an object is to a set of others."""
 
 _DIRECTIONS = 16  # of the discriminant
 _PARTS = 10  # of the images, in their order
@@ -29,8 +29,8 @@ class Seen:
     Attributes:
         features: ``(n, F)`` float32.
         views: ``(V, n, F)`` float32 of V >= 2 augmented views of each.
-        images: ``(n,)`` which image each object is in; images that were taken one after the other have numbers that
-            follow each other, where that is known.
+        images: ``(n,)`` image of each object; images taken one after the other have consecutive numbers where that is
+            known.
     """
 
     features: Tensor
@@ -40,16 +40,16 @@ class Seen:
 
 @dataclass(frozen=True)
 class NewGroups:
-    """Groups of new objects beside the known ones, in the space that they were found in.
+    """Groups of new objects besides the known ones, in the space in which they were found.
 
     Attributes:
         weight: ``(D, F)`` of the projection of features of unit length.
         bias: ``(D,)`` of the projection.
         known: ``(n, D)`` points of the known objects, of unit length.
         members: ``(p, D)`` points of the new objects that are in a group.
-        groups: ``(p,)`` int64 group of each of these, in [0, m), the largest group first.
-        threshold: Mean distance to the nearest known objects above which an object is far from all.
-        far: Share of the new objects that are, 0 to 1.
+        groups: ``(p,)`` int64 group of each of these points, in [0, m), the largest group first.
+        threshold: Mean distance to the nearest known objects above which an object is far from all of them.
+        far: Share of the new objects that are far from all known ones, 0 to 1.
     """
 
     weight: Tensor
@@ -67,31 +67,32 @@ class NewGroups:
 
 
 def find_new_groups(known: Seen, new: Seen) -> NewGroups:
-    """Find groups of objects that are unlike all known ones and like each other; there may be none.
+    """Find groups of objects that resemble each other but no known ones; there may be none.
 
-    The space in which a run tells its categories apart was chosen for those alone: in it, objects of another category
-    lie among the known ones. Known and new objects are therefore seen together, in the 16 directions that tell all of
-    them apart but not their augmented views (Fisher's discriminant), brought to unit length. An object is as far from
-    the known ones as the mean distance to the five nearest. How far is far is told by the known objects themselves:
-    farther than 90 % of them lie from known objects of other images. Images are parted for that into ten stretches in
-    their order, and neighbours of one's own stretch do not count: in a video they are the same object again, and all
-    that comes later would seem new. Those new objects that are far are grouped by density (DBSCAN, Ester et al. 1996)
-    with the same distance and the same five neighbours, so that members of a group are as near to each other as known
-    objects are. Outliers of known categories, at most a tenth of the objects, are strewn around all of these and too
-    thin to be such a group, where both sets have equally many objects; the caller draws them so.
+    The space in which a run separates its categories was chosen for those alone: in it, objects of another category lie
+    among the known ones. Known and new objects are therefore projected together, to the 16 directions that separate all
+    of them but not their augmented views (Fisher's discriminant), and brought to unit length. An object's distance from
+    the known ones is the mean distance to the five nearest. The known objects set the threshold: an object is far if it
+    lies farther from them than 90 % of them lie from known objects of other images. For that, the images are divided in
+    their order into ten stretches, and neighbours from an object's own stretch do not count: in a video they are the
+    same object again, and everything that comes later would seem new. The new objects that are far are grouped by
+    density (DBSCAN, Ester et al. 1996) with the same distance and the same five neighbours, so that members of a group
+    are as near to each other as known objects are. Outliers of known categories, at most a tenth of the objects, are
+    scattered around all categories and too sparse to form such a group if both sets have equally many objects; the
+    caller draws them so.
 
     A group is a category if it has at least eight objects (fewer say nothing of a cluster) in three images (or in all,
-    where there are fewer): what is seen on one occasion is not yet a category. It must also be twice as large as any
-    group that the outliers among the known objects form, found in the same way: where one car is filmed in frame after
-    frame, its views are such a group, and it is no category either.
+    where there are fewer): something seen on one occasion is not yet a category. It must also be twice as large as any
+    group that the outliers among the known objects form in the same way: the views of one car that is filmed in frame
+    after frame are such a group, but no category.
 
     All numbers were chosen on the toy city and on CamVid's training split, whose classes were hidden. Groups are seldom
-    found where the encoder's features do not hold the classes together, as those of ImageNet do not for digits and
-    for CIFAR-10's small pictures. Another camera or another light makes known objects look new.
+    found if the encoder's features do not hold the classes together, as with ImageNet weights on digits and on
+    CIFAR-10's small pictures. Another camera or another light makes known objects look new.
 
     Args:
-        known: What is known.
-        new: What may be new.
+        known: The known objects.
+        new: The objects that may be new.
     """
     views = F.normalize(torch.cat([known.views, new.views], dim=1).float(), dim=2)
     weight, bias = view_discriminant(views, min(_DIRECTIONS, views.shape[2]))
@@ -112,7 +113,7 @@ def find_new_groups(known: Seen, new: Seen) -> NewGroups:
 
 
 def _dense(points: Tensor, chosen: Tensor, reach: float) -> Tensor:
-    """Group those points ``(n, D)`` that are chosen by density: the group ``(n,)`` int64 of each on the CPU, or -1."""
+    """Group the chosen points of ``(n, D)`` by density: the group ``(n,)`` int64 of each on the CPU, or -1."""
     groups, rows = torch.full((len(points),), -1), chosen.cpu()
     if rows.any():
         found = DBSCAN(eps=max(reach, 1e-6), min_samples=NEIGHBORS).fit_predict(points.cpu().numpy()[rows.numpy()])
@@ -126,25 +127,25 @@ def _sizes(groups: Tensor) -> list[int]:
 
 
 def _parts(images: NDArray[np.integer]) -> Tensor:
-    """Return which of ten stretches of images each object is in; of fewer images, which image."""
+    """Return which of ten stretches of images each object is in, or which image if there are fewer."""
     numbers, place = np.unique(images, return_inverse=True)
     return torch.from_numpy(place * min(_PARTS, len(numbers)) // len(numbers))
 
 
 def project(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return the points ``(n, D)`` float32 of unit length of features ``(n, F)`` under a projection."""
+    """Project features ``(n, F)`` to points ``(n, D)`` float32 of unit length."""
     with torch.autocast(features.device.type, enabled=False):
         return F.normalize(F.normalize(features.float(), dim=1) @ weight.T + bias, dim=1)
 
 
 def nearness(points: Tensor, others: Tensor, parts: Tensor | None = None) -> Tensor:
-    """Return the mean Euclidean distance ``(n,)`` of points to the five nearest of others, or to all of fewer.
+    """Return the mean Euclidean distance ``(n,)`` of points to the five nearest others, or to all if there are fewer.
 
     Args:
         points: ``(n, D)`` of unit length.
-        others: ``(m, D)`` likewise, m >= 1.
-        parts: ``(n,)`` where others are the points themselves: those of a point's own part count for none, unless all
-            are of one part.
+        others: ``(m, D)`` of unit length, m >= 1.
+        parts: ``(n,)`` part of each point, if ``others`` are the points themselves: those in a point's own part do not
+            count, unless all are in one part.
     """
     with torch.autocast(points.device.type, enabled=False):
         squared = 2 - 2 * points.float() @ others.float().T
@@ -158,7 +159,7 @@ def nearness(points: Tensor, others: Tensor, parts: Tensor | None = None) -> Ten
 
 
 def _largest_first(groups: Tensor, images: NDArray[np.integer], least: int) -> list[int]:
-    """Return the groups that are categories, the largest first, of equally large ones the first."""
+    """Return the groups that are categories, the largest first; equally large ones stay in order."""
     wanted, sizes = min(_FEWEST_IMAGES, len(np.unique(images))), _sizes(groups)
     occasions = [len(np.unique(images[(groups == group).numpy()])) for group in range(len(sizes))]
     kept = [group for group, size in enumerate(sizes) if size >= least and occasions[group] >= wanted]

@@ -1,4 +1,4 @@
-"""What the estimators are given, checked as scikit-learn checks it: arrays, or tensors that stay on their device."""
+"""Checks of the estimators' inputs as in scikit-learn: arrays, or tensors that stay on their device."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ RandomState = int | np.random.RandomState | None
 
 
 class InputError(UsageError, ValueError):
-    """An estimator cannot work with what it was given: to scikit-learn, this is a ``ValueError``."""
+    """An estimator cannot work with its input; for scikit-learn this is a ``ValueError``."""
 
 
 def checked_points(estimator: BaseEstimator, X: Any, *, reset: bool = False) -> Tensor:
@@ -23,14 +23,14 @@ def checked_points(estimator: BaseEstimator, X: Any, *, reset: bool = False) -> 
 
     Args:
         estimator: The estimator, whose ``n_features_in_`` is written or compared.
-        X: ``(n, D)`` tensor on any device, or whatever numpy takes for such an array.
-        reset: Whether the estimator is being fitted, and D is new to it.
+        X: ``(n, D)`` tensor on any device, or anything that numpy turns into such an array.
+        reset: Whether the estimator is being fitted, so that D may be new.
 
     Returns:
         The points ``(n, D)`` in float32, n >= 1, D >= 1, of finite values, on the device of a tensor or on the CPU.
 
     Raises:
-        InputError: The points are not of this form, or of another D than those that the estimator was fitted to.
+        InputError: The points do not have this form, or D differs from that of the points the estimator was fitted to.
         TypeError: A sparse matrix was given.
     """
     points = _checked_tensor(X) if isinstance(X, Tensor) else _checked_array(X)
@@ -45,7 +45,7 @@ def checked_points(estimator: BaseEstimator, X: Any, *, reset: bool = False) -> 
 
 
 def check_clusters(num_clusters: int, count: int) -> None:
-    """Refuse to find more clusters than there are points, or none.
+    """Refuse more clusters than points, and fewer than one.
 
     Raises:
         InputError: There are too few points, or no cluster is asked for.
@@ -55,7 +55,7 @@ def check_clusters(num_clusters: int, count: int) -> None:
 
 
 def like(X: Any, result: Tensor) -> Tensor | NDArray[np.float32]:
-    """Return a result as a tensor where the input was one, and else as an array."""
+    """Return a result as a tensor if the input was one, otherwise as an array."""
     return result if isinstance(X, Tensor) else result.numpy()
 
 

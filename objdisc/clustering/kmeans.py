@@ -1,4 +1,4 @@
-"""k-means on the device: k-means++ seeding and Lloyd's iterations, chunked so that memory stays flat."""
+"""k-means on the device: k-means++ seeding and Lloyd's iterations, in chunks so that memory does not grow."""
 
 from typing import Any, Self
 
@@ -15,22 +15,22 @@ from objdisc.clustering.neighbors import Distance, distances_to_centroids, neare
 
 
 class KMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """Lloyd's algorithm from k-means++ starts, in the manner of scikit-learn and on the device of the points.
+    """Lloyd's algorithm from k-means++ starts, as a scikit-learn estimator on the device of the points.
 
-    It is ``kmeans`` with the conventions of an estimator: a tensor is clustered where it lies, an array on the CPU.
+    It is ``kmeans`` with the conventions of an estimator: a tensor is clustered on its device, an array on the CPU.
 
     Args:
         n_clusters: K, the clusters to find.
-        n_init: Starts, of which the one with the lowest inertia wins.
+        n_init: Number of starts; the one with the lowest inertia wins.
         max_iter: Most iterations of each start; it stops when no assignment changes.
         distance: How points are compared with centres: see ``Distance``. With ``cosine``, points are brought to unit
             length first, and centres have unit length.
-        random_state: Seed of all draws, or a generator of numpy that draws it.
+        random_state: Seed of all draws, or a numpy generator that draws it.
 
     Attributes:
-        cluster_centers_: ``(K, D)`` float32 centres, a tensor on the device of X where X is a tensor, else an array.
+        cluster_centers_: ``(K, D)`` float32 centres, a tensor on the device of X if X is a tensor, otherwise an array.
         labels_: ``(n,)`` int64 cluster of each point, in [0, K).
-        inertia_: Sum of the squared distances of all points to their centres; of ``cosine``, of 2 - 2 cos.
+        inertia_: Sum of the squared distances of all points to their centres; for ``cosine``, the sum of 2 - 2 cos.
         n_features_in_: D.
     """
 
@@ -67,7 +67,7 @@ class KMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn
         points = self._points(X, reset=True)
         check_clusters(self.n_clusters, len(points))
         if self.n_init < 1:
-            raise InputError(f"n_init={self.n_init} starts are none: give at least 1")
+            raise InputError(f"n_init={self.n_init} is not a number of starts: give at least 1")
         centers, assignments = kmeans(
             points,
             self.n_clusters,
@@ -85,7 +85,7 @@ class KMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn
         """Return the cluster ``(n,)`` int64 of the nearest centre of each point ``(n, D)``.
 
         Raises:
-            InputError: X is of another D than in ``fit``, or values are not finite.
+            InputError: D differs from ``fit``, or values are not finite.
         """
         check_is_fitted(self)
         points = self._points(X)
@@ -101,12 +101,12 @@ class KMeans(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn
 def kmeans_plus_plus(
     points: Tensor, num_clusters: int, generator: torch.Generator, distance: Distance = "differences"
 ) -> Tensor:
-    """Seeds spread by squared distance (Arthur and Vassilvitskii 2007).
+    """Draw seeds in proportion to their squared distance from earlier ones (Arthur and Vassilvitskii 2007).
 
     Args:
         points: ``(N, D)`` float32, N >= num_clusters.
         num_clusters: K.
-        generator: On the CPU, so that every device draws the same seeds.
+        generator: A generator on the CPU, so that every device draws the same seeds.
         distance: How points are compared.
 
     Returns:
@@ -135,7 +135,7 @@ def kmeans(
     iterations: int = 100,
     distance: Distance = "differences",
 ) -> tuple[Tensor, Tensor]:
-    """Lloyd's algorithm from several k-means++ starts; the lowest inertia wins.
+    """Run Lloyd's algorithm from several k-means++ starts; the lowest inertia wins.
 
     Args:
         points: ``(N, D)`` float32, N >= num_clusters.
@@ -143,7 +143,7 @@ def kmeans(
         seed: Seed of all draws.
         restarts: Number of starts.
         iterations: Upper bound for each start; stops when no assignment changes.
-        distance: How points are compared with centroids; of ``cosine``, centroids have unit length.
+        distance: How points are compared with centroids; with ``cosine``, centroids have unit length.
 
     Returns:
         ``(K, D)`` float32 centroids and ``(N,)`` int64 assignments.
@@ -169,7 +169,7 @@ def kmeans(
 
 
 def centroids_of(points: Tensor, assignments: Tensor, previous: Tensor) -> Tensor:
-    """Mean of each cluster; a cluster without points keeps its previous centroid.
+    """Return the mean of each cluster; a cluster without points keeps its previous centroid.
 
     Args:
         points: ``(N, D)`` float32.
@@ -185,12 +185,12 @@ def centroids_of(points: Tensor, assignments: Tensor, previous: Tensor) -> Tenso
 
 
 def soft_assignments(points: Tensor, centroids: Tensor, sharpness: float = 10.0) -> Tensor:
-    """Softmax over negative squared distances relative to their mean over the clusters.
+    """Return the softmax over negative squared distances, relative to their mean over the clusters.
 
     Args:
         points: ``(N, D)`` float32.
         centroids: ``(K, D)`` float32.
-        sharpness: How much nearer than the mean a centroid must be to be nearly certain; larger is surer.
+        sharpness: How strongly nearer centroids are preferred; larger values give more confident assignments.
 
     Returns:
         ``(N, K)`` float32; the most probable cluster is the nearest.
@@ -204,9 +204,9 @@ def soft_assignments(points: Tensor, centroids: Tensor, sharpness: float = 10.0)
 def split_largest(
     points: Tensor, centroids: Tensor, assignments: Tensor, *, distance: Distance = "differences", seed: int = 0
 ) -> tuple[Tensor, Tensor, int]:
-    """Give each empty cluster half of the largest one, cut by k-means; one after the other.
+    """Give each empty cluster in turn half of the largest one, cut by k-means.
 
-    Clusters whose points coincide cannot be cut; where no other is left, clusters stay empty.
+    Clusters whose points coincide cannot be cut; if no other is left, clusters stay empty.
 
     Args:
         points: ``(N, D)`` float32.
@@ -216,7 +216,7 @@ def split_largest(
         seed: Seed of the cuts.
 
     Returns:
-        Centroids and assignments, changed where clusters were filled, and how many were.
+        Centroids and assignments, changed where clusters were filled, and the number of filled clusters.
     """
     centroids, assignments = centroids.clone(), assignments.clone()
     sizes = torch.bincount(assignments, minlength=len(centroids))

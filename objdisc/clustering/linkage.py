@@ -1,4 +1,4 @@
-"""Clusters of a directed graph's points, merged pair by pair by graph degree linkage: sparse, with a heap."""
+"""Graph degree linkage: pairwise merging of clusters of a directed graph, sparse and with a heap."""
 
 import heapq
 from bisect import insort
@@ -10,19 +10,20 @@ from scipy.sparse import csc_array, csr_array
 
 
 class ClusterGraph:
-    """Clusters, the affinities of those that are linked, and which pair is to be merged next.
+    """Clusters, the affinities of those that are linked, and the pair to merge next.
 
     The affinity of clusters A and B is (Zhang et al. 2012, equations 6 and 7; Yang et al. 2016, equation 2)
 
         1/|A|^2 1' W_AB W_BA 1 + 1/|B|^2 1' W_BA W_AB 1,
 
-    and 1' W_AB W_BA 1 is the sum over the points p of B of how much links A to p times how much links p to A. Both
-    are kept for each cluster and each point that it touches, so that all sums stay exact as clusters merge. Merging
-    costs what the smaller of the two clusters touches, and the number of clusters that their union has links with.
+    where 1' W_AB W_BA 1 is the sum over the points p of B of the weight of links from A to p times that of links from p
+    to A. Both weights are kept for each cluster and each point that it touches, so that all sums stay exact as clusters
+    merge. The cost of a merge is the number of points that the smaller cluster touches plus the number of clusters that
+    the union is linked to.
 
-    The next pair is that of the cluster C with the highest A_1 + w / (K_c - 1) sum over k = 2..K_c of (A_1 - A_k) and
-    of its nearest cluster, where A_k is the affinity of C with its k-th nearest cluster, 0 where it has fewer (Yang
-    et al. 2016, equation 11). With K_c = 1 that is the pair with the highest affinity (Zhang et al.).
+    The next pair is the cluster C with the highest A_1 + w / (K_c - 1) sum over k = 2..K_c of (A_1 - A_k) and its
+    nearest cluster, where A_k is the affinity of C with its k-th nearest cluster, or 0 if it has fewer (Yang et al.
+    2016, equation 11). With K_c = 1 that is the pair with the highest affinity (Zhang et al.).
 
     Args:
         affinity: ``(n, n)`` non-negative weights W, row i holding the links that leave i.
@@ -52,7 +53,7 @@ class ClusterGraph:
         heapq.heapify(self._heap)
 
     def merge(self, num_clusters: int) -> None:
-        """Merge until so many clusters are left, or no two are linked any more."""
+        """Merge until the given number of clusters is left, or no two are linked any more."""
         while self.num_clusters > num_clusters and self._heap:
             _, cluster, version = heapq.heappop(self._heap)
             if version == self._version[cluster]:
@@ -64,7 +65,7 @@ class ClusterGraph:
         return labels
 
     def neighbors(self, count: int) -> NDArray[np.int64]:
-        """Return the clusters ``(number of clusters, count)`` of the highest affinity with each, -1 where none is."""
+        """Return the clusters ``(number of clusters, count)`` with the highest affinity to each, -1 for none."""
         alive = sorted(set(self._owner))
         number = {cluster: place for place, cluster in enumerate(alive)}
         table = np.full((len(alive), count), -1, dtype=np.int64)
@@ -78,7 +79,7 @@ class ClusterGraph:
         return forth / len(self._members[cluster]) ** 2 + back / len(self._members[other]) ** 2
 
     def _nearest_of(self, cluster: int) -> list[tuple[float, int]]:
-        """Return the highest affinities, negated, with whom; the highest first, the lower cluster of equal ones."""
+        """Return the highest affinities, negated, and their clusters: the highest first, then the lower cluster."""
         pairs = ((-value, other) for other, value in self._affinities[cluster].items())
         return heapq.nsmallest(self._kept, pairs)
 
@@ -110,7 +111,7 @@ class ClusterGraph:
         self._refresh(large, small)
 
     def _join_points(self, large: int, small: int) -> dict[int, float]:
-        """Move points; return what links the union, and neither part alone, to the points of each other cluster."""
+        """Move points; return the links of the union to points of other clusters that neither part had alone."""
         moved = self._members[small]
         for point in moved:
             self._owner[point] = large
@@ -135,7 +136,7 @@ class ClusterGraph:
         return {of: value for of, value in crossing.items() if value > 0}
 
     def _refresh(self, merged: int, gone: int) -> None:
-        """Bring the affinities with a merged cluster up to date, at both ends."""
+        """Update the affinities with a merged cluster, at both ends."""
         own, members, links = {}, self._members, self._links
         square = len(members[merged]) ** 2
         for third, forth in links[merged].items():
@@ -150,7 +151,7 @@ class ClusterGraph:
         self._rank(merged)
 
     def _replace_nearest(self, cluster: int, merged: int, gone: int, value: float) -> None:
-        """Keep a list of a cluster's nearest ones: whoever is not on it is farther than everyone who is."""
+        """Keep a list of a cluster's nearest clusters: all others are farther away than those in it."""
         before, row, entry = self._nearest[cluster], self._affinities[cluster], (-value, merged)
         after = [pair for pair in before if pair[1] != merged and pair[1] != gone]
         if len(after) == len(before) and after and entry > after[-1] and len(after) < len(row) - 1:
@@ -180,7 +181,7 @@ def cluster_links(affinity: csr_array, labels: NDArray[np.int64], count: int) ->
 
 
 def _reach(affinity: csr_array, labels: NDArray[np.int64], count: int) -> tuple[csr_array, csr_array]:
-    """Return ``(n, c)`` how much links each point to each cluster, and each cluster to each point."""
+    """Return the weights ``(n, c)`` of links from each point to each cluster, and from each cluster to each point."""
     members = csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)), shape=(len(labels), count))
     return csr_array(affinity) @ members, csr_array(affinity.T) @ members
 
@@ -188,10 +189,10 @@ def _reach(affinity: csr_array, labels: NDArray[np.int64], count: int) -> tuple[
 def _touched_points(
     affinity: csr_array, labels: NDArray[np.int64], count: int
 ) -> tuple[list[dict[int, complex]], list[dict[int, float]]]:
-    """Return for each cluster the outside points it touches, and the sums of ``cluster_links``.
+    """Return for each cluster the outside points that it touches, and the sums of ``cluster_links``.
 
-    A point comes with what links the cluster to it as the real part and what links it to the cluster as the imaginary
-    one: then adding numbers adds both, and the imaginary part of a product is what crosses.
+    The weight of links from the cluster to a point is the real part of a complex number, that of links back the
+    imaginary part: adding numbers adds both, and the imaginary part of a product holds the cross terms.
     """
     reaches, reached = _reach(affinity, labels, count)
     both = csc_array(reached + 1j * reaches)

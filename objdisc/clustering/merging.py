@@ -1,4 +1,4 @@
-"""Merging many clusters into few by how often samples that belong together fall into each pair of them."""
+"""Merging many clusters into few, by how often samples that belong together fall into each pair of clusters."""
 
 import torch
 from sklearn.cluster import SpectralClustering
@@ -9,17 +9,17 @@ _TIE = 1e-6  # of the mean weight
 
 @torch.no_grad()
 def merge_by_information(joint: Tensor, num_clusters: int) -> tuple[Tensor, float]:
-    """Merge clusters pair by pair, each time the two whose union loses the least mutual information.
+    """Merge clusters pair by pair: always the two whose union loses the least mutual information.
 
-    The agglomerative information bottleneck (Slonim and Tishby, NIPS 1999), with both variables merged alike: clusters
-    that the two views of a sample often disagree between are one cluster in two parts.
+    This is the agglomerative information bottleneck (Slonim and Tishby, NIPS 1999) with both variables merged alike: if
+    the two views of samples often fall into two different clusters, these are two parts of one cluster.
 
     Args:
         joint: ``(n, n)`` how often cluster i of one view met cluster j of the other, >= 0, any scale.
         num_clusters: K, at most n.
 
     Returns:
-        ``(n,)`` int64, the merged cluster in [0, K) of each, and the mutual information that is left, in nats.
+        ``(n,)`` int64, the merged cluster in [0, K) of each cluster, and the remaining mutual information in nats.
     """
     table = (joint + joint.T).double()
     table = table / table.sum().clamp_min(torch.finfo(torch.float64).tiny)
@@ -37,7 +37,7 @@ def merge_by_information(joint: Tensor, num_clusters: int) -> tuple[Tensor, floa
 
 
 def merge_by_cut(joint: Tensor, num_clusters: int, seed: int) -> Tensor:
-    """Merge clusters along the normalised cut of the graph that joins those that often meet.
+    """Merge clusters by normalised cuts of the graph that joins those that often meet.
 
     The graph's weights are the joint's entries, so that a cluster of few samples is cut off no more easily than one of
     many (Shi and Malik, PAMI 2000); scikit-learn's spectral clustering does the work.
@@ -48,7 +48,7 @@ def merge_by_cut(joint: Tensor, num_clusters: int, seed: int) -> Tensor:
         seed: Seed of the k-means in spectral clustering.
 
     Returns:
-        ``(n,)`` int64, the merged cluster in [0, K) of each.
+        ``(n,)`` int64, the merged cluster in [0, K) of each cluster.
     """
     weights = (joint + joint.T).double()
     # a weak tie between all, so that clusters which met nobody have a place as well
@@ -61,10 +61,10 @@ def merge_by_cut(joint: Tensor, num_clusters: int, seed: int) -> Tensor:
 
 
 def _loss_of_merging(table: Tensor) -> Tensor:
-    """Mutual information ``(n, n)`` that each pair's union would lose; infinite on the diagonal.
+    """Return the mutual information ``(n, n)`` that each pair's union would lose; infinite on the diagonal.
 
-    With h(p) = p log p, information is the sum of h over the table less twice that over its marginal. Merging i and j
-    replaces their rows, their columns, and the four cells where those cross.
+    With h(p) = p log p, the information is the sum of h over the table minus twice the sum over its marginal. Merging i
+    and j replaces their rows, their columns, and the four cells where those cross.
     """
     marginal, diagonal = table.sum(1), table.diagonal()
     h = _x_log_x(table)

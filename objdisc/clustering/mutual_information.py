@@ -1,4 +1,4 @@
-"""How much clusters say about each other: two clusterings of the same samples, or those that links lead to."""
+"""Mutual information between two clusterings of the same samples, or between the ends of random walks."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 @torch.no_grad()
 def normalized_mutual_information(one: Tensor, other: Tensor) -> float:
-    """Mutual information over the arithmetic mean of the entropies.
+    """Return the mutual information divided by the arithmetic mean of the entropies.
 
     Memory grows with the samples, not with the product of the numbers of clusters.
 
@@ -19,7 +19,7 @@ def normalized_mutual_information(one: Tensor, other: Tensor) -> float:
         other: ``(N,)`` int64 ids >= 0 on the same device.
 
     Returns:
-        From 0, independent, to 1, the same but for the names; 1 where both hold a single cluster.
+        From 0 (independent) to 1 (the same up to the names); 1 if both hold a single cluster.
     """
     pairs = one * (int(other.max()) + 1) + other
     entropies = [_entropy(ids) for ids in (one, other, pairs)]
@@ -28,20 +28,20 @@ def normalized_mutual_information(one: Tensor, other: Tensor) -> float:
 
 
 def walk_information(graph: csr_array, labels: NDArray[np.int64], steps: int = 16) -> float:
-    """Mutual information between the clusters in which a random walk along links starts and ends.
+    """Return the mutual information between the clusters in which a random walk along links starts and ends.
 
-    High where walks stay within clusters, and clusters are of equal size: it tells, without labels, which of several
-    clusterings follows the gaps. A cut through the midst of what hangs together is crossed within a few steps and
-    tells less the longer the walk; a gap is not (Tishby and Slonim, NIPS 2000, "Data clustering by Markovian relaxation
-    and the information bottleneck method"). Takes some n K numbers of memory.
+    It is high if walks stay within clusters and clusters are of equal size, so it tells without labels which of several
+    clusterings follows the gaps. Walks cross a cut through a dense part within a few steps, so that such a cut tells
+    less the longer the walk; they do not cross a gap (Tishby and Slonim, NIPS 2000, "Data clustering by Markovian
+    relaxation and the information bottleneck method"). Memory holds about n K numbers.
 
     Args:
         graph: ``(n, n)`` non-negative weights of links, which a walk takes both ways.
         labels: ``(n,)`` clusters in [0, K).
-        steps: Steps of the walk, at least 1; few enough that real gaps hold it.
+        steps: Steps of the walk, at least 1; few enough that it does not cross real gaps.
 
     Returns:
-        Nats, from 0 to log K; 0 where there are no links.
+        Nats, from 0 to log K; 0 if there are no links.
     """
     both = csr_array(graph + graph.T)
     visits = np.asarray(both.sum(axis=1)).ravel()

@@ -1,7 +1,7 @@
-"""All searches for what is nearest, on the device and in chunks: memory grows with the points, never with their square.
+"""All nearest-neighbour searches, on the device and in chunks: memory grows with the points, never with their square.
 
-``nearest`` finds the neighbours of each point, and ``nearest_centroid`` its centroid. Rows on the disk, too many to be
-held at once, are searched block by block in ``candidate_rows``.
+``nearest`` finds the neighbours of each point, and ``nearest_centroid`` its centroid. ``candidate_rows`` searches rows
+on the disk, too many to hold at once, block by block.
 """
 
 from functools import partial
@@ -16,17 +16,17 @@ from torch.nn import functional as F
 Metric = Literal["inner", "cosine", "euclidean"]
 Distance = Literal["differences", "products", "cosine"]
 """How points are compared with centroids: squared distances by differences, exact for any points; the same by one
-matrix product, many times faster and as good where points have about unit length; or ``cosine``, by a matrix product
-too, of points of unit length with centroids of unit length (spherical k-means, Dhillon and Modha 2001)."""
+matrix product, many times faster and as good if points have about unit length; or ``cosine``, also by a matrix
+product, of points of unit length with centroids of unit length (spherical k-means, Dhillon and Modha 2001)."""
 
 VALUES_AT_ONCE = 2**25
-"""Numbers of the largest block of rows on the disk: 128 MB of float32."""
+"""Most values of a block of rows from the disk: 128 MB of float32."""
 
 _SCORES_AT_ONCE = 2**22
-"""Pairs of queries with such a block: 16 MB of float32."""
+"""Most pairs of queries and rows of such a block: 16 MB of float32."""
 
 _DISTANCES_AT_ONCE = 2**26
-"""Distances to centroids in memory at a time: 256 MB of float32."""
+"""Most distances to centroids in memory at a time: 256 MB of float32."""
 
 
 def nearest_centroid(
@@ -71,21 +71,20 @@ def nearest(
     exclude_self: bool = False,
     pairs_at_once: int = 2**24,
 ) -> tuple[Tensor, Tensor]:
-    """Find the k nearest points of each query, nearest first; of equally near ones the lower row comes first.
+    """Find the k nearest points of each query, nearest first; among equally near ones the lower row comes first.
 
     A point is a neighbour of itself like any other unless ``exclude_self`` is set. Every pair is compared in float32,
-    whatever autocast says, or in float64 where one of both has it.
+    also under autocast, or in float64 if one of the two has it.
 
     Args:
         queries: ``(Q, D)``, of any floating dtype, finite.
         points: ``(N, D)`` on the same device.
-        k: Neighbours of each query, at least 1 and at most N (N - 1 without itself).
-        metric: Which points are near. With ``inner`` those of the largest inner products, which are cosines where
-            vectors have unit length already; with ``cosine`` those of the largest cosines; with ``euclidean`` those of
-            the smallest distances.
+        k: Neighbours of each query, at least 1 and at most N (N - 1 with ``exclude_self``).
+        metric: Which points are near: those with the largest inner products for ``inner`` (cosines if vectors have unit
+            length), with the largest cosines for ``cosine``, with the smallest distances for ``euclidean``.
         exclude_self: Whether query i is row i of ``points`` and is left out of its own neighbours; then Q <= N.
-        pairs_at_once: Numbers in memory at a time, for each of a few tensors, or those of one query where they are
-            more; by default 64 MB of float32.
+        pairs_at_once: Most pairs in memory at a time, for each of a few tensors, but at least those of one query; by
+            default 64 MB of float32.
 
     Returns:
         ``(Q, k)`` int64 rows of ``points``, and ``(Q, k)`` inner products, cosines or squared distances.
@@ -124,22 +123,22 @@ def candidate_rows(
     device: torch.device | str = "cpu",
     values_at_once: int = VALUES_AT_ONCE,
 ) -> NDArray[np.int64]:
-    """Find the rows of least distance to each query by float32 products, one block of rows after the other.
+    """Find the rows nearest to each query by float32 products, one block of rows after the other.
 
-    Products tell near neighbours apart to about 1e-3 of a unit length only: who needs an exact order asks for some more
-    rows, and orders those by their true distances.
+    Products distinguish near neighbours only to about 1e-3 of a unit length: a caller that needs an exact order asks
+    for some more rows, and orders them by their true distances.
 
     Args:
         rows: ``(N, D)``, perhaps memory-mapped; never copied as a whole.
         queries: ``(Q, D)``, Q >= 1.
         count: How many rows to find, at least 1.
         eligible: ``(N,)`` rows to consider; None for all.
-        squared_lengths: ``(N,)`` of the rows, where the caller has them already.
-        device: Where the products are made.
-        values_at_once: Numbers of a block of rows at most, or those of one row where they are more.
+        squared_lengths: ``(N,)`` squared lengths of the rows, if the caller has them already.
+        device: Where the products are computed.
+        values_at_once: Most values of a block of rows, but at least those of one row.
 
     Returns:
-        ``(Q, m)`` rows, the nearest first; -1 where there are no more.
+        ``(Q, m)`` rows, the nearest first; -1 if there are no more.
     """
     device = torch.device(device)
     asked = np.ascontiguousarray(queries, np.float32)
@@ -164,7 +163,7 @@ def squared_lengths_of(rows: NDArray[np.float32], *, values_at_once: int = VALUE
 
     Args:
         rows: ``(N, D)``, perhaps memory-mapped.
-        values_at_once: Numbers of a block of rows at most, or those of one row where they are more.
+        values_at_once: Most values of a block of rows, but at least those of one row.
 
     Returns:
         ``(N,)``.
@@ -179,7 +178,7 @@ def squared_lengths_of(rows: NDArray[np.float32], *, values_at_once: int = VALUE
 def _nearness(
     queries: NDArray[np.float32], rows: NDArray[np.float32], squared_lengths: NDArray[np.float32], device: torch.device
 ) -> Tensor:
-    """Compute |q|^2 - |q - x|^2 of each query and row, ``(Q, n)``: large is near, and |q|^2 need not be known."""
+    """Compute |q|^2 - |q - x|^2 of each query and row, ``(Q, n)``: larger is nearer, and |q|^2 is not needed."""
     if device.type != "cpu":
         products = tensor_of(queries, device) @ tensor_of(rows, device).T
     elif len(queries) == 1:
@@ -191,7 +190,7 @@ def _nearness(
 
 
 def tensor_of(values: NDArray[np.float32], device: torch.device | str = "cpu") -> Tensor:
-    """Return an array as a tensor that is only read, without a copy where it may be."""
+    """Return an array as a tensor for reading only, without a copy if possible."""
     # a read-only array has to be copied, so as not to be written through the tensor
     return torch.from_numpy(values if values.flags.writeable else values.copy()).to(device)
 
@@ -212,9 +211,9 @@ def _most_alike(queries: Tensor, points: Tensor, k: int, own: Tensor | None) -> 
 def _least_distant(
     queries: Tensor, points: Tensor, k: int, own: Tensor | None, pairs_at_once: int
 ) -> tuple[Tensor, Tensor]:
-    """Take candidates by one matrix product, order them by true distances, and start over where rounding might matter.
+    """Take candidates by one matrix product, order them by true distances, and start over if rounding might matter.
 
-    The product |q|^2 - 2qp + |p|^2 is many times faster than differences, but loses what lies near to rounding.
+    The product |q|^2 - 2qp + |p|^2 is many times faster than differences, but rounding hides small distances.
     """
     center = points.mean(dim=0)  # the nearer to the origin, the smaller the rounding
     moved, others = queries - center, points - center
@@ -239,14 +238,14 @@ def _least_distant(
 
 
 def _without(near: Tensor, own: Tensor | None) -> Tensor:
-    """Put each query's own row, if there is one, behind all others; in place."""
+    """Rank each query's own row, if there is one, behind all others; in place."""
     return near if own is None else near.scatter_(1, own[:, None], -torch.inf)
 
 
 def _largest(near: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return where the k largest values of each row of ``(q, N)`` are, and the values, ties in order of their place.
+    """Return the indices and values of the k largest values in each row of ``(q, N)``, ties in order of their index.
 
-    ``topk`` alone may take equal values in any order, and another one on another device.
+    ``topk`` alone may return equal values in any order, which differs between devices.
     """
     values, at = near.topk(min(k + 1, near.shape[1]), dim=1)
     tied = (values[:, k - 1] == values[:, k]).nonzero()[:, 0] if values.shape[1] > k else at.new_zeros(0)

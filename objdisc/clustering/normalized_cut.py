@@ -1,4 +1,4 @@
-"""Normalised cuts of a graph whose weights are one of two values: which points split off most easily."""
+"""Normalised cuts of a graph with only two different weights: which points split off most easily."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ _ROWS = 1024  # of similarities in memory at once
 
 @dataclass(frozen=True)
 class SimilarityGraph:
-    """n points of which any two are similar, with weight 1, or else joined by the weight ``WEAK``.
+    """n points; any two have the weight 1 if they are similar, and otherwise the weight ``WEAK``.
 
     Attributes:
         similar: ``(n, n)`` symmetric matrix of float32 ones where two points are similar, the diagonal included.
@@ -31,10 +31,10 @@ class SimilarityGraph:
 
     @classmethod
     def of_features(cls, features: NDArray[np.float32], threshold: float) -> "SimilarityGraph":
-        """Call points similar whose features have a cosine of at least ``threshold``.
+        """Make points similar if their features have a cosine of at least ``threshold``.
 
         Args:
-            features: ``(n, D)``; a point without length is similar to itself alone.
+            features: ``(n, D)``; a point of length zero is similar only to itself.
             threshold: -1 to 1.
         """
         lengths = np.linalg.norm(features, axis=1, keepdims=True)
@@ -54,26 +54,26 @@ class SimilarityGraph:
         return cls(sparse.csr_matrix((ones, columns.astype(np.int32), ends.astype(np.int32)), near.shape))
 
     def part(self, members: NDArray[np.int64]) -> "SimilarityGraph":
-        """Return the graph of some of the points alone."""
+        """Return the graph of a subset of the points."""
         return SimilarityGraph(self.similar[members][:, members])
 
     def components(self) -> list[NDArray[np.int64]]:
-        """Return the points of each part that similar pairs connect; several are cut apart at almost no cost."""
+        """Return the points of each part connected by similar pairs; cutting between parts costs almost nothing."""
         count, owner = sparse.csgraph.connected_components(self.similar, directed=False)
         return [np.flatnonzero(owner == number) for number in range(count)]
 
     def closedness(self, members: NDArray[np.int64]) -> float:
-        """Return which share of all that is similar to some points, they themselves are: 0 to 1."""
+        """Return how much of the similarity of some points is among themselves, as a share of 0 to 1."""
         rows = self.similar[members]
         return float(rows[:, members].sum() / max(rows.sum(), 1))
 
     def second_eigenvector(self) -> NDArray[np.float64]:
         """Solve ``(D − W) y = λ D y`` for the second smallest λ (Shi and Malik 2000), by Lanczos' method.
 
-        Where similar pairs do not connect all points, many λ are almost 0: use ``components`` first.
+        If similar pairs do not connect all points, many λ are almost 0: use ``components`` first.
 
-        Only similar pairs are multiplied: the weak weight of all pairs adds one sum over the points. The first
-        eigenvector is known, and taken out.
+        Only similar pairs are multiplied: the weak weight of all pairs adds just one sum over the points. The first
+        eigenvector is known, and projected out.
 
         Returns:
             ``(n,)`` y with ``y D y = 1``, n >= 2; its sign is such that the value furthest from 0 is positive.
@@ -100,12 +100,12 @@ class SimilarityGraph:
         return _signed(inverse * found[:, 0])
 
     def degrees(self) -> NDArray[np.float64]:
-        """Return the sum ``(n,)`` of the weights of each point, to itself included."""
+        """Return the sum ``(n,)`` of the weights of each point, including that to itself."""
         near = np.asarray(self.similar.sum(axis=1, dtype=np.float64)).ravel()
         return np.asarray(WEAK * len(near) + (1 - WEAK) * near, np.float64)
 
     def split(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Part the points where a threshold of some values gives the smallest normalised cut.
+        """Split the points at the threshold of some values that gives the smallest normalised cut.
 
         Args:
             values: ``(n,)``, n >= 2, such as ``second_eigenvector``.
@@ -132,7 +132,7 @@ class SimilarityGraph:
 
 
 def dense_second_eigenvector(graph: SimilarityGraph) -> NDArray[np.float64]:
-    """Solve what ``SimilarityGraph.second_eigenvector`` solves by a dense solver of symmetric matrices."""
+    """Solve the problem of ``SimilarityGraph.second_eigenvector`` with a dense solver for symmetric matrices."""
     weights = np.where(graph.similar.toarray() > 0, 1.0, WEAK)
     degrees = np.diag(weights.sum(axis=1))
     return _signed(eigh(degrees - weights, degrees, subset_by_index=[0, 1])[1][:, 1])

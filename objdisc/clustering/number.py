@@ -1,4 +1,4 @@
-"""How many clusters there are, without labels: as many as one half of the samples finds again in the other half."""
+"""The number of clusters, chosen without labels: as many as one half of the samples finds again in the other half."""
 
 import math
 import warnings
@@ -19,7 +19,7 @@ from objdisc.clustering.projections import view_discriminant
 from objdisc.errors import UsageError
 
 STRENGTH = 0.52
-"""Prediction strength that each cluster must reach. Halves of a cluster that is cut in two anywhere have 0.5."""
+"""Prediction strength that each cluster must reach. Halves of a cluster that is cut anywhere have 0.5."""
 
 _APART_STRENGTH = 0.97  # of clusters with space between them, which then all have it
 
@@ -40,12 +40,12 @@ class RecommendedNumber:
 
     Attributes:
         chosen: K.
-        runner_up: The number that differs by more than a quarter and has the highest strength; None where none was
+        runner_up: The number with the highest strength among those that differ by more than a quarter; None if none was
             tried.
         silhouette: The number with the highest silhouette, for comparison.
         strengths: Number of clusters to its prediction strength, 0 to 1.
         silhouettes: Number of clusters to the mean silhouette of all samples, -1 to 1.
-        samples: How many samples were looked at.
+        samples: Number of samples.
     """
 
     chosen: int
@@ -57,11 +57,11 @@ class RecommendedNumber:
 
     @property
     def is_found_again(self) -> bool:
-        """Whether each of the clusters is found again; otherwise this number only comes nearest to it."""
+        """Whether each of the clusters is found again; otherwise this number only comes closest to that."""
         return self.strengths[self.chosen] >= STRENGTH
 
     def to_json(self) -> dict[str, Any]:
-        """Return what a JSON file holds of it."""
+        """Return the values that a JSON file holds."""
         return {
             "chosen": self.chosen,
             "runner_up": self.runner_up,
@@ -74,12 +74,12 @@ class RecommendedNumber:
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Self:
-        """Read it back.
+        """Read the values back.
 
         Raises:
             KeyError: Something is missing.
             TypeError: A value is of another type.
-            ValueError: A value is no number, or the number that was chosen has no strength.
+            ValueError: A value is not a number, or the number that was chosen has no strength.
         """
         strengths = {int(number): float(value) for number, value in facts["strengths"].items()}
         silhouettes = {int(number): float(value) for number, value in facts["silhouettes"].items()}
@@ -93,19 +93,18 @@ class RecommendedNumber:
 def recommend_number(features: Tensor, views: Tensor, *, seed: int) -> RecommendedNumber:
     """Recommend a number of clusters: the largest whose clusters are all found again.
 
-    Samples are seen in the eight directions that tell them apart but not their augmented views (Fisher's discriminant),
-    brought to unit length. They are halved at random, several times; k-means divides each half, and the clusters of one
-    half are predicted by the centres of the other. The prediction strength of a number (Tibshirani, Walther 2005) is
-    the share of the pairs of a cluster that stay together, in the cluster where it is lowest, averaged over all
-    halvings. Their rule is taken too, the largest number that reaches a threshold. Where a number has 0.97 there is
-    space between the clusters, and that is the threshold, for one cluster more than there are has about 0.5: it cuts a
-    cluster in another direction in each half. Images in the eyes of a network seldom have such space; the threshold is
-    0.52 then.
+    Samples are projected to the eight directions that separate them but not their augmented views (Fisher's
+    discriminant), and brought to unit length. They are halved at random, several times; k-means divides each half, and
+    the clusters of one half are predicted by the centres of the other. The prediction strength of a number (Tibshirani,
+    Walther 2005) is the share of the pairs of a cluster that stay together, in the cluster where it is lowest, averaged
+    over all halvings. Their rule is used too: the largest number that reaches a threshold. If a number reaches 0.97,
+    there are gaps between the clusters, and 0.97 is the threshold: one cluster too many has about 0.5, because each
+    half cuts a cluster in another direction. The features of images seldom have such gaps; the threshold is 0.52 then.
 
     Both thresholds, the number of directions and k-means were chosen on four sets whose number is known: the toy city
-    (8), USPS (10), COIL-20 (20) and the objects of CamVid (3). Which views and halves are drawn moves the strengths by
-    some 0.05, so that numbers near the threshold change with the seed. Elsewhere the rule can be far off: on UMIST (20
-    people), on which nothing was chosen, it finds 3 and 2.
+    (8), USPS (10), COIL-20 (20) and the objects of CamVid (3). The draw of views and halves moves the strengths by
+    about 0.05, so that numbers near the threshold change with the seed. On other data the rule can be far off: on UMIST
+    (20 people), on which nothing was chosen, it finds 3 and 2.
 
     Args:
         features: ``(n, F)`` float32 of the samples.
@@ -117,7 +116,7 @@ def recommend_number(features: Tensor, views: Tensor, *, seed: int) -> Recommend
     """
     if len(features) < _LEAST_SAMPLES:
         raise UsageError(
-            f"--num-clusters auto: {len(features)} objects are too few to tell from; at least {_LEAST_SAMPLES} are "
+            f"--num-clusters auto: {len(features)} objects are too few; at least {_LEAST_SAMPLES} are  "
             "needed. Give a number of clusters, or more images."
         )
     points = _projected(features, views)
@@ -135,7 +134,7 @@ def recommend_number(features: Tensor, views: Tensor, *, seed: int) -> Recommend
 
 
 def numbers_to_try(samples: int) -> list[int]:
-    """Return the numbers of clusters to compare, ascending, from 2; the larger, the farther apart.
+    """Return the numbers of clusters to compare, ascending from 2, in steps that grow.
 
     Args:
         samples: How many samples there are, at least 16.
@@ -155,7 +154,7 @@ def prediction_strengths(points: Points, numbers: Sequence[int], *, seed: int) -
         seed: Seed of the halvings and of k-means.
 
     Returns:
-        Number to prediction strength, 0 to 1: the mean over halvings, each looked at from both sides.
+        Number to prediction strength, 0 to 1: the mean over halvings, each used in both directions.
     """
     random = np.random.default_rng(seed)
     found: dict[int, list[float]] = {number: [] for number in numbers}
@@ -172,15 +171,15 @@ def prediction_strengths(points: Points, numbers: Sequence[int], *, seed: int) -
 
 
 def weakest_cluster(clusters: NDArray[np.integer], predicted: NDArray[np.integer], number: int) -> float:
-    """Return the lowest share, over clusters, of pairs of a cluster that are predicted to be together.
+    """Return the share of a cluster's pairs that are predicted to be together, in the cluster where it is lowest.
 
     Args:
         clusters: ``(n,)`` cluster of each sample, in [0, number).
-        predicted: ``(n,)`` the cluster that the other half predicts, likewise; which is which need not be the same.
+        predicted: ``(n,)`` the cluster that the other half predicts; its numbering may differ.
         number: How many clusters there are.
 
     Returns:
-        0 to 1; 0 where a cluster has fewer than two samples, of which nothing can be told.
+        0 to 1; 0 if a cluster has fewer than two samples, and therefore no pair.
     """
     table = np.zeros((number, number), np.int64)
     np.add.at(table, (clusters, predicted), 1)
@@ -190,7 +189,7 @@ def weakest_cluster(clusters: NDArray[np.integer], predicted: NDArray[np.integer
 
 
 def _projected(features: Tensor, views: Tensor) -> Points:
-    """Return samples ``(n, D)`` as their discriminant sees them, of unit length."""
+    """Return samples ``(n, D)`` projected by their discriminant, of unit length."""
     unit = F.normalize(views.float(), dim=2)
     weight, bias = view_discriminant(unit, min(_DIRECTIONS, features.shape[1]))
     seen = F.normalize(F.normalize(features.float(), dim=1) @ weight.T + bias, dim=1)
@@ -204,6 +203,6 @@ def _kmeans(points: Points, number: int, seed: int) -> KMeans:
 
 
 def _silhouette(points: Points, distances: NDArray[np.floating], number: int, seed: int) -> float:
-    """Return the mean silhouette (Rousseeuw 1987) of k-means clusters; -1 where all points coincide."""
+    """Return the mean silhouette (Rousseeuw 1987) of k-means clusters; -1 if all points coincide."""
     labels = _kmeans(points, number, seed).labels_
     return float(silhouette_score(distances, labels, metric="precomputed")) if len(set(labels.tolist())) > 1 else -1.0

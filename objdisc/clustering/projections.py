@@ -16,7 +16,7 @@ _LEAST_VARIANCE = 1e-5  # of the largest; what lies below is rounding, which whi
 
 
 class _Projection(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
-    """A linear map that is fitted to points, and keeps tensors on their device."""
+    """A linear map that is fitted to points and keeps tensors on their device."""
 
     components_: Tensor | NDArray[np.float32]
     offset_: Tensor | NDArray[np.float32]
@@ -35,7 +35,7 @@ class _Projection(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
 
 class PCAWhitening(_Projection):
-    """Project points to their principal components and whiten them, in the manner of scikit-learn.
+    """Project points to their principal components and whiten them, as a scikit-learn estimator.
 
     It is ``pca_whitening`` with the conventions of an estimator: a tensor stays a tensor on its device.
 
@@ -43,8 +43,8 @@ class PCAWhitening(_Projection):
         n_components: Directions to keep, 1 to D; None keeps all D.
 
     Attributes:
-        components_: ``(n_components, D)`` float32, a direction in each row, scaled so that points have variance 1
-            along it; zeros where they do not differ. It is a tensor where X is one, else an array.
+        components_: ``(n_components, D)`` float32, a direction in each row, scaled so that points have variance 1 along
+            it; zeros where they do not differ. It is a tensor if X is one, otherwise an array.
         offset_: ``(n_components,)`` float32: ``X @ components_.T + offset_`` is what ``transform`` returns.
         n_features_in_: D.
     """
@@ -71,24 +71,24 @@ class PCAWhitening(_Projection):
         """Return the whitened components ``(n, n_components)`` of points ``(n, D)``.
 
         Raises:
-            InputError: X is of another D than in ``fit``, or values are not finite.
+            InputError: D differs from ``fit``, or values are not finite.
         """
         return like(X, self._project(X))
 
 
 class ViewDiscriminant(_Projection):
-    """Project to the directions that tell samples apart and views of a sample alike, in the manner of scikit-learn.
+    """Project to the directions that separate samples but not the views of a sample, as a scikit-learn estimator.
 
-    It is ``view_discriminant`` with the conventions of an estimator, but for the views: it is fitted to features of
-    several augmented views of each sample, and no class label is involved.
+    It is ``view_discriminant`` with the conventions of an estimator, except that it is fitted to features of several
+    augmented views of each sample; no class label is involved.
 
     Args:
         n_components: Directions to keep, 1 to D; None keeps all D.
         shrinkage: Ridge on the scatter within samples, relative to its mean variance, above 0.
 
     Attributes:
-        components_: ``(n_components, D)`` float32, a direction in each row, the one that tells most first; zeros where
-            samples do not differ. It is a tensor where X is one, else an array.
+        components_: ``(n_components, D)`` float32, a direction in each row, the most discriminative first; zeros where
+            samples do not differ. It is a tensor if X is one, otherwise an array.
         offset_: ``(n_components,)`` float32: ``X @ components_.T + offset_`` is what ``transform`` returns.
         n_features_in_: D.
     """
@@ -112,17 +112,17 @@ class ViewDiscriminant(_Projection):
         if len(shape) != 3 or shape[0] < 2:
             raise InputError(f"X is of shape {shape}; expected (V, n, D), at least 2 views of each of n samples")
         if not self.shrinkage > 0:
-            raise InputError(f"shrinkage={self.shrinkage} has to be above 0")
+            raise InputError(f"shrinkage={self.shrinkage} must be above 0")
         views = checked_points(self, _flat(X), reset=True).reshape(shape)
         components, offset = view_discriminant(views, _directions(self.n_components, shape[2]), self.shrinkage)
         self.components_, self.offset_ = like(X, components), like(X, offset)
         return self
 
     def transform(self, X: Any) -> Tensor | NDArray[np.float32]:
-        """Return the projection ``(..., n_components)`` of features ``(..., D)``, of views or of samples alike.
+        """Return the projection ``(..., n_components)`` of features ``(..., D)`` of views or of samples.
 
         Raises:
-            InputError: X is of another D than in ``fit``, or values are not finite.
+            InputError: D differs from ``fit``, or values are not finite.
         """
         return like(X, self._project(_flat(X)).reshape(*np.shape(X)[:-1], -1))
 
@@ -153,8 +153,8 @@ def pca_whitening(points: Tensor, dim: int) -> tuple[Tensor, Tensor]:
         dim: Directions, 1 to D.
 
     Returns:
-        Projection ``(dim, D)`` and offset ``(dim,)``, float32: ``points @ projection.T + offset`` has mean 0 and, but
-        for directions that are zero, the identity as covariance (divided by N).
+        Projection ``(dim, D)`` and offset ``(dim,)``, float32: ``points @ projection.T + offset`` has mean 0 and,
+            except for directions that are zero, the identity as covariance (divided by N).
     """
     mean = points.mean(dim=0)
     variances, directions = _components(points - mean, dim)
@@ -166,9 +166,9 @@ def pca_whitening(points: Tensor, dim: int) -> tuple[Tensor, Tensor]:
 
 
 def _components(centred: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """Variances ``(dim,)``, largest first, and directions ``(dim, D)`` of points around 0; zeros where there are none.
+    """Return variances ``(dim,)``, largest first, and directions ``(dim, D)`` of points around 0, padded by zeros.
 
-    In float64, because in float32 the solver gives up on matrices of many points that coincide.
+    Computed in float64, because the float32 solver fails on matrices of many points that coincide.
     """
     count, width = centred.shape
     if count >= width:
@@ -184,11 +184,12 @@ def _components(centred: Tensor, dim: int) -> tuple[Tensor, Tensor]:
 
 
 def view_discriminant(views: Tensor, dim: int, shrinkage: float = 0.1) -> tuple[Tensor, Tensor]:
-    """Fisher's discriminant with every sample its own class and its augmented views as the class's members.
+    """Find Fisher's discriminant with every sample as a class of its own, whose members are its augmented views.
 
-    Needs no label. Directions are ordered by the ratio of the scatter between the samples' mean views to the scatter
-    within the views of a sample, and scaled to unit variance between samples, so that k-means weighs them alike.
-    Directions in which the samples do not differ (N samples span at most N - 1) are zero: scaled up, they are noise.
+    No label is needed. Directions are ordered by the ratio of the scatter between the samples' mean views to the
+    scatter within the views of a sample, and scaled to unit variance between samples, so that k-means weights them
+    equally. Directions in which the samples do not differ (N samples span at most N - 1) are zero: scaled up, they are
+    noise.
 
     Args:
         views: ``(V, N, D)`` floating features, V >= 2 views of N samples.
@@ -218,13 +219,13 @@ def _largest_ratios(between: Tensor, within: Tensor, ridge: Tensor, dim: int) ->
 
     Args:
         between: M, ``(N, D)`` float64.
-        within: R, ``(n, D)``; its products are summed in its own precision, which the ridge forgives, and solved in
+        within: R, ``(n, D)``; its products are summed in its own precision, which the ridge tolerates, and solved in
             float64.
         ridge: Above 0.
-        dim: How many of the largest ratios are wanted.
+        dim: Number of largest ratios to find.
 
     Returns:
-        Ratios, largest first, and vectors ``(D, m)`` of any length; m is ``dim``, or N where that is smaller.
+        Ratios, largest first, and vectors ``(D, m)`` of any length; m is ``dim``, or N if that is smaller.
     """
     count, width = between.shape
     if count < width:
@@ -268,7 +269,7 @@ def ridge_classifier(
         features: ``(N, F)`` float32.
         clusters: ``(N,)`` int64 in [0, K).
         num_clusters: K.
-        scale: Logit of a sure assignment above that of a cluster that is ruled out.
+        scale: Difference between the logits of a certain cluster and of one that is ruled out.
 
     Returns:
         ``(K, F)`` weights and ``(K,)`` biases of a softmax classifier, float32.

@@ -1,4 +1,4 @@
-"""Choosing among clusterings without labels: the one that changes least from view to view."""
+"""Choosing among clusterings without labels: the most stable one between augmented views is taken."""
 
 import logging
 import math
@@ -24,7 +24,7 @@ class StableClusters:
     """A projection and the clusters that were found in it.
 
     Attributes:
-        weight: ``(D, F)`` of the projection; rows of directions that are not used are 0.
+        weight: ``(D, F)`` weight of the projection; rows of unused directions are 0.
         bias: ``(D,)`` of the projection.
         centroids: ``(K, D)`` mean point of each cluster.
         stability: Mean adjusted Rand index between the clusters of patches and of their views, -0.5 to 1.
@@ -46,7 +46,7 @@ class _Embedded:
     views: Tensor
 
     def centroids(self, labels: Tensor, num_clusters: int) -> Tensor:
-        """Mean point ``(K, D)`` of each cluster, zeros where there is none."""
+        """Return the mean point ``(K, D)`` of each cluster, zeros for an empty one."""
         return centroids_of(self.points, labels, self.points.new_zeros(num_clusters, self.points.shape[1]))
 
     def confusion(self, candidates: Tensor, num_clusters: int) -> tuple[Tensor, Tensor]:
@@ -67,7 +67,7 @@ class _Embedded:
         return assigned[:, 0], counts.view(*seen.shape[:2], num_clusters, num_clusters).double()
 
     def stability(self, candidates: Tensor, num_clusters: int) -> Tensor:
-        """Mean adjusted Rand index ``(c,)`` between points and views, both assigned to the clusters' centroids."""
+        """Return the mean adjusted Rand index ``(c,)`` between points and views, both assigned to the centroids."""
         return adjusted_rand_index(self.confusion(candidates, num_clusters)[1]).mean(1)
 
 
@@ -82,16 +82,16 @@ def _nearest_of_each(points: Tensor, centroids: Tensor) -> Tensor:
 def discriminant_projections(
     views: Tensor, dim: int, trials: int, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield discriminant projections of all views and of random halves of them, cut to fewer and fewer directions.
+    """Yield discriminant projections of all views and of random halves of them, with fewer and fewer directions.
 
     Args:
         views: ``(V, n, F)`` features of V views of n samples.
         dim: D, the most directions.
-        trials: The first takes all views, the others half of them.
-        generator: On the CPU, of the draws of halves.
+        trials: Number of choices of views; the first takes all views, the others half of them.
+        generator: Generator on the CPU that draws the halves.
 
     Yields:
-        Weight ``(D, F)`` and bias ``(D,)``; rows beyond the directions that are kept are 0.
+        Weight ``(D, F)`` and bias ``(D,)``; rows of dropped directions are 0.
     """
     for trial in range(trials):
         half = torch.randperm(len(views), generator=generator)[: max(len(views) // 2, 2)]
@@ -110,22 +110,22 @@ def most_stable(
     num_clusters: int,
     finer: int = 3,
 ) -> StableClusters:
-    """Cluster under each projection, and take the clusters that come back in augmented views.
+    """Cluster under each projection, and take the clusters that augmented views reproduce best.
 
     A partition that views agree on is in the data (the idea of Ben-Hur et al. 2002, with augmentation in place of
     resampling). Each projection gives two candidates: patches, and the means of their views, are clustered into
-    ``finer`` times K, and the clusters that views confuse most are merged. Each candidate is then held against all
-    projections, for an accident of one does not come back in another; among the most stable candidates, the one that
-    the others resemble most is taken.
+    ``finer`` times K clusters, and the clusters that views confuse most are merged. Each candidate is then tested under
+    all projections, because an accident of one does not recur in another; among the most stable candidates, the one
+    that resembles the others most is taken.
 
     Args:
         features: ``(n, F)`` of the patches.
         views: ``(V, n, F)`` of their augmented views.
         projections: Weights and biases to try.
-        project: From weight, bias and features ``(..., F)`` to embeddings ``(..., D)``.
-        cluster: From embeddings ``(n, D)`` and a number m to clusters ``(n,)`` int64 in ``[0, m)``.
+        project: Function of weight, bias and features ``(..., F)`` that returns embeddings ``(..., D)``.
+        cluster: Function of embeddings ``(n, D)`` and a number m that returns clusters ``(n,)`` int64 in ``[0, m)``.
         num_clusters: K.
-        finer: Clusters that are found for each that stays, 1 or more; 1 merges nothing.
+        finer: Number of clusters that are found for each final one, at least 1; 1 merges nothing.
     """
     embedded = [
         _Embedded(weight, bias, project(weight, bias, features), project(weight, bias, views))
@@ -153,7 +153,7 @@ def most_stable(
 
 
 def _merged(under: _Embedded, fine: Tensor, finest: int, num_clusters: int) -> Tensor:
-    """Merge fine clusters to K, those first that views confuse: the cluster ``(n,)`` of each point."""
+    """Merge fine clusters into K, starting with those that views confuse most: the cluster ``(n,)`` of each point."""
     (assigned,), (confusion,) = under.confusion(fine[None], finest)
     group_of = torch.zeros(finest, dtype=torch.int64, device=assigned.device)
     for group, members in enumerate(merge_confused(confusion, num_clusters)):
@@ -172,7 +172,7 @@ def merge_confused(confusion: Tensor, num_clusters: int) -> list[list[int]]:
     """Merge clusters, two at a time, so that the adjusted Rand index between patches and views stays highest.
 
     Args:
-        confusion: ``(V, m, m)`` floating: samples in cluster i as they are and in cluster j in view v.
+        confusion: ``(V, m, m)`` floating: samples in cluster i whose view v is in cluster j.
         num_clusters: K, 1 to m.
 
     Returns:
@@ -194,7 +194,7 @@ def merge_confused(confusion: Tensor, num_clusters: int) -> list[list[int]]:
 
 
 def adjusted_rand_index(confusion: Tensor) -> Tensor:
-    """Adjusted Rand index (Hubert and Arabie 1985) of contingency tables ``(..., m, m)``; 1 where nothing is split."""
+    """Return the adjusted Rand index (Hubert and Arabie 1985) of tables ``(..., m, m)``; 1 if nothing is split."""
     return _adjusted(
         confusion.square().sum((-1, -2)),
         confusion.sum(-1).square().sum(-1),
@@ -204,7 +204,7 @@ def adjusted_rand_index(confusion: Tensor) -> Tensor:
 
 
 def _index_after_merges(confusion: Tensor) -> Tensor:
-    """Adjusted Rand index ``(V, m, m)`` after clusters i and j were merged, for all pairs in matrix products."""
+    """Return the adjusted Rand index ``(V, m, m)`` after merging clusters i and j, for all pairs by matrix products."""
     rows, columns = confusion.sum(2), confusion.sum(1)
     total = rows.sum(1)[:, None, None]
     diagonal = confusion.diagonal(dim1=1, dim2=2)
@@ -222,7 +222,7 @@ def _index_after_merges(confusion: Tensor) -> Tensor:
 
 
 def _adjusted(cells: Tensor, rows: Tensor, columns: Tensor, total: Tensor) -> Tensor:
-    """Adjusted Rand index of sums of squared cells, row sums and column sums, and the number of samples."""
+    """Return the adjusted Rand index from sums of squared cells, row sums, column sums, and the number of samples."""
     together, in_rows, in_columns = (cells - total) / 2, (rows - total) / 2, (columns - total) / 2
     expected = in_rows * in_columns / (total * (total - 1) / 2).clamp_min(1)
     span = (in_rows + in_columns) / 2 - expected

@@ -1,1 +1,1 @@
-"""Pixels: decoding of any common kind of file, label maps as runs and run-length masks, crops, text and colours."""
+"""Pixels: decoding of common image formats, label maps as runs and run-length masks, crops, text and colours."""

@@ -1,4 +1,4 @@
-"""Colours for clusters and classes: distinct for any K, also to colour-blind eyes, and the same in every run."""
+"""Colours for clusters and classes: distinct for any K, for colour-blind people too, and the same in every run."""
 
 import colorsys
 from functools import lru_cache
@@ -47,8 +47,8 @@ def cluster_colors(num_clusters: int) -> NDArray[np.uint8]:
     """Return a colour for every cluster; a cluster keeps its colour when K grows.
 
     The first seven are chosen by hand; each later one is the grid colour that lies farthest from all before it in
-    OKLab, as seen by normal, protanope and deuteranope eyes. Colours repeat after 256
-    clusters, where no eye tells them apart.
+    OKLab, as seen with normal, protanope and deuteranope vision. Colours repeat after 256 clusters, where nobody can
+    tell them apart.
 
     Args:
         num_clusters: K, at least 0.
@@ -73,12 +73,12 @@ def _all_colors() -> NDArray[np.uint8]:
 
 
 def _distance(seen: NDArray[np.float64], color: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance of all ``(3, G, 3)`` colours to one ``(3, 3)``, for the eyes that tell them apart worst, ``(G,)``."""
+    """Return the distances ``(G,)`` of ``(3, G, 3)`` colours to one ``(3, 3)``, the smallest over kinds of vision."""
     return np.asarray(np.linalg.norm(seen - color[:, None], axis=-1).min(axis=0))
 
 
 def _grid() -> NDArray[np.uint8]:
-    """Candidates ``(G, 3)``: even steps of RGB without the dark, the pale and the grey ones, lost on a street image."""
+    """Return candidates ``(G, 3)``: even steps of RGB without dark, pale and grey ones, which a street image hides."""
     steps = np.linspace(0, 255, 11)
     cube = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3).round().astype(np.uint8)
     lightness, a, b = _oklab(_linear(cube)).T
@@ -86,7 +86,7 @@ def _grid() -> NDArray[np.uint8]:
 
 
 def _as_seen(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """OKLab of ``(N, 3)`` colours for normal, protanope and deuteranope eyes, ``(3, N, 3)``."""
+    """Return OKLab of ``(N, 3)`` colours for normal, protanope and deuteranope vision, ``(3, N, 3)``."""
     linear = _linear(colors)
     blind = [np.clip(linear @ np.array(matrix).T, 0, 1) for matrix in (_PROTANOPIA, _DEUTERANOPIA)]
     return np.stack([_oklab(linear), *map(_oklab, blind)])

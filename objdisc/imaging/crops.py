@@ -19,12 +19,13 @@ def cut(image: NDArray[np.uint8], window: Window, region: Region | None, size: i
     Args:
         image: ``(H, W, C)`` uint8, RGB first.
         window: ``(x, y, side)`` in pixels; may reach over the border.
-        region: Whose mask becomes the fourth channel; None, or a region without mask: all of the window.
+        region: The region whose mask becomes the last channel; with None, or without a mask, all of the window counts.
         size: Side of the patch in pixels.
 
     Returns:
-        ``(size, size, C + 1)`` uint8: the channels and mask (255 inside, 0 outside, between at resampled edges); all 0
-        beyond the frame. Where it shrinks, each pixel is nearly the mean of its area; where it grows, linear.
+        ``(size, size, C + 1)`` uint8: the channels and the mask (255 inside, 0 outside, values between at resampled
+            edges); all 0 beyond the frame. A window that is shrunk is averaged over areas, one that is enlarged is
+            interpolated linearly.
     """
     x, y, side = window
     height, width = image.shape[:2]
@@ -74,7 +75,7 @@ def _resize(part: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def _mask_inside(mask: RunLengthMask, box: Box, edges: tuple[int, int, int, int]) -> NDArray[np.uint8]:
-    """Return a mask between two columns and two rows as 0 and 255; only its box is decoded."""
+    """Return a mask between two columns and two rows, as 0 and 255; only its box is decoded."""
     left, top, right, bottom = edges
     x, y, width, height = box
     inside = np.zeros((bottom - top, right - left), dtype=np.uint8)

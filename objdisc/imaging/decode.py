@@ -37,11 +37,11 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 def list_images(folder: Path, left_out: LeftOut | None = None) -> Iterator[Path]:
     """Yield every image below a folder, at any depth, in no particular order.
 
-    Hidden files are left out, and folders that this program has written: a run in a folder of photos is no photo.
+    Hidden files are left out, and so are folders that this program has written, such as runs in a folder of photos.
 
     Args:
         folder: An existing folder.
-        left_out: Where files that are no image, or none that can be read here, are counted.
+        left_out: Counts the files that are not images, or cannot be read by this installation.
 
     Yields:
         Paths whose suffix, in any case, is one that this installation reads.
@@ -74,15 +74,15 @@ def _list_images(folder: Path, suffixes: frozenset[str], left_out: LeftOut) -> I
 
 
 def read_rgb(path: Path, stretch: tuple[float, float] | None = None) -> NDArray[np.uint8]:
-    """Decode an image of any common kind to 8-bit RGB.
+    """Decode an image of any common format to 8-bit RGB.
 
     EXIF rotation is applied, grey becomes three equal channels, alpha is dropped, a palette is looked up,
     and 16 bits are scaled to 8 (divided by 257, rounded).
 
     Args:
-        path: The file; spaces and letters outside ASCII are fine.
-        stretch: Values that become black and white in TIFFs of floats or of one channel of 16 bits; other images are
-            read as without.
+        path: The file; its name may hold spaces and characters outside ASCII.
+        stretch: Values that become black and white in TIFFs of floats or of one channel of 16 bits; it has no effect on
+            other images.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
@@ -137,7 +137,7 @@ def read_index_map(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Return the size that ``read_rgb`` would give, from the file's header alone where Pillow knows the format.
+    """Return the size that ``read_rgb`` would give, from the file's header alone if Pillow knows the format.
 
     Args:
         path: The image file.
@@ -163,7 +163,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def _read_bytes(path: Path) -> NDArray[np.uint8]:
-    """Read a file whole; ``cv2.imread`` fails on names outside the system's code page, this does not."""
+    """Read a whole file; unlike ``cv2.imread``, this works with names outside the system's code page."""
     try:
         data: NDArray[np.uint8] = np.fromfile(path, np.uint8)
     except OSError as error:
@@ -188,7 +188,7 @@ def _decode(path: Path, data: NDArray[np.uint8], flags: int) -> NDArray[np.gener
 
 
 def _is_cut_jpeg(data: NDArray[np.uint8]) -> bool:
-    """Say whether a JPEG lacks the end marker after its last scan; decoders fill such an image up with grey."""
+    """Say whether a JPEG lacks the end marker after its last scan; decoders fill up such an image with grey."""
     if data[:2].tobytes() != _JPEG_START:
         return False
     content = data.tobytes()
@@ -197,7 +197,7 @@ def _is_cut_jpeg(data: NDArray[np.uint8]) -> bool:
 
 
 def _decode_tiff(path: Path, data: NDArray[np.uint8], stretch: tuple[float, float] | None) -> NDArray[np.generic]:
-    """Decode a TIFF to ``(H, W, 3)`` RGB; measured values to 8 bits where it is said how."""
+    """Decode a TIFF to ``(H, W, 3)`` RGB; measured values become 8 bits if ``stretch`` is given."""
     if stretch is not None:
         values = _decode(path, data, cv2.IMREAD_UNCHANGED)
         if is_measured(values):
@@ -211,7 +211,7 @@ def _decode_tiff(path: Path, data: NDArray[np.uint8], stretch: tuple[float, floa
 
 
 def _without_tiff_alpha(path: Path, decoded: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Read the stored colours of an RGBA TIFF again with Pillow: OpenCV's decoder multiplies them by alpha."""
+    """Read the stored colours of an RGBA TIFF with Pillow, because OpenCV's decoder multiplies them by alpha."""
     try:
         with Image.open(path) as image:
             if image.mode != "RGBA":

@@ -1,4 +1,4 @@
-"""Which files are images by their names, and what those need that not every installation decodes."""
+"""Which file names are those of images, and which packages the less common formats need."""
 
 import importlib.util
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ def has_heif() -> bool:
 
 
 def has_avif() -> bool:
-    """Say whether AVIF can be read: by Pillow itself, from 11.3 on."""
+    """Say whether AVIF can be read: Pillow does so from version 11.3 on."""
     return bool(features.check("avif")) if "avif" in features.modules else False
 
 
@@ -34,12 +34,12 @@ def image_suffixes() -> frozenset[str]:
 
 
 def missing_for(suffix: str) -> str:
-    """Return what has to be installed before images of a suffix can be read; empty where nothing has to be."""
+    """Return what must be installed before images of a suffix can be read; empty if nothing."""
     return _needed().get(suffix, "")
 
 
 def is_heif_or_avif(header: bytes) -> bool:
-    """Say whether a file is of these kinds, which OpenCV does not decode alike everywhere.
+    """Say whether a file is HEIF or AVIF, which OpenCV does not decode alike everywhere.
 
     Args:
         header: Its first 32 bytes.
@@ -48,7 +48,7 @@ def is_heif_or_avif(header: bytes) -> bool:
 
 
 def register_heif() -> None:
-    """Teach Pillow to open HEIF files, where pillow-heif is installed."""
+    """Let Pillow open HEIF files if pillow-heif is installed."""
     if has_heif():
         import pillow_heif
 

@@ -1,4 +1,4 @@
-"""What was found in a folder and is not read as an image, counted by suffix with the reason."""
+"""Files of a folder that are not read as images, counted by suffix and reason."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ class LeftOut:
     """Files that were found and left out.
 
     Attributes:
-        counts: How many files of each reason and suffix; the suffix is lower case with its dot, or empty.
+        counts: Number of files for each reason and suffix; the suffix is lower case with its dot, or empty.
     """
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)

@@ -1,7 +1,7 @@
 """Binary masks in COCO's run-length encoding, read and written through their bounding box.
 
-pycocotools codes whole frames; a region fills little of its frame, so these functions touch only the region's
-columns. Same bytes, several times faster on street scenes.
+pycocotools encodes whole frames. A region fills little of its frame, so these functions touch only the region's
+columns: they give the same bytes several times faster on street scenes.
 """
 
 import itertools
@@ -98,7 +98,7 @@ def _encode_runs(
 def _merge(
     starts: NDArray[np.int64], stops: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Join a mask's runs that touch: one that reaches the frame's last row may go on in the next column's first."""
+    """Join touching runs of a mask: one that reaches the frame's last row may continue in the next column's first."""
     owners = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
     apart = (starts[1:] != stops[:-1]) | (owners[1:] != owners[:-1])
     begins = np.append(True, apart)
@@ -106,7 +106,7 @@ def _merge(
 
 
 def _compress(values: NDArray[np.int64], firsts: NDArray[np.int64]) -> list[str]:
-    """Write numbers as COCO's counts, the inverse of ``run_lengths``.
+    """Encode numbers as COCO's counts, the inverse of ``run_lengths``.
 
     Args:
         values: ``(n,)`` the numbers of all masks.
@@ -156,7 +156,7 @@ def decode_crop(rle: RunLengthMask, box: Box) -> NDArray[np.bool_]:
 
 
 def decode_box(counts: str, frame_height: int, box: Box) -> NDArray[np.bool_]:
-    """Decode a region's mask inside its box; the last few are kept, as background and patch both ask for them.
+    """Decode a region's mask inside its box; the last few are cached, since background and patch both need them.
 
     Args:
         counts: ``RunLengthMask["counts"]``.
@@ -173,7 +173,7 @@ def decode_box(counts: str, frame_height: int, box: Box) -> NDArray[np.bool_]:
 
 
 def _remember(crop: NDArray[np.bool_], counts: str, frame_height: int, box: Box) -> NDArray[np.bool_]:
-    """Keep a mask's pixels for the next ``decode_box``, in place of the oldest."""
+    """Cache a mask's pixels for the next ``decode_box``, in place of the oldest."""
     crop.flags.writeable = False
     _recent[counts, frame_height, box] = crop
     if len(_recent) > _RECENT:

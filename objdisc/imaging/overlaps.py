@@ -1,4 +1,4 @@
-"""How far regions of one image lie over each other."""
+"""How far regions of one image overlap."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +11,7 @@ from objdisc.types import Region, RunLengthMask
 
 
 def mask_of(region: Region, frame: tuple[int, ...]) -> RunLengthMask:
-    """Return the mask of a region; that of its box where it has none.
+    """Return the mask of a region, or of its box if it has none.
 
     Args:
         region: The region.
@@ -38,15 +38,15 @@ def overlap(regions: Sequence[Region], others: Sequence[Region], frame: tuple[in
 
 
 def distinct(overlaps: NDArray[np.floating], order: Iterable[int], most_overlap: float) -> list[int]:
-    """Choose regions of which none overlaps an earlier one too much.
+    """Choose regions so that none overlaps an earlier one too much (non-maximum suppression).
 
     Args:
         overlaps: ``(n, n)`` intersection over union of n regions.
         order: Their numbers, the best first.
-        most_overlap: The overlap above which the later of two is left out, 0 to 1.
+        most_overlap: Overlap above which the later of two regions is left out, 0 to 1.
 
     Returns:
-        Numbers of those that are kept, in their order.
+        Numbers of the regions that are kept, in order.
     """
     kept: list[int] = []
     for number in order:

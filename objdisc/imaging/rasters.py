@@ -1,4 +1,4 @@
-"""Rasters with any number of bands, such as RGB and infrared TIFF tiles: their size, and any window of them."""
+"""Rasters with any number of bands, such as RGB and infrared TIFF tiles: reading their size, and any window."""
 
 import importlib.util
 import warnings
@@ -24,10 +24,10 @@ def has_rasterio() -> bool:
 
 
 def raster_size(path: Path) -> tuple[int, int]:
-    """Return ``(height, width)`` in pixels, from the file's header alone where its kind allows that.
+    """Return ``(height, width)`` in pixels, from the file's header alone if its format allows that.
 
     Raises:
-        UnreadableImageError: The file is missing or no raster.
+        UnreadableImageError: The file is missing or is not a raster.
     """
     if _by_rasterio(path):
         import rasterio
@@ -52,11 +52,11 @@ def raster_size(path: Path) -> tuple[int, int]:
 def read_bands(path: Path, count: int, names: str, window: Window | None = None) -> NDArray[np.uint8]:
     """Decode the first bands of a raster, as they are stored: no rotation, no opacity applied, no colours changed.
 
-    With rasterio a window costs the memory of the blocks that it touches; without it the whole file is decoded.
+    With rasterio, a window costs the memory of the blocks that it touches; without, the whole file is decoded.
 
     Args:
         path: The file; 16 bits are scaled to 8 (divided by 257, rounded).
-        count: How many bands.
+        count: Number of bands to read.
         names: What they are, for messages, such as ``"red, green, blue, infrared"``.
         window: ``(x, y, width, height)`` inside the raster; None for all of it.
 
@@ -64,8 +64,8 @@ def read_bands(path: Path, count: int, names: str, window: Window | None = None)
         ``(H, W, count)`` uint8.
 
     Raises:
-        UnreadableImageError: The file is missing, truncated, no raster, has too few bands, or other pixels than
-            8 or 16 bits.
+        UnreadableImageError: The file is missing, truncated or not a raster, has too few bands, or has pixels that are
+            not of 8 or 16 bits.
     """
     bands = _window_by_rasterio(path, count, window) if _by_rasterio(path) else _all_bands(path)
     if bands.shape[2] < count:

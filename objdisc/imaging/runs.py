@@ -1,4 +1,4 @@
-"""Instances as vertical runs of pixels: what run-length masks are made from, without painting a map of them first."""
+"""Instances as vertical runs of pixels, from which run-length masks are made without painting each as a map."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class InstanceRuns:
-    """The m instances of one image; nothing here tells what their ids were.
+    """The m instances of one image, without their ids.
 
     Attributes:
         frame: ``(H, W)`` of the image in pixels.
@@ -37,7 +37,7 @@ def find_runs(ids: NDArray[np.integer], wanted: NDArray[np.bool_] | None = None)
 
     Args:
         ids: ``(H, W)`` integers of at least 0.
-        wanted: ``wanted[id]`` = whether an id is an instance, for all ids; False for 0. None: all but 0.
+        wanted: ``wanted[id]`` says for every id whether it is an instance, False for 0. None takes all but 0.
 
     Returns:
         The instances by rising id.

@@ -1,4 +1,4 @@
-"""Depth, thermal and other measured images: which values become black and white, alike in all images of a set."""
+"""Depth, thermal and other measured images: which values become black and white in all images of a data set."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,8 +28,8 @@ def stretch_to_rgb(values: NDArray[np.generic], low: float, high: float) -> NDAr
     Args:
         values: ``(H, W)`` or ``(H, W, 3)`` numbers; NaN and infinite ones become black, which stands for no
             measurement.
-        low: What becomes black, and all that is below.
-        high: What becomes white, and all that is above.
+        low: The value that becomes black, with all below it.
+        high: The value that becomes white, with all above it.
 
     Returns:
         ``(H, W, 3)`` uint8; one channel becomes three equal ones.
@@ -42,14 +42,14 @@ def stretch_to_rgb(values: NDArray[np.generic], low: float, high: float) -> NDAr
 def measure_stretch(paths: Sequence[Path]) -> tuple[float, float] | None:
     """Find the values of a data set's images that become black and white.
 
-    They are the percentiles 1 and 99 of what is finite and not 0 (which depth cameras write where they measured
-    nothing) in a sample that depends on the paths' order alone.
+    They are the percentiles 1 and 99 of all values that are finite and not 0 (depth cameras write 0 where they measured
+    nothing), in a sample that depends only on the order of the paths.
 
     Args:
-        paths: The images; only TIFF files are looked at.
+        paths: The images; only TIFF files are read.
 
     Returns:
-        Both values, the first below the second; None where the images need none, being 8 bits or RGB.
+        Both values, the first below the second; None if the images are 8-bit or RGB and need none.
     """
     tiffs = [path for path in paths if path.suffix.lower() in _TIFF]
     sample = [tiffs[place] for place in spread_evenly(len(tiffs), _IMAGES).tolist()]
@@ -64,7 +64,7 @@ def measure_stretch(paths: Sequence[Path]) -> tuple[float, float] | None:
 
 
 def _may_be_measured(path: Path) -> bool:
-    """Say by the header alone whether a file may hold measured values."""
+    """Say from the header alone whether a file may hold measured values."""
     try:
         with Image.open(path) as image:
             return image.mode in _MEASURED_MODES
@@ -73,7 +73,7 @@ def _may_be_measured(path: Path) -> bool:
 
 
 def _measured_values(path: Path) -> NDArray[np.float64] | None:
-    """Read a part of a file's values that is spread over it; None where they are none, or cannot be read."""
+    """Read a spread sample of a file's values; None if they are not measured values, or cannot be read."""
     try:
         pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     except (OSError, cv2.error):

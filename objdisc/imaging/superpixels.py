@@ -1,4 +1,4 @@
-"""Superpixels: an image cut into small even parts, which of them touch, and the mean of a map over each."""
+"""Superpixels: small even parts of an image, which of them touch, and the mean of a map over each."""
 
 from dataclasses import dataclass
 
@@ -16,8 +16,8 @@ class Borders:
 
     Attributes:
         pairs: ``(E, 2)`` int64 numbers of superpixels, each pair once, the smaller number first; sorted.
-        lengths: ``(E,)`` float64 pairs of pixels, side by side or one above the other, on both sides of the border.
-        strengths: ``(E,)`` float64 mean over these of the larger edge strength of both pixels.
+        lengths: ``(E,)`` float64 number of neighbouring pixel pairs, horizontal or vertical, across the border.
+        strengths: ``(E,)`` float64 mean over these pairs of the larger edge strength of the two pixels.
     """
 
     pairs: NDArray[np.int64]
@@ -30,10 +30,10 @@ def superpixels(image: NDArray[np.uint8], count: int) -> NDArray[np.int64]:
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
-        count: About how many; an image has at most one a pixel.
+        count: Approximate number of superpixels; an image has at most one per pixel.
 
     Returns:
-        ``(H, W)`` int64 numbers 0 to n - 1, each of them taken.
+        ``(H, W)`` int64 numbers 0 to n - 1, each of which occurs.
     """
     found = slic(image, n_segments=count, compactness=_COMPACTNESS, start_label=0, enforce_connectivity=True)
     return np.unique(found, return_inverse=True)[1].reshape(found.shape).astype(np.int64)
@@ -44,7 +44,7 @@ def borders(labels: NDArray[np.int64], edges: NDArray[np.floating]) -> Borders:
 
     Args:
         labels: ``(H, W)`` numbers 0 to n - 1.
-        edges: ``(H, W)`` how strong an edge of the image each pixel lies on.
+        edges: ``(H, W)`` edge strength of the image at each pixel.
     """
     sides = (
         (labels[:, :-1], labels[:, 1:], np.maximum(edges[:, :-1], edges[:, 1:])),
@@ -60,7 +60,7 @@ def borders(labels: NDArray[np.int64], edges: NDArray[np.floating]) -> Borders:
 
 
 def mean_of_map(labels: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Average a map over each superpixel, as if it were first brought to the labels' size by bilinear interpolation.
+    """Average a map over each superpixel, as if it were first resized bilinearly to the labels' size.
 
     Args:
         labels: ``(H, W)`` numbers 0 to n - 1.
@@ -83,7 +83,7 @@ def mean_of_map(labels: NDArray[np.int64], values: NDArray[np.float32]) -> NDArr
 
 
 def _neighbors(length: int, cells: int) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Return, for each of ``length`` pixels, the cell before and behind its centre, and how much each counts."""
+    """Return, for each of ``length`` pixels, the cells before and after its centre, and their weights."""
     place = np.clip((np.arange(length) + 0.5) * cells / length - 0.5, 0, cells - 1)
     before = np.floor(place).astype(np.int64)
     share = (place - before).astype(np.float32)

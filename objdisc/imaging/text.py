@@ -1,4 +1,4 @@
-"""Text in pictures: any script, any height, one place that knows the font."""
+"""Text in pictures, of any script and height; only this module knows the font."""
 
 from functools import lru_cache
 
@@ -21,7 +21,7 @@ def text_width(text: str, height: int, *, bold: bool = False) -> int:
 
 
 def shorten(text: str, height: int, width: int, *, bold: bool = False) -> str:
-    """Cut a line so that it takes at most ``width`` pixels, with an ellipsis where something is lost."""
+    """Cut a line so that it takes at most ``width`` pixels, with an ellipsis if something is lost."""
     if text_width(text, height, bold=bold) <= width:
         return text
     length = len(text)
@@ -41,7 +41,7 @@ def put_text(
         left: Where it starts, in pixels.
         middle: Height of its middle above the baseline, in pixels from the top.
         height: Height of the letters with ascenders and descenders, in pixels.
-        color: In the channel order of the canvas.
+        color: Colour in the channel order of the canvas.
         bold: Whether the strokes are thick.
     """
     baseline = middle + round(0.36 * height)

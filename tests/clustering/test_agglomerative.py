@@ -71,14 +71,14 @@ def test_parts_that_no_link_ties_join_by_their_means(caplog: pytest.LogCaptureFi
     points, kinds = make_blobs(120, centers=centers, cluster_std=1.0, random_state=0)
     with caplog.at_level(logging.WARNING):
         labels = GraphDegreeLinkage(3, n_neighbors=5).fit_predict(points)
-    assert "joining them by their means" in caplog.text
+    assert "merging them by their means" in caplog.text
     assert adjusted_rand_score(np.where(kinds == 1, 0, kinds), labels) == 1
 
 
 def test_parts_that_no_link_ties_are_an_error_where_there_are_only_links() -> None:
     links = csr_array(np.kron(np.eye(4), 1 - np.eye(3)))
     model = GraphDegreeLinkage(3, affinity="precomputed")
-    with pytest.raises(UsageError, match="into 4 clusters, and none ties those to 3"):
+    with pytest.raises(UsageError, match="no link is left to merge 4 clusters into 3"):
         model.fit(links)
     assert sizes(model.set_params(n_clusters=4).fit_predict(links)) == [3, 3, 3, 3]
 

@@ -116,7 +116,7 @@ def test_a_generator_draws_other_starts_each_time(points: NDArray[np.float32]) -
 
 
 def test_kmeans_refuses_to_start_never(points: NDArray[np.float32]) -> None:
-    with pytest.raises(ValueError, match="n_init=0 starts are none"):
+    with pytest.raises(ValueError, match="n_init=0 is not a number of starts"):
         KMeans(4, n_init=0).fit(points)
 
 
@@ -150,7 +150,7 @@ def test_projections_refuse_what_does_not_fit(points: NDArray[np.float32], views
         PCAWhitening(6).fit(points)
     with pytest.raises(ValueError, match="at least 2 views of each"):
         ViewDiscriminant(2).fit(points)
-    with pytest.raises(ValueError, match="shrinkage=0 has to be above 0"):
+    with pytest.raises(ValueError, match="shrinkage=0 must be above 0"):
         ViewDiscriminant(2, shrinkage=0).fit(views)
     with pytest.raises(ValueError, match="X has 5 features, but ViewDiscriminant is expecting 6 features"):
         ViewDiscriminant().fit(views).transform(points)

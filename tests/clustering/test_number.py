@@ -85,7 +85,7 @@ def test_samples_that_coincide_are_no_error() -> None:
 
 def test_too_few_samples() -> None:
     features = torch.ones(31, 4)
-    with pytest.raises(UsageError, match="31 objects are too few to tell from; at least 32"):
+    with pytest.raises(UsageError, match="31 objects are too few; at least 32"):
         recommend_number(features, features.expand(2, -1, -1), seed=0)
 
 
