@@ -1,1 +1,1 @@
-"""Masks, boxes and classes that people have: one format a module; regions for anybody, classes for evaluation alone."""
+"""Users' masks, boxes and classes, one format a module: regions for all code, classes for evaluation alone."""

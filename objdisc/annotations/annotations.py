@@ -1,4 +1,4 @@
-"""The annotations of one split of a data set: regions for anybody, and apart from them classes for the evaluation."""
+"""The annotations of one split of a data set: regions for all code and, separately, classes for the evaluation."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,18 +17,18 @@ _COLUMNS = "source_id, score, x, y, width, height, area, first, counts, raw"
 
 
 class Annotations:
-    """What files of one format say of the images of one split.
+    """The annotations in files of one format for the images of one split.
 
-    Nothing is read before it is asked for. It travels to other processes as the index's path and the images' numbers.
+    Nothing is read before it is needed. Only the index's path and the images' numbers are sent to other processes.
 
     Args:
         files: The files.
         samples: Samples of the split.
         root: Folder of the data set.
-        asked: Whether a person has named the files.
+        asked: Whether the user has named the files.
 
     Attributes:
-        is_told: Whether the log has said what they hold; it is said once.
+        is_told: Whether the log has already said what they hold.
     """
 
     def __init__(self, files: AnnotationFiles, samples: Sequence[Sample], root: Path, *, asked: bool = False) -> None:
@@ -52,7 +52,7 @@ class Annotations:
 
     @cached_property
     def index(self) -> Path:
-        """The index of the files; it is built where it is not there.
+        """The index of the files; it is built if it is missing.
 
         Raises:
             UsageError: A file is damaged.
@@ -61,7 +61,7 @@ class Annotations:
 
     @cached_property
     def matches(self) -> Matches:
-        """Which entry of the files is of which image of the split."""
+        """Which entry of the files belongs to which image of the split."""
         assert self._samples is not None  # only what was matched travels
         with opened(self.index) as database:
             rows = database.execute(
@@ -76,17 +76,17 @@ class Annotations:
 
     @property
     def covers_any(self) -> bool:
-        """Whether any image of the split is spoken of."""
+        """Whether the files mention any image of the split."""
         return bool(self.matches.number_of)
 
     @cached_property
     def facts(self) -> Mapping[str, str]:
-        """What the index notes of all files: ``content``, a hash of the regions, and ``scores``, how many there are."""
+        """What the index notes about all files: ``content``, a hash of the regions, and ``scores``, their number."""
         with opened(self.index) as database:
             return dict(database.execute("SELECT name, value FROM facts"))
 
     def entries(self) -> Iterator[tuple[Path, dict[str, str]]]:
-        """Yield each file, and ``Sample.name`` of each of its images by what the file calls it."""
+        """Yield each file, with ``Sample.name`` of each of its images by the file's own key."""
         samples = {number: name for name, number in self.matches.number_of.items()}
         with opened(self.index) as database:
             files = database.execute("SELECT number, path FROM files ORDER BY number").fetchall()
@@ -96,23 +96,23 @@ class Annotations:
 
     @property
     def has_scores(self) -> bool:
-        """Whether any object has a score, as those of a detector have."""
+        """Whether any object has a score, as a detector's objects do."""
         return int(self.facts["scores"]) > 0
 
     def problems(self) -> list[tuple[str, int, str]]:
-        """Return each reason for which something was left out or taken otherwise, how often, and its first example."""
+        """Return each reason for which something was left out or read differently, its count and its first example."""
         with opened(self.index) as database:
             return database.execute("SELECT reason, count, example FROM problems ORDER BY reason").fetchall()
 
     def size(self, name: str) -> tuple[int, int] | None:
-        """Return ``(height, width)`` of an image as the files say it; None where they do not."""
+        """Return ``(height, width)`` of an image as the files give it, or None."""
         number = self.matches.number_of.get(name)
         with opened(self.index) as database:
             found = database.execute("SELECT height, width FROM images WHERE number = ?", (number,)).fetchone()
         return None if found is None or found[0] is None else (found[0], found[1])
 
     def count(self, min_area: int = 0) -> int:
-        """Count the objects of the split, each once, without those that are known to have fewer pixels."""
+        """Count the objects of the split, each once, without those known to have fewer pixels."""
         numbers = set(self.matches.number_of.values())
         with opened(self.index) as database:
             rows = database.execute(
@@ -130,10 +130,10 @@ class Annotations:
             frame: ``(H, W)`` of the image in pixels.
 
         Returns:
-            Regions in raster order of their first pixel, each once; None where the files do not speak of the image.
+            Regions in raster order of their first pixel, each once; None if the files do not mention the image.
 
         Raises:
-            ValueError: The files say that the image has another size.
+            ValueError: The files give another size for the image.
         """
         number = self.matches.number_of.get(name)
         if number is None:
@@ -155,14 +155,14 @@ class Annotations:
 
     @property
     def has_sizes(self) -> bool:
-        """Whether the files say the size of every image of the split that they speak of."""
+        """Whether the files give the size of every image of the split that they mention."""
         with opened(self.index) as database:
             rows = database.execute("SELECT number FROM images WHERE height IS NULL")
             unknown = {number for (number,) in rows}
         return not unknown & set(self.matches.number_of.values())
 
     def notes(self, name: str, frame: tuple[int, int]) -> list[tuple[str, str]]:
-        """Return the problems that only the size of the image shows: reason and source id of each.
+        """Return the problems that only the size of the image reveals: reason and source id of each.
 
         Args:
             name: ``Sample.name``.
@@ -176,9 +176,9 @@ class Annotations:
         return [(reason, source_id) for source_id, raw in rows for reason in _placed_now(raw, frame)[1]]
 
     def classes(self, name: str) -> dict[str, str]:
-        """Return the class of each object of an image, by source id. For evaluation and export alone.
+        """Return the class of each object of an image, by source id; for evaluation and export alone.
 
-        Objects that lie exactly where another one does, and were taken once with it, have their own entries.
+        Objects with the same mask or box, which give one region, have entries of their own.
 
         Args:
             name: ``Sample.name``.
@@ -193,7 +193,7 @@ class Annotations:
             return {str(source_id): str(category) for source_id, category in rows}
 
     def class_names(self) -> list[str]:
-        """Return the names of the classes that objects have, in the files' order. For evaluation and export alone."""
+        """Return the names of the objects' classes, in the files' order; for evaluation and export alone."""
         with opened(self.index) as database:
             listed = [str(name) for (name,) in database.execute("SELECT name FROM categories ORDER BY rowid")]
             used = database.execute(
@@ -204,7 +204,7 @@ class Annotations:
         return [name for name in dict.fromkeys([*listed, *sorted(there)]) if name in there]
 
     def same_places(self, name: str) -> dict[str, str]:
-        """Map the source id of each object that was taken once with another one to that one's."""
+        """Map the source id of each duplicate object to that of the object that was kept."""
         number = self.matches.number_of.get(name)
         with opened(self.index) as database:
             rows = database.execute(
@@ -216,7 +216,7 @@ class Annotations:
 
 
 def _with_folders(name: str, file: str) -> str:
-    """Return the name of an image; one that is called as its file alone lies in folders like those of the file."""
+    """Return the name of an image; one without folders is taken to lie in folders like those of its file."""
     path = PurePosixPath(file)
     return str(path.with_suffix("")) if name == path.stem else name
 
@@ -227,7 +227,7 @@ def _placed_before(columns: list[Any]) -> Placed:
 
 
 def _placed_now(raw: str, frame: tuple[int, int]) -> tuple[Placed | None, tuple[str, ...]]:
-    """Place an object whose image's size the file does not say."""
+    """Place an object in an image whose size the file does not give."""
     kind, values, shares = json.loads(raw)
     try:
         placed = place(Shape(kind, values, shares), frame)

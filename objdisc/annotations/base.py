@@ -1,4 +1,4 @@
-"""What every format of annotations offers: its files recognised by content, and streamed as records."""
+"""The base of all annotation formats: files are recognised by content, and streamed as records."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -11,13 +11,14 @@ ShapeKind = Literal["box", "polygons", "runs"]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Where an object lies in its image, as its file says it.
+    """Where an object lies in its image, as its file gives it.
 
     Attributes:
         kind: ``box``, ``polygons`` or ``runs``.
         values: ``[left, top, right, bottom]`` for a box; a list of rings ``[x, y, x, y, ...]`` for polygons, whose
-            union is meant; ``[height, width, counts]`` for runs, COCO's run lengths as text or as a list.
-        shares: Whether coordinates are shares of the image's sides by the format's convention, else pixels.
+            union is the object; ``[height, width, counts]`` for runs, COCO's run lengths as text or as a list.
+        shares: Whether coordinates are shares of the image's sides by the format's convention; otherwise they are
+            pixels.
     """
 
     kind: ShapeKind
@@ -27,12 +28,12 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """An image that a file speaks of.
+    """An image that a file mentions.
 
     Attributes:
-        key: What the file's objects call it.
-        name: Path or name of the image file, as it is written there.
-        size: ``(height, width)`` in pixels; None where the file does not say.
+        key: The key by which the file's objects refer to it.
+        name: Path or name of the image file, as written in the file.
+        size: ``(height, width)`` in pixels; None if the file does not give it.
     """
 
     key: str
@@ -42,14 +43,14 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True)
 class ObjectRecord:
-    """An object that a file speaks of.
+    """An object that a file describes.
 
     Attributes:
-        image: ``ImageRecord.key`` of its image, which comes before it.
-        source_id: What the file calls it; unlike that of any other object of the image.
+        image: ``ImageRecord.key`` of its image, which must come before it.
+        source_id: Its id in the file, unique within the image.
         shape: Where it lies.
-        score: Confidence that it is an object, 0 to 1; None where the file says none.
-        category: ``CategoryRecord.key`` of its class; None where it has none.
+        score: Confidence that it is an object, 0 to 1; None if the file gives none.
+        category: ``CategoryRecord.key`` of its class; None if it has none.
     """
 
     image: str
@@ -64,8 +65,8 @@ class CategoryRecord:
     """A class that a file names.
 
     Attributes:
-        key: What the file's objects call it.
-        name: What people call it.
+        key: The key by which the file's objects refer to it.
+        name: Its name.
     """
 
     key: str
@@ -74,11 +75,11 @@ class CategoryRecord:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that cannot be used, or was used differently than it is written.
+    """Something that cannot be used, or was read differently from how it is written.
 
     Attributes:
-        reason: What is wrong, the same words for all of the same kind.
-        example: Which object or image.
+        reason: What is wrong, in the same words for all such problems.
+        example: The object or image.
     """
 
     reason: str
@@ -89,14 +90,14 @@ Record: TypeAlias = ImageRecord | ObjectRecord | CategoryRecord | Problem
 
 
 class AnnotationFormat(ABC):
-    """A way in which programs write down where objects are in images. It has no state: its methods are of the class.
+    """A file format for objects in images. It has no state: its methods are class methods.
 
     Attributes:
-        name: Short name, which is that of the objectness source that reads it.
-        title: What messages call it.
-        suffixes: What its files' names end with, lower case.
+        name: Short name, the same as that of the objectness source that reads it.
+        title: Its name in messages.
+        suffixes: Endings of its file names, lower case.
         one_per_image: Whether each image has a file of its own.
-        scores_are_detections: Whether classes with a score are predictions of a detector.
+        scores_are_detections: Whether classes that come with a score are a detector's predictions.
     """
 
     name: ClassVar[str]
@@ -108,12 +109,12 @@ class AnnotationFormat(ABC):
     @classmethod
     @abstractmethod
     def recognises(cls, path: Path) -> bool:
-        """Whether a file is of this format, by its beginning and its end; a file of any size is looked at quickly."""
+        """Whether a file is of this format, judged by its beginning and end, which is quick for files of any size."""
 
     @classmethod
     @abstractmethod
     def records(cls, path: Path) -> Iterator[Record]:
-        """Stream what a file holds: each image before its objects, each category anywhere.
+        """Stream the contents of a file: each image before its objects, each category anywhere.
 
         Raises:
             UsageError: The file is damaged or cut off.
@@ -127,7 +128,7 @@ class AnnotationFormat(ABC):
 
 
 def number_or_none(value: Any) -> float | None:
-    """Read a number, or a text that is one; None where it is neither, as a missing value is."""
+    """Read a number, or a text that is one; None for anything else, such as a missing value."""
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -135,7 +136,7 @@ def number_or_none(value: Any) -> float | None:
 
 
 def size_or_none(height: Any, width: Any) -> tuple[int, int] | None:
-    """Read ``(height, width)`` in pixels; None where either is missing or not above 0."""
+    """Read ``(height, width)`` in pixels; None if either is missing or not above 0."""
     rows, columns = number_or_none(height), number_or_none(width)
     if rows is None or columns is None or not (0 < rows < float("inf") and 0 < columns < float("inf")):
         return None
@@ -143,7 +144,7 @@ def size_or_none(height: Any, width: Any) -> tuple[int, int] | None:
 
 
 def score_or_none(value: Any) -> float | None:
-    """Read a confidence, kept within 0 and 1; percentages become shares; None where there is none, or NaN."""
+    """Read a confidence, clipped to 0 to 1; percentages become shares; None if it is missing or NaN."""
     score = number_or_none(value)
     if score is None or score != score:
         return None

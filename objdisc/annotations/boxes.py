@@ -1,4 +1,4 @@
-"""A table of boxes of any detector: one line a box, with or without a label and a score."""
+"""A table of boxes from any detector: one line a box, with or without a label and a score."""
 
 import csv
 import re
@@ -42,13 +42,13 @@ _SIDES = ("x", "y", "width", "height")
 
 @dataclass(frozen=True)
 class Columns:
-    """Where in a line what stands.
+    """The columns of a table.
 
     Attributes:
-        delimiter: Sign between the fields.
-        header: The names as they are written.
-        places: What of ``_NAMES`` to the column.
-        by_corners: Whether a box is given by two corners; else by one corner and its sides.
+        delimiter: Character between the fields.
+        header: The column names as written.
+        places: Names of ``_NAMES`` and their columns.
+        by_corners: Whether a box is given by two corners; otherwise by one corner and its sides.
     """
 
     delimiter: str
@@ -58,7 +58,7 @@ class Columns:
 
     @classmethod
     def of(cls, path: Path) -> "Columns | None":
-        """Read a table's first line; None where it is no header of a table of boxes."""
+        """Read a table's first line; None if it is not the header of a table of boxes."""
         with suppress(OSError, UnicodeDecodeError, csv.Error), path.open(encoding="utf-8-sig", newline="") as file:
             line = file.readline(_HEAD)
             delimiter = max(",;\t", key=line.count)
@@ -75,12 +75,12 @@ class Columns:
         return None
 
     def field(self, row: Sequence[str], what: str) -> str:
-        """Return a field of a line; empty where it is missing."""
+        """Return a field of a line; empty if it is missing."""
         place = self.places.get(what, len(row))
         return row[place].strip() if place < len(row) else ""
 
     def shape(self, row: Sequence[str]) -> Shape | None:
-        """Read the box of a line; None where all of it is empty, as where an image has no object."""
+        """Read the box of a line; None if all its fields are empty, as for an image without objects."""
         texts = [self.field(row, what) for what in (_CORNERS if self.by_corners else _SIDES)]
         if not any(texts):
             return None
@@ -91,7 +91,7 @@ class Columns:
         return Shape("box", [left, top, left + third, top + fourth])
 
     def size(self, row: Sequence[str]) -> tuple[int, int] | None:
-        """Read the image's size, which stands beside boxes that are given by their corners."""
+        """Read the image's size, which is given with boxes of two corners."""
         return size_or_none(self.field(row, "height"), self.field(row, "width")) if self.by_corners else None
 
 
@@ -109,7 +109,7 @@ class Boxes(AnnotationFormat):
 
     @classmethod
     def records(cls, path: Path) -> Iterator[Record]:
-        """Stream the lines; a box is called by its number, from 0."""
+        """Stream the lines; a box is identified by its number, from 0."""
         seen: set[str] = set()
         for number, (columns, row) in enumerate(rows(path)):
             name = columns.field(row, "image")
@@ -126,7 +126,7 @@ def rows(path: Path) -> Iterator[tuple[Columns, list[str]]]:
     """Stream the lines below the header that are not empty.
 
     Raises:
-        UsageError: The file cannot be read, or is no table of boxes.
+        UsageError: The file cannot be read, or is not a table of boxes.
     """
     columns = Columns.of(path)
     if columns is None:

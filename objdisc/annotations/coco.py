@@ -46,7 +46,7 @@ class Coco(AnnotationFormat):
 
     @classmethod
     def records(cls, path: Path) -> Iterator[Record]:
-        """Stream images, then annotations, then categories; of a list of results, each image as it comes."""
+        """Stream images, then annotations, then categories; for a list of results, each image as it comes."""
         if "item.image_id" in head_keys(path):
             yield from _results(path)
             return
@@ -70,7 +70,7 @@ class Coco(AnnotationFormat):
 
 
 def source_id_of(annotation: Mapping[str, Any], position: int) -> str:
-    """Return what an annotation is called: its id, or its place in the file, from 0, where it has none."""
+    """Return an annotation's id, or its position in the file, from 0, if it has none."""
     return str(annotation["id"]) if annotation.get("id") is not None else str(position)
 
 
@@ -110,7 +110,7 @@ def _object(path: Path, annotation: object, position: int) -> Iterator[Record]:
 
 
 def shape_of(annotation: Mapping[str, Any]) -> Shape | None:
-    """Read the mask of an annotation, or else its box; None where it has neither."""
+    """Read the mask of an annotation, or else its box; None if it has neither."""
     found = annotation.get("segmentation")
     if isinstance(found, Mapping) and found.get("counts") and isinstance(found.get("size"), list):
         size = size_or_none(*found["size"]) if len(found["size"]) == 2 else None

@@ -1,7 +1,7 @@
-"""What annotation files hold, read once and kept as one SQLite file, so that a region costs a look-up.
+"""The contents of annotation files, read once and kept in an SQLite file, so that a region takes one look-up.
 
-The tables ``images`` and ``objects`` hold no class; those are in ``classes`` and ``categories``, which ``regions`` does
-not touch. What is built in one pass takes time linear in the files, and memory that does not grow with them.
+The tables ``images`` and ``objects`` hold no class; classes are in ``classes`` and ``categories``, which ``regions``
+does not read. Building takes one pass, time linear in the files, and memory that does not grow with them.
 """
 
 import json
@@ -53,7 +53,7 @@ _local = threading.local()
 
 
 def index_of(files: AnnotationFiles) -> Path:
-    """Return the index of some files, built if it is not there yet.
+    """Return the index of some files, and build it if it is missing.
 
     Raises:
         UsageError: A file that holds all annotations is damaged.
@@ -82,7 +82,7 @@ def index_of(files: AnnotationFiles) -> Path:
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Give a thread's own connection to an index, which is only read."""
+    """Return this thread's read-only connection to an index."""
     known: dict[Path, sqlite3.Connection] = _local.__dict__.setdefault("connections", {})
     if path not in known:
         known[path] = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
@@ -127,7 +127,7 @@ class _Builder:
         self._num_scores = 0
 
     def begin_file(self, number: int, name: str) -> None:
-        """Go on with the records of another file, whose images have keys of their own."""
+        """Start on the records of another file, whose images have keys of their own."""
         self._images, self._file, self._file_name = {}, number, name
         self._database.execute("INSERT INTO files VALUES (?, ?)", (number, name))
 
@@ -199,7 +199,7 @@ class _Builder:
         self._objects, self._classes = [], []
 
     def finish(self) -> None:
-        """Drop what is there twice, and write the problems, the facts and a hash of all regions."""
+        """Remove duplicates, and write the problems, the facts and a hash of all regions."""
         self._flush()
         self._database.executescript(_FINISH)
         self._drop_same_ids()
@@ -221,7 +221,7 @@ class _Builder:
             self._database.execute("DELETE FROM classes WHERE object = ?", (number,))
 
     def _mark_same_masks(self) -> None:
-        """Let each object that lies exactly where another one of its image does point to that one."""
+        """Make each object with the same mask or box as an earlier one of its image point to that one."""
         groups = self._database.execute(
             "SELECT image, hash, MIN(number) FROM objects GROUP BY image, hash HAVING COUNT(*) > 1"
         ).fetchall()
@@ -236,7 +236,7 @@ class _Builder:
                 self.note(_SAME_MASK, f"object {source_id} of {name}")
 
     def _content(self) -> str:
-        """Hash all that regions are made of; no class is in it, nor the order of anything that has none."""
+        """Hash everything that regions depend on, without classes and without the order of the files."""
         rows = self._database.execute(
             "SELECT i.name, i.height, i.width, o.source_id, o.score, o.hash FROM images i LEFT JOIN objects o "
             "ON o.image = i.number AND o.same_as IS NULL ORDER BY i.name, i.number, o.source_id"

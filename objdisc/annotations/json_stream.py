@@ -23,13 +23,13 @@ _NO_NUMBER = re.compile(rb"(?<=[\s,:\[])-?(?:NaN|Infinity)(?=[\s,\]}])")
 
 
 class _WithoutNaN:
-    """A file as it is read, with ``null`` in the place of what is no number."""
+    """A file as it is read, with ``null`` in place of NaN and infinities."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._held = file, b""
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next bytes, about so many; empty at the end alone."""
+        """Return about ``size`` further bytes; empty only at the end."""
         if size == 0:
             return b""
         while True:
@@ -47,8 +47,8 @@ def items(path: Path, prefix: str) -> Iterator[Any]:
     """Stream the values at a place of a JSON file, each built whole.
 
     Args:
-        path: The file; numbers that are none (NaN) are read as null.
-        prefix: The place as ijson spells it, such as ``images.item``.
+        path: The file; NaN is read as null.
+        prefix: The place in ijson's notation, such as ``images.item``.
 
     Raises:
         UsageError: The file is damaged, cut off, or cannot be read.
@@ -67,8 +67,8 @@ class Member:
     """A part of a JSON file, in the order of the file.
 
     Attributes:
-        key: Key of the object that the file is; None where it is a list.
-        kind: ``value`` of a key, or of one that is a list ``start``, each ``item`` and ``end``.
+        key: Key of the file's object; None if the file is a list.
+        kind: ``value`` for a key's value, or ``start``, each ``item`` and ``end`` if that is a list.
         value: The value or the item, built whole.
     """
 
@@ -81,7 +81,7 @@ def members(path: Path) -> Iterator[Member]:
     """Stream a whole JSON file, with the items of each list that is the value of a key one by one.
 
     Args:
-        path: The file: an object, or a list; numbers that are none (NaN) are read as null.
+        path: The file, which holds an object or a list; NaN is read as null.
 
     Raises:
         UsageError: The file is damaged, cut off, or cannot be read.
@@ -131,8 +131,8 @@ def _built(event: str, value: Any, events: Iterator[tuple[str, Any]]) -> Any:
 def head_keys(path: Path) -> frozenset[str]:
     """Return the places of all keys that the first 256 kB of a JSON file hold, such as ``images.item.id``.
 
-    Empty where it is no JSON file, cannot be read, or bears none of the words that annotations of any format have: so
-    it costs next to nothing to look through thousands of other files, as the polygons of Cityscapes are.
+    Empty if it is not a JSON file, cannot be read, or has none of the words that annotations of any format have: so
+    looking through thousands of other files, such as the polygons of Cityscapes, costs next to nothing.
     """
     try:
         about = path.stat()
@@ -143,7 +143,7 @@ def head_keys(path: Path) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _keys_of_head(path: Path, size: int, mtime_ns: int) -> frozenset[str]:
-    """Parse the beginning of a file once, for all formats and commands of a process; a changed file is another."""
+    """Parse the beginning of a file once for all formats and commands of a process, and again if it has changed."""
     keys: set[str] = set()
     with suppress(ijson.JSONError, OSError, UnicodeDecodeError), path.open("rb") as file:
         head = file.read(_HEAD)

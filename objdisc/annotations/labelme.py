@@ -31,7 +31,7 @@ _CORNERS_OF_A_CIRCLE = 64
 
 
 class Labelme(AnnotationFormat):
-    """One JSON object with shapes; parts of one object, which bear one group number, are one object."""
+    """One JSON object with shapes; shapes with the same group number are parts of one object."""
 
     name: ClassVar[str] = "labelme"
     title: ClassVar[str] = "LabelMe JSON"
@@ -40,13 +40,13 @@ class Labelme(AnnotationFormat):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Whether it has shapes, with points where there is any."""
+        """Whether it has a list of shapes; those in it have points."""
         keys = head_keys(path)
         return "shapes" in keys and ("shapes.item.points" in keys or bool({"imagePath", "version"} & keys))
 
     @classmethod
     def records(cls, path: Path) -> Iterator[Record]:
-        """Read the shapes; an object is called by the place of its first shape in the file, from 0."""
+        """Read the shapes; an object is identified by the position of its first shape in the file, from 0."""
         whole = read(path)
         size = size_or_none(whole.get("imageHeight"), whole.get("imageWidth"))
         yield ImageRecord("", str(whole.get("imagePath") or path.stem), size)
@@ -71,12 +71,12 @@ def read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path}: no whole JSON file ({error}); write it again.") from error
     if not isinstance(whole, dict) or not isinstance(whole.get("shapes"), list):
-        raise UsageError(f"{path}: has no list of shapes; it is no file of LabelMe.")
+        raise UsageError(f"{path}: has no list of shapes; it is not a LabelMe file.")
     return whole
 
 
 def objects(whole: Mapping[str, Any]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
-    """Yield the shapes of each object, which are those of one group, and what the object is called."""
+    """Yield the shapes of each object, those of one group, and the object's id."""
     groups: dict[object, tuple[str, list[Mapping[str, Any]]]] = {}
     for place, shape in enumerate(whole["shapes"]):
         if isinstance(shape, Mapping):
@@ -123,7 +123,7 @@ def _mask(shape: Mapping[str, Any], corners: list[float | None], size: tuple[int
 
 
 def _joined(parts: list[Shape | None]) -> Shape | None:
-    """Join the shapes of one object; of several, boxes become polygons, and a mask stands alone."""
+    """Join the shapes of one object; if there are several, boxes become polygons, and a mask stands alone."""
     shapes = [part for part in parts if part is not None]
     if len(shapes) <= 1:
         return shapes[0] if shapes else None

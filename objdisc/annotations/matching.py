@@ -1,4 +1,4 @@
-"""Which image of a data set an annotation file means: by its path, the end of its path, its name, its name's stem."""
+"""Matching images in annotation files with a data set: by path, end of path, file name or stem."""
 
 import os
 import re
@@ -25,9 +25,9 @@ class NamedImage:
     """An image as an annotation file names it.
 
     Attributes:
-        number: Which one.
+        number: Its number in the index.
         name: Path or name in the file.
-        file: The annotation file, seen from the folder or file that was given.
+        file: The annotation file, relative to the given folder or file.
         folder: Folder of the annotation file, absolute.
     """
 
@@ -39,14 +39,14 @@ class NamedImage:
 
 @dataclass
 class Matches:
-    """Which image entry is of which sample, and what could not be told.
+    """Which image entry belongs to which sample, and what could not be matched.
 
     Attributes:
         number_of: ``Sample.name`` to ``NamedImage.number``.
-        absent: Names in the file of images that are not in the data set.
-        ambiguous: Names in the file that several images of the data set bear.
-        claimed: Names in the file of images that another entry speaks of already.
-        other_split: How many entries are of another split, by their path or their file's name.
+        absent: Names in the files of images that are not in the data set.
+        ambiguous: Names in the files that fit several images of the data set.
+        claimed: Names in the files of images that another entry already names.
+        other_split: Number of entries of another split, judged by their path or their file's name.
     """
 
     number_of: dict[str, int] = field(default_factory=dict)
@@ -57,11 +57,11 @@ class Matches:
 
 
 def match(samples: Sequence[Sample], root: Path, images: Iterable[NamedImage]) -> Matches:
-    """Find the sample of each image that annotation files speak of.
+    """Find the sample of each image that annotation files mention.
 
-    The first of these that tells: the path below the data set's folder or beside the annotation file; among images of
-    the same file name those whose folders agree longest from the end; the same without the suffix; a number that is
-    all of a name. Upper and lower case are told apart only where both are there.
+    The first of these that decides is used: the path below the data set's folder or beside the annotation file; the
+    file name, where the longest agreement of folders from the end wins; the same without the suffix; a number that is
+    the whole name. Case matters only if names differ in nothing else.
 
     Args:
         samples: Samples of one split.
@@ -92,7 +92,7 @@ def match(samples: Sequence[Sample], root: Path, images: Iterable[NamedImage]) -
 
 
 def _is_of_other_split(image: NamedImage, split: str) -> bool:
-    """Whether the path of an entry, or the name of its file, names another split than the one that is asked for."""
+    """Whether the path of an entry, or the name of its file, names a split other than the wanted one."""
     if split not in _SPLIT_WORDS.values():
         return False
     folders = re.split(r"[/\\]", image.name)[:-1]
@@ -120,7 +120,7 @@ Entry = tuple[tuple[str, ...], str]
 
 
 class _Names:
-    """The samples of a split by all that a file may call them."""
+    """The samples of a split by all names that a file may use."""
 
     def __init__(self, samples: Sequence[Sample], root: Path) -> None:
         self._paths: dict[str, str] = {}
@@ -144,7 +144,7 @@ class _Names:
         self._here = here
 
     def find(self, image: NamedImage) -> tuple[int, list[str]]:
-        """Return the samples that an entry may mean, and how far its path agrees with theirs."""
+        """Return the samples that an entry may mean, and how many folders of their paths agree."""
         for folder in (self._here, image.folder):
             exact = self._paths.get(os.path.normpath(os.path.join(folder, image.name.replace("\\", "/"))))
             if exact is not None:
@@ -168,7 +168,7 @@ class _Names:
 
 
 def _best(parts: tuple[str, ...], entries: Sequence[Entry]) -> tuple[int, list[str]]:
-    """Choose among images of the same name those whose folders agree longest, and of these those of the same case."""
+    """Choose among images of the same name those whose folders agree longest, then those of the same case."""
     agreements = [_agreement(parts, theirs) for theirs, _ in entries]
     best = max(agreements)
     chosen = [entry for entry, agreement in zip(entries, agreements, strict=True) if agreement == best]

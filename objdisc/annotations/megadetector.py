@@ -34,14 +34,14 @@ class Megadetector(AnnotationFormat):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Whether it has images of files with detections."""
+        """Whether it has images with file names and detections."""
         keys = head_keys(path)
         named = "images.item.file" in keys
         return named and ("images.item.detections" in keys or has_word(path, "detection_categories"))
 
     @classmethod
     def records(cls, path: Path) -> Iterator[Record]:
-        """Stream the images with their detections, which are called by their place among those of the image."""
+        """Stream the images with their detections, which are identified by their position within the image."""
         for number, image in enumerate(items(path, "images.item")):
             if not isinstance(image, Mapping) or not image.get("file"):
                 yield Problem(NO_ENTRY, f"{path.name}: image {number}")

@@ -1,4 +1,4 @@
-"""What is wrong with annotations, in lines for people: each reason once, how often, and its first example."""
+"""Problems of annotations, in lines for people: each reason with its count and its first example."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,16 +7,16 @@ from objdisc.annotations.annotations import Annotations
 from objdisc.types import Sample
 
 Note = tuple[str, int, str]
-"""A reason, how often it was met, and its first example."""
+"""A reason, its count, and its first example."""
 
 
 def notes_of(annotations: Annotations, samples: Sequence[Sample], later: Iterable[tuple[str, str]] = ()) -> list[Note]:
-    """List what was left out, taken otherwise than it is written, or could not be matched with the images.
+    """List what was left out, was read differently from how it is written, or could not be matched with the images.
 
     Args:
         annotations: Annotations of the split.
         samples: The split's images.
-        later: Problems that only the images' sizes showed: reason and example of each.
+        later: Problems that only the images' sizes revealed: reason and example of each.
     """
     matches = annotations.matches
     found = [*annotations.problems()]

@@ -1,4 +1,4 @@
-"""Segment Anything's masks: a JSON file a picture as in SA-1B, or the list that its automatic generator returns.
+"""Segment Anything's masks: a JSON file per picture as in SA-1B, or the list that its automatic generator returns.
 
 The fields are those of https://github.com/facebookresearch/segment-anything (README, "Dataset"): COCO's run lengths,
 ``predicted_iou`` and ``stability_score``; there are no classes.
@@ -26,7 +26,7 @@ _MARKS = {"item.predicted_iou", "item.stability_score", "item.point_coords", "it
 
 
 class SamJson(AnnotationFormat):
-    """Masks of one picture in one file; a list is of the picture that has the file's name."""
+    """Masks of one picture in one file; a list belongs to the picture with the file's name."""
 
     name: ClassVar[str] = "sam_json"
     title: ClassVar[str] = "Segment Anything JSON"
@@ -71,7 +71,7 @@ class SamJson(AnnotationFormat):
 
 
 def _size_of(shape: Shape | None) -> tuple[int, int] | None:
-    """Return the size of the picture as its first mask says it."""
+    """Return the size of the picture from its first mask."""
     return size_or_none(*shape.values[:2]) if shape is not None and shape.kind == "runs" else None
 
 

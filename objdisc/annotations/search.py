@@ -17,7 +17,7 @@ from objdisc.errors import UsageError
 from objdisc.io.marks import is_marked
 
 FORMATS: tuple[type[AnnotationFormat], ...] = (Coco, SamJson, Labelme, Megadetector, Yolo, Boxes)
-"""Every format that is known; of two that could be of the same folder the more exact comes first."""
+"""All known formats; of two that may fit the same folder, the more exact comes first."""
 
 _DEPTH = 4  # folders below the one that is given
 _FOLDERS = 2000  # that are looked into where nobody has named one
@@ -31,8 +31,8 @@ class AnnotationFiles:
     """Files of one format that belong together.
 
     Attributes:
-        format: Which.
-        folder: That they lie in or below.
+        format: Their format.
+        folder: Folder in or below which they lie.
         paths: The files, sorted.
     """
 
@@ -51,7 +51,7 @@ class AnnotationFiles:
 
 
 def format_of(path: Path) -> type[AnnotationFormat] | None:
-    """Return the format of a file; None where it is of none that is known."""
+    """Return the format of a file; None if it is unknown."""
     suffix = path.suffix.lower()
     return next((kind for kind in FORMATS if suffix in kind.suffixes and kind.recognises(path)), None)
 
@@ -60,13 +60,13 @@ def files_at(path: Path) -> tuple[AnnotationFiles, ...]:
     """Find the annotations that a path means.
 
     Args:
-        path: A file, or a folder of files at any place in it.
+        path: A file, or a folder with files at any depth.
 
     Returns:
-        The files of each format that is there, in the order of ``FORMATS``.
+        The files of each format found, in the order of ``FORMATS``.
 
     Raises:
-        UsageError: There is no such path, or nothing in it is of a format that is known.
+        UsageError: There is no such path, or nothing in it has a known format.
     """
     found: tuple[AnnotationFiles, ...] = ()
     if path.is_file():
@@ -83,7 +83,7 @@ def files_at(path: Path) -> tuple[AnnotationFiles, ...]:
 
 
 def files_beside(folder: Path) -> tuple[AnnotationFiles, ...]:
-    """Find annotations in a folder of images and, where there is none, beside it; quickly, and without any error."""
+    """Find annotations in a folder of images or, if there are none, beside it; quickly, and without raising errors."""
     found = _files_below(folder)
     if found:
         return found
@@ -107,7 +107,7 @@ def _files_below(top: Path) -> tuple[AnnotationFiles, ...]:
 
 
 def _groups(top: Path) -> Iterator[list[Path]]:
-    """Yield the files of each folder that may be annotations, by suffix; what this program has written is none."""
+    """Yield the files of each folder that may be annotations, by suffix, without those that this program wrote."""
     waiting, seen = [(top, 0)], 0
     while waiting and seen < _FOLDERS:
         folder, depth = waiting.pop(0)
@@ -129,7 +129,7 @@ def _groups(top: Path) -> Iterator[list[Path]]:
 
 
 def _sort_out(paths: list[Path], found: dict[type[AnnotationFormat], list[Path]]) -> None:
-    """Look into files of one folder: all where they are few; where each image has its own, a few tell of the rest."""
+    """Look into files of one folder: all if they are few; if each image has its own, a few stand for the rest."""
     kinds = [format_of(path) for path in paths[:_TRIED]]
     own = next((kind for kind in kinds if kind is not None and kind.one_per_image), None)
     for position, path in enumerate(paths):
@@ -145,6 +145,6 @@ def _sort_out(paths: list[Path], found: dict[type[AnnotationFormat], list[Path]]
 
 
 def _of_instances(paths: list[Path]) -> tuple[Path, ...]:
-    """Leave out what COCO's downloads hold beside their instances: keypoints and captions of the same images."""
+    """Leave out other files of COCO's downloads: keypoints and captions of the same images."""
     instances = [path for path in paths if path.name.startswith("instances")]
     return tuple(sorted(instances or paths))

@@ -1,4 +1,4 @@
-"""From what a file says of an object to pixels of its image; what is no object is refused by reason."""
+"""From an object as a file describes it to pixels of its image; unusable shapes are refused with a reason."""
 
 import math
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ BROKEN_RUNS = "run lengths that cannot be read (left out)"
 
 
 class BadShape(Exception):
-    """Nothing can be made of a shape; the message is one of the reasons above."""
+    """A shape cannot be used; the message is one of the reasons above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ class Placed:
 
     Attributes:
         box: ``(x, y, width, height)``, inside the image.
-        area: Pixels of the mask; of the box, where there is no mask.
+        area: Number of pixels in the mask, or in the box if there is no mask.
         counts: COCO's compressed run lengths; None for a box.
-        first: Place in raster order of the first pixel, ``y * W + x``.
-        notes: Reasons above by which it was not taken as it is written.
+        first: Position of the first pixel in raster order, ``y * W + x``.
+        notes: Reasons above for which it was not read as it is written.
     """
 
     box: tuple[int, int, int, int]
@@ -55,10 +55,10 @@ class Placed:
 
 
 def place(shape: Shape, frame: Frame) -> Placed:
-    """Make pixels of a shape.
+    """Turn a shape into pixels.
 
     Args:
-        shape: As its file says it.
+        shape: The shape as its file gives it.
         frame: ``(H, W)`` of its image.
 
     Raises:
@@ -80,7 +80,7 @@ def _numbers(values: Sequence[Any]) -> NDArray[np.float64]:
 
 
 def _unit(shape: Shape, largest: float) -> tuple[bool, tuple[str, ...]]:
-    """Say whether coordinates are shares of the image's sides, and whether that is not what they are said to be."""
+    """Say whether coordinates are shares of the image's sides, and whether that contradicts the format."""
     if shape.shares:
         return (True, ()) if largest <= _SHARES_END else (False, (AS_PIXELS,))
     return (True, (AS_SHARES,)) if largest <= 1 else (False, ())
@@ -108,7 +108,7 @@ def _from_box(shape: Shape, frame: Frame) -> Placed:
 
 
 def _pixels(one: float, other: float) -> tuple[int, int]:
-    """Round two edges, whatever their order, to whole pixels with at least one between them."""
+    """Round two edges, in any order, to whole pixels with at least one between them."""
     start = math.floor(min(one, other) + 0.5)
     return start, max(math.floor(max(one, other) + 0.5), start + 1)
 
@@ -137,9 +137,9 @@ def _from_polygons(shape: Shape, frame: Frame) -> Placed:
 
 
 def _crosses_itself(ring: NDArray[np.float64], area: int) -> bool:
-    """Whether a ring's parts turn both ways: its signed area is then less than the pixels that it fills.
+    """Whether parts of a ring turn in opposite directions: its signed area is then less than the pixels that it fills.
 
-    Rasterising alone makes them differ by no more than the pixels along the ring.
+    Rasterising alone makes the two differ by no more than the pixels along the ring.
     """
     following = np.roll(ring, -1, axis=0)
     signed = abs(float((ring[:, 0] * following[:, 1] - following[:, 0] * ring[:, 1]).sum())) / 2
@@ -148,7 +148,7 @@ def _crosses_itself(ring: NDArray[np.float64], area: int) -> bool:
 
 
 def _placed(runs: dict[str, Any], frame: Frame, notes: tuple[str, ...]) -> Placed:
-    """Place a mask that the library has made."""
+    """Place a mask that pycocotools has made."""
     area = int(coco_mask.area(runs))
     if not area:
         raise BadShape(NO_AREA)

@@ -1,6 +1,6 @@
 """YOLO's text files: a line an object, class number first, then a box or a polygon in shares of the image's sides.
 
-The format is that of https://docs.ultralytics.com/datasets/segment/ and /detect/; a last number more is a confidence.
+The format is that of https://docs.ultralytics.com/datasets/segment/ and /detect/; an extra last number is a confidence.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,7 +49,7 @@ class Yolo(AnnotationFormat):
 
     @classmethod
     def records(cls, path: Path) -> Iterator[Record]:
-        """Stream the lines; an object is called by the number of its line, from 0."""
+        """Stream the lines; an object is identified by the number of its line, from 0."""
         if path.name in _NAME_LISTS:
             return
         yield ImageRecord("", path.stem)
@@ -87,7 +87,7 @@ def parse_line(line: str) -> tuple[int, list[float], float | None] | None:
     """Read a line: class number, the coordinates of a box (4) or of a polygon (6 or more), and a confidence.
 
     Returns:
-        None where the line is of no such form.
+        The values; None if the line has no such form.
     """
     numbers = [number_or_none(word) for word in line.split()]
     if len(numbers) < 5 or None in numbers:
@@ -110,7 +110,7 @@ def _shape(values: Sequence[float]) -> Shape:
 
 @lru_cache(maxsize=4096)
 def names_file(folder: Path) -> Path | None:
-    """Find the file that names the classes of text files in a folder: there or in one of three folders above."""
+    """Find the file that names the classes of text files in a folder: in it or in one of three folders above."""
     for each in (folder, *folder.parents[:_LEVELS]):
         for path in [*sorted(each.glob("*.yaml")), *sorted(each.glob("*.yml"))]:
             if _yaml_names(path):
@@ -122,7 +122,7 @@ def names_file(folder: Path) -> Path | None:
 
 
 def names_of(path: Path) -> Mapping[int, str]:
-    """Return the names of the classes of a text file by their numbers; empty where nobody names them."""
+    """Return the names of a text file's classes by their numbers; empty if no file names them."""
     found = names_file(path.parent)
     return {} if found is None else _read_names(found, found.stat().st_mtime_ns)
 
@@ -136,7 +136,7 @@ def _read_names(path: Path, changed: int) -> Mapping[int, str]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read the settings of a data set; empty where the file holds none."""
+    """Read the settings of a data set; empty if the file holds none."""
     with suppress(OSError, UnicodeDecodeError, yaml.YAMLError):
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
         if isinstance(value, dict):

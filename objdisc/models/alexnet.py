@@ -10,8 +10,8 @@ _GRID = 6
 class AlexNet(nn.Module):
     """Five convolutions and two fully connected layers (Krizhevsky et al. 2012, as Caron et al. 2018, section 4).
 
-    Local response normalisation is replaced by batch normalisation, as in the paper. It reads 224×224 pixels, which
-    leaves a grid of 6×6; other sizes are averaged into such a grid.
+    Local response normalisation is replaced by batch normalisation, as in the paper. It is made for 224×224 pixels,
+    which give a grid of 6×6; maps of other sizes are averaged to such a grid.
 
     Args:
         widths: Channels of the convolutions.
@@ -48,7 +48,7 @@ class AlexNet(nn.Module):
         self.num_features = hidden
 
     def block_maps(self, images: Tensor) -> list[Tensor]:
-        """Return the map behind each convolution's block, ``(B, C, h, w)``, fine to coarse."""
+        """Return the map after each convolution's block, ``(B, C, h, w)``, fine to coarse."""
         return maps_of_blocks(self.features, images)
 
     def forward(self, images: Tensor) -> Tensor:

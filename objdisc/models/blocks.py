@@ -1,4 +1,4 @@
-"""The maps behind the blocks of a plain stack of layers."""
+"""The feature maps after the blocks of a plain stack of layers."""
 
 from itertools import pairwise
 
@@ -6,12 +6,12 @@ from torch import Tensor, nn
 
 
 def maps_of_blocks(layers: nn.Sequential, images: Tensor) -> list[Tensor]:
-    """Run a stack, and keep what each block hands on: a convolution and all that follows up to the next one.
+    """Run a stack, and keep each block's output; a block is a convolution and all layers up to the next one.
 
-    What lies before the first convolution belongs to its block.
+    Layers before the first convolution belong to its block.
 
     Args:
-        layers: With at least one ``Conv2d`` directly in it.
+        layers: A stack with at least one ``Conv2d`` directly in it.
         images: ``(B, C, H, W)``.
 
     Returns:

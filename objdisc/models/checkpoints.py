@@ -12,9 +12,9 @@ from torch import Tensor
 from objdisc.errors import UsageError
 
 _FILES = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", "pytorch_model.bin.index.json")
-"""What ``save_pretrained`` of transformers and timm call their weights; an index lists the files of a split one."""
+"""File names of weights from ``save_pretrained`` of transformers and timm; an index lists the parts of a split file."""
 _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model", "teacher", "encoder")
-"""Under which of these the weights of a training's checkpoint lie; averaged ones first."""
+"""Keys under which a training checkpoint holds weights; averaged ones first."""
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
@@ -25,7 +25,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             ``save_pretrained`` writes it.
 
     Raises:
-        UsageError: It is not there, cannot be read, or holds anything else.
+        UsageError: It is missing, cannot be read, or holds anything else.
     """
     if path.is_dir():
         path = _weights_in(path)
@@ -39,7 +39,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 
 
 def keeps_order(path: Path) -> bool:
-    """Whether the order of tensors in a checkpoint is that in which they were saved: safetensors sorts them."""
+    """Whether the tensors of a checkpoint are in the order in which they were saved: safetensors sorts them."""
     return path.is_file() and path.suffix != ".safetensors"
 
 

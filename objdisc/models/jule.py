@@ -1,23 +1,24 @@
-"""The networks of joint unsupervised learning (Yang, Parikh and Batra, CVPR 2016), by the side of the images."""
+"""The networks of joint unsupervised learning (Yang, Parikh and Batra, CVPR 2016), by image side."""
 
 import torch
 from torch import Tensor, nn
 
 _WIDTH = 50
 _POOLED = {16: (True,), 28: (True, False), 32: (True, True), 55: (True, True), 128: (True, True, True, True)}
-"""By the side in pixels, for each block, whether it ends with a pooling: USPS, MNIST, FRGC and CMU-PIE, YTF, COIL."""
+"""For each side in pixels, whether each block ends with pooling: USPS, MNIST, FRGC and CMU-PIE, YTF, COIL."""
 
 
 class JuleNet(nn.Module):
     """Blocks of a 5×5 convolution without padding, batch normalisation, a rectifier and 2×2 max-pooling; then a layer.
 
-    Weights start as in the published program, normal with a deviation of 0.01. That is small, and on purpose: what
-    follows is normalised, so the smaller the weights, the faster they turn.
+    Weights start as in the published program, normal with a standard deviation of 0.01. That is small on purpose: the
+    output is normalised, so smaller weights change direction faster.
 
     Args:
-        side: Side of the images in pixels, one of those of the paper's table; images of other sides are let through,
-            the last map averaged into the grid that this side would leave.
-        color: Whether colour is seen; the paper's sets are mostly grey, and their networks have one input channel.
+        side: Side of the images in pixels, one of those in the paper's table; for images of other sides, the last map
+            is averaged to the grid that this side would give.
+        color: Whether the network sees colour; the paper's data sets are mostly grey, and their networks have one input
+            channel.
         num_features: Length of the output, which the paper scales to unit length.
     """
 

@@ -1,4 +1,4 @@
-"""An encoder beside a copy of itself that keeps the weights it came with, whatever training makes of the original."""
+"""An encoder together with a frozen copy of itself, which keeps the initial weights."""
 
 import copy
 from typing import Self
@@ -11,14 +11,14 @@ from objdisc.models.encoder import Encoder
 
 
 class KeptCopy(nn.Module):
-    """A copy of an encoder that never learns, and may see images larger than the original does.
+    """A frozen copy of an encoder, which may see larger images than the original.
 
-    Training for one thing need not keep what a network came with, such as ImageNet's classes. Those are read better
-    from images nearer to the size that the weights know, which would be dear to train at but is cheap to read.
+    Training may lose what a network knew before, such as ImageNet's classes. The copy recognises these better at an
+    image size closer to that of its own training, which would be expensive to train at but is cheap to encode at.
 
     Args:
-        encoder: Copied as it is now: before it is trained, and before another run's weights are put into it.
-        side: Images are scaled to so many pixels a side.
+        encoder: The encoder, copied as it is now: before it is trained, and before another run's weights are loaded.
+        side: Side in pixels that images are scaled to.
 
     Raises:
         UsageError: The side is not at least 1.
@@ -32,7 +32,7 @@ class KeptCopy(nn.Module):
         self.encoder.input_side = side
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode, whatever is asked for."""
+        """Stay in evaluation mode, whatever ``mode`` is."""
         return super().train(False)
 
     @torch.no_grad()

@@ -33,7 +33,7 @@ class NetworkInNetwork(nn.Module):
         )
 
     def block_maps(self, images: Tensor) -> list[Tensor]:
-        """Return the map behind each block, before the pooling that follows it, ``(B, C, h, w)``."""
+        """Return the map after each block, before the pooling that follows it, ``(B, C, h, w)``."""
         maps = []
         for layer in self.blocks:
             images = layer(images)

@@ -1,4 +1,4 @@
-"""Where the weights of an encoder come from, and which labels they have seen: a fact, told in words only to people."""
+"""Where the weights of an encoder come from, and which labels they have seen, as typed facts."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,15 +13,16 @@ _STARTED = " (started from "  # how version 0.1 ended its sentence
 
 @dataclass(frozen=True)
 class WeightsOrigin:
-    """What an encoder's weights were before a run trained them.
+    """The origin of an encoder's weights before a run trained them.
 
     Attributes:
         source: ``random``; ``imagenet``; ``pretrained`` for published weights that have seen other labels, or none; or
             ``file``.
         supervision: The labels that the weights have seen, in words; ``none`` if none.
         path: The file; None for the other sources.
-        init_from: Folder of the run that the weights went on from; None where a run began with the source itself.
-        images: What weights that have seen no label were trained on, in words; None if they are random, or have.
+        init_from: Folder of the run whose weights were the start; None if a run began with the source itself.
+        images: The images that weights without labels were trained on, in words; None for random weights and for those
+            that have seen labels.
     """
 
     source: Literal["random", "imagenet", "pretrained", "file"] = "random"
@@ -37,7 +38,7 @@ class WeightsOrigin:
 
     @classmethod
     def file(cls, path: Path) -> Self:
-        """Return the origin of weights in a file, which does not say what they were trained with."""
+        """Return the origin of weights in a file that does not say what they were trained with."""
         return cls("file", f"whatever the weights in {path} were trained with", str(path))
 
     @property
@@ -61,7 +62,7 @@ class WeightsOrigin:
 
     @classmethod
     def from_metrics(cls, numbers: Mapping[str, Any]) -> Self:
-        """Read the facts from ``metrics.json``; where version 0.1 wrote none, what its sentence tells."""
+        """Read the facts from ``metrics.json``, or from the sentence if version 0.1 wrote it."""
         facts = numbers.get("weights")
         if isinstance(facts, Mapping):
             known: dict[str, Any] = {name: facts[name] for name in cls.__dataclass_fields__ if name in facts}

@@ -1,4 +1,4 @@
-"""Networks whose maps only fit together at some image sizes: whether one is of these, and images padded for it."""
+"""Padding for networks whose feature maps only fit together at some image sizes, and a test for such networks."""
 
 import copy
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 MULTIPLE = 32
-"""Pixels: what the usual networks halve five times."""
+"""Multiple in pixels that sides are padded to, since common networks halve them five times."""
 
 
 def padded_size(height: int, width: int) -> tuple[int, int]:
@@ -19,12 +19,12 @@ def padded_size(height: int, width: int) -> tuple[int, int]:
 def wants_padding(body: nn.Module, run: Callable[[nn.Module, Tensor], object], shape: tuple[int, int, int]) -> bool:
     """Whether a network cannot take images of a size, but could if they were padded to multiples of 32 pixels.
 
-    HRNet, DLA and TResNet are such: they add or rearrange maps that were halved in different ways. It is asked of a
-    copy without values, which computes nothing and changes nothing.
+    HRNet, DLA and TResNet are examples: they add or rearrange maps that were halved in different ways. The test runs on
+    a copy without values, which computes nothing and changes nothing.
 
     Args:
         body: The network.
-        run: What is asked of it, from the network and images ``(B, C, H, W)``.
+        run: How the network is called with images ``(B, C, H, W)``.
         shape: C, H and W.
     """
     channels, height, width = shape
@@ -54,6 +54,6 @@ def pad(images: Tensor) -> Tensor:
 
 
 def cut(found: Tensor, height: int, width: int) -> Tensor:
-    """Cut from a map ``(B, F, h, w)`` of padded images what lies over the images of ``height`` x ``width`` pixels."""
+    """Crop a map ``(B, F, h, w)`` of padded images to the part over the images of ``height`` x ``width`` pixels."""
     taller, wider = padded_size(height, width)
     return found[:, :, : -(-found.shape[2] * height // taller), : -(-found.shape[3] * width // wider)]

@@ -1,4 +1,4 @@
-"""Networks of timm that see an image as a grid of patches: given images of any size, and read token by token."""
+"""timm's networks that see an image as a grid of patches: they take images of any size, and give tokens."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,16 +16,16 @@ Pooling = Literal["avg", "max", "token", "token+avg"]
 
 @dataclass(frozen=True)
 class PatchGrid:
-    """How such a network is given an image, and what is taken of its tokens.
+    """How such a network gets an image, and which of its tokens are used.
 
     Attributes:
-        patch: Height and width of a patch in pixels: images are padded below and to the right to a multiple of it, with
-            the mean colour, which is 0 after normalisation. None: images are scaled to ``size``.
-        size: Height and width in pixels that the network is made for; None: images are padded.
+        patch: Height and width of a patch in pixels: images are padded at the bottom and right to a multiple of it,
+            with the mean colour, which is 0 after normalisation. None scales images to ``size``.
+        size: Height and width in pixels that the network is made for; None pads images.
         has_tokens: Whether its features are tokens ``(B, T + h·w, F)``: T of the image (class and registers), then one
             for each patch.
-        parts: What a feature vector is put together of: the class token, the mean of the patch tokens, or both. Empty:
-            the network pools as it was trained to.
+        parts: Parts of a feature vector: the class token, the mean of the patch tokens, or both. Empty if the network
+            pools as in its training.
     """
 
     patch: tuple[int, int] | None
@@ -45,10 +45,10 @@ class PatchGrid:
         return torch.cat([pooled[part] if norm is None else norm(pooled[part]) for part in self.parts], dim=1)
 
     def maps(self, body: Any, images: Tensor, *, deepest: bool = False) -> list[Tensor]:
-        """Return the map behind each block, ``(B, F, h, w)``, without tokens that stand for no place.
+        """Return the map after each block, ``(B, F, h, w)``, without tokens that stand for no position.
 
-        Each map covers the image exactly, padding left out. Those of a network of tokens went through its last
-        normalisation, and are all equally fine: of them, only the last is computed if ``deepest``.
+        Each map covers the image exactly, without padding. Those of a network of tokens go through its last
+        normalisation, and all have the same resolution: if ``deepest``, only the last one is computed.
         """
         seen = self._fitted(images)
         how: dict[str, Any] = {"norm": True} if self.has_tokens else {}
@@ -75,13 +75,13 @@ def build(name: str, channels: int, pooling: Pooling) -> tuple[Any, PatchGrid | 
     Args:
         name: Its name in timm, with or without a tag.
         channels: Channels of the images.
-        pooling: What its features are to be: see ``objdisc.models.encoder.build_encoder``.
+        pooling: How features are pooled: see ``objdisc.models.encoder.build_encoder``.
 
     Returns:
-        The network without a classifier; and how images are given to it, None if as they come.
+        The network without a classifier; and how images are given to it, None if unchanged.
 
     Raises:
-        UsageError: timm has no weights of this tag, or the network no such pooling.
+        UsageError: timm has no weights with this tag, or the network has no such pooling.
     """
     base, _, tag = name.partition(".")
     tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{base}.*")]
@@ -103,7 +103,7 @@ def build(name: str, channels: int, pooling: Pooling) -> tuple[Any, PatchGrid | 
 
 
 def _created(name: str, channels: int, **settings: Any) -> tuple[Any, bool]:
-    """Create a network, one for images of any size where timm has it, and say whether it is."""
+    """Create a network, for images of any size if timm offers that, and say whether it does."""
     if "siglip" in name:
         settings["act_layer"] = "gelu_tanh"  # JAX's GELU, which all of them were trained with; timm has it in some
     settings |= {"pretrained": False, "num_classes": 0, "in_chans": channels}
@@ -141,7 +141,7 @@ def _cropped(maps: Tensor, rows: float, columns: float) -> Tensor:
 
 
 def _weights(cells: int, share: float, like: Tensor) -> Tensor:
-    """Return what each of the cells weighs in each of as many smaller ones, ``(cells, cells)`` float32."""
+    """Return the weight of each cell in each of as many smaller cells, ``(cells, cells)`` float32."""
     places = torch.arange(cells, device=like.device, dtype=torch.float32)
     centers = (places + 0.5) * share - 0.5  # in cells of the padded map
     weights = (1 - (centers[:, None] - places).abs()).clamp_min(0)

@@ -1,4 +1,4 @@
-"""Pixels as features: the encoder of baselines that look at images as they are."""
+"""Raw pixels as features: the encoder of baselines without a network."""
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,8 @@ class Pixels(nn.Module):
     """Images as vectors of their pixels, ``(B, C * s * s)``.
 
     Args:
-        side: s, in pixels; larger images are averaged over areas, smaller ones stay as they are. 0: all stay.
+        side: s, in pixels; larger images are averaged over areas, smaller ones stay as they are. 0 leaves all
+            unchanged.
     """
 
     def __init__(self, side: int) -> None:
@@ -28,11 +29,11 @@ class Pixels(nn.Module):
 
 
 def pixel_vectors(images: Tensor, encoder: Encoder, *, unit: bool) -> Tensor:
-    """Return images as vectors of their pixels, ``(B, C * H * W)`` float32, whatever the encoder is.
+    """Return images as vectors of their pixels, ``(B, C * H * W)`` float32, for any encoder.
 
     Args:
         images: ``(B, C, H, W)``, normalised as the encoder wants them.
-        encoder: Whose mean and standard deviation are undone.
+        encoder: The encoder whose normalisation is undone.
         unit: Whether vectors have unit length; otherwise values lie in [0, 1].
     """
     mean, std = (images.new_tensor(values)[:, None, None] for values in (encoder.mean, encoder.std))
@@ -45,7 +46,7 @@ def pixel_encoder(channels: int, side: int) -> Encoder:
 
     Args:
         channels: Channels of the images.
-        side: Side of what is compared, as ``Pixels`` takes it.
+        side: Side in pixels, as ``Pixels`` takes it.
     """
     encoder = Encoder(Pixels(side), channels * side**2, (0.0,) * channels, (1.0,) * channels)
     encoder.name = "pixels"

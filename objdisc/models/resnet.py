@@ -1,4 +1,4 @@
-"""Residual networks for small images: that of image IIC for STL10 and CIFAR, and those of SCAN and below."""
+"""Residual networks for small images: that of image IIC for STL10 and CIFAR, that of SCAN, and smaller ones."""
 
 from torch import Tensor, nn
 from torchvision.models import resnet34
@@ -41,10 +41,10 @@ class SmallImageResNet34(nn.Module):
 
 
 class SmallImageResNet18(nn.Module):
-    """ResNet-18 with a 3×3 stem of stride 1, without pooling behind it and without its classifier.
+    """ResNet-18 with a 3×3 stem of stride 1, without pooling after it and without its classifier.
 
-    The usual form for 32×32 images (Chen et al. 2020, appendix B.9). Narrower and coarser ones cost a processor without
-    a graphics card less by the square of both.
+    This is the usual form for 32×32 images (Chen et al. 2020, appendix B.9). Without a GPU, narrower and coarser ones
+    are cheaper by the square of both factors.
 
     Args:
         width: Channels of the first stage; each of the three later ones has twice as many.
@@ -72,7 +72,7 @@ class SmallImageResNet18(nn.Module):
         """Build the network that ``WIDTH`` or ``WIDTH,STRIDE`` describes.
 
         Raises:
-            UsageError: The text is neither.
+            UsageError: The text has neither form.
         """
         words = text.split(",")
         if len(words) > 2 or not all(word.isdecimal() for word in words):

@@ -18,8 +18,8 @@ class SegNet(nn.Module):
     """3×3 convolutions, each with batch normalisation and a rectifier (Ji et al. 2019, supplement).
 
     Args:
-        layers: With commas between: a number is a convolution to so many channels, ``256d2`` one of dilation 2, ``M``
-            halves the resolution by the largest of 2×2, ``S`` adds the two Sobel derivatives of the grey image.
+        layers: Layers, separated by commas: a number is a convolution with that many output channels, ``256d2`` one
+            with dilation 2, ``M`` is 2×2 max-pooling, ``S`` adds the two Sobel derivatives of the grey image.
         in_channels: C of the images; RGB first.
 
     Attributes:
@@ -47,7 +47,7 @@ class SegNet(nn.Module):
                 channels = wide
             else:
                 raise UsageError(
-                    f"--encoder segnet:{layers}: {layer!r} is no layer here; give widths such as 64 or 512d2, M, and S "
+                    f"--encoder segnet:{layers}: {layer!r} is no layer; give widths such as 64 or 512d2, M, and S   "
                     "only first and for RGB"
                 )
         self.features = nn.Sequential(*built)
@@ -62,7 +62,7 @@ class SegNet(nn.Module):
         return maps_of_blocks(self.features, images)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the map's mean over all places, ``(B, num_features)``."""
+        """Return the map's mean over all positions, ``(B, num_features)``."""
         pooled: Tensor = self.features(images).mean(dim=(2, 3))
         return pooled
 
@@ -71,6 +71,6 @@ class SobelChannels(nn.Module):
     """Appends the horizontal and vertical Sobel derivative of the grey image to its channels."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Turn ``(B, C, H, W)``, RGB first, into ``(B, C + 2, H, W)``; the border repeats, so that it is no edge."""
+        """Turn ``(B, C, H, W)``, RGB first, into ``(B, C + 2, H, W)``; the border is repeated, so it is no edge."""
         edges = derivatives(images)
         return torch.cat([images, edges.to(images.dtype)], dim=1).contiguous(memory_format=torch.channels_last)

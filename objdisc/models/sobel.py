@@ -1,4 +1,4 @@
-"""Horizontal and vertical derivatives of brightness, in place of colour or beside it."""
+"""Horizontal and vertical derivatives of brightness, instead of colour or in addition to it."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ _LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 
 
 def derivatives(images: Tensor) -> Tensor:
-    """Sobel's derivatives of an image's brightness.
+    """Return the Sobel derivatives of an image's brightness.
 
     Args:
         images: ``(B, C, H, W)``, RGB first.

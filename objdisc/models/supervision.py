@@ -1,6 +1,6 @@
 """What published weights were trained with: labels, texts, or nothing but images.
 
-Keyed by the tags of timm, which name data and method (https://huggingface.co/timm has a card for each).
+The keys are timm's tags, which name data and method (https://huggingface.co/timm has a card for each).
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _SELF_SUPERVISED: Mapping[str, str] = {
     "in22k_ijepa": "ImageNet-22k's images: I-JEPA",
     "seer": "a billion images of Instagram: SEER",
 }
-"""Whole tags of weights that have seen no label, and what they have seen."""
+"""Whole tags of weights that have seen no label, with the images they have seen."""
 
 _PAIRS = "image-text pairs"
 _TEACHERS = f"{_PAIRS} and others (through teachers)"
@@ -66,7 +66,7 @@ _LABELS: Mapping[str, str] = {
     "jft": f"{IMAGENET_SUPERVISION}, by which images of JFT-300M were labelled",
     "sa1b": "a billion masks of SA-1B",
 }
-"""What words of a tag say, the earlier training first."""
+"""The meaning of words in a tag, the earlier training first."""
 
 
 _SELF_SUPERVISED_PROGRAMS: Mapping[str, str] = {
@@ -89,7 +89,8 @@ def origin_of(name: str, weights: str) -> WeightsOrigin:
         weights: As in ``objdisc.models.encoder.build_encoder``.
 
     Returns:
-        For a file: what the tag of the name says, if the user gave one, or the ``config.json`` beside the file.
+        The origin; for a file, the tag of the name tells it if the user gave one, or else the ``config.json`` beside
+            the file.
     """
     if weights == "none":
         return WeightsOrigin()
@@ -107,7 +108,7 @@ def origin_of(name: str, weights: str) -> WeightsOrigin:
 
 
 def _tag_of(name: str) -> str:
-    """Return the tag of the weights that are taken for a name."""
+    """Return the tag of the weights that a name stands for."""
     name = name.removeprefix("tu-")
     if not timm.is_model(name):
         return "in1k"  # of torchvision and segmentation-models-pytorch, those on ImageNet are taken
@@ -116,7 +117,7 @@ def _tag_of(name: str) -> str:
 
 
 def _trained_with(tag: str) -> tuple[str, str | None]:
-    """Return the labels that weights of a tag have seen, and the images if none."""
+    """Return the labels that weights of a tag have seen, or the images if they have seen no labels."""
     if tag in _SELF_SUPERVISED:
         return "none", _SELF_SUPERVISED[tag]
     words = tag.split("_")
@@ -131,7 +132,7 @@ def _trained_with(tag: str) -> tuple[str, str | None]:
 
 
 def _told_by(config: Mapping[str, object]) -> tuple[str, str | None]:
-    """Return the same as ``config.json`` of timm or transformers tells."""
+    """Return the same from the ``config.json`` of timm or transformers."""
     pretrained = config.get("pretrained_cfg")
     if isinstance(pretrained, Mapping):
         return _trained_with(str(pretrained.get("tag", "")))

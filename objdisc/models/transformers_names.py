@@ -1,7 +1,7 @@
-"""The names that Hugging Face transformers gives the weights of vision transformers, and those of timm.
+"""Renaming of vision transformers' weights from Hugging Face transformers to timm.
 
-Of Dinov2Model, Dinov2WithRegistersModel, DINOv3ViTModel, DINOv3ConvNextModel, CLIPVisionModel, SiglipVisionModel,
-ViTModel, ViTMAEModel and IJepaModel, alone or as a part of a larger model.
+Known are the weights of Dinov2Model, Dinov2WithRegistersModel, DINOv3ViTModel, DINOv3ConvNextModel, CLIPVisionModel,
+SiglipVisionModel, ViTModel, ViTMAEModel and IJepaModel, alone or as a part of a larger model.
 """
 
 import re
@@ -37,7 +37,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"stages\.(\d+)\.downsample_layers\.", r"stages.\1.downsample."),
     (r"stages\.(\d+)\.layers\.(\d+)\.", r"stages.\1.blocks.\2."),
 )
-"""Applied to the start of a name: the first that fits."""
+"""Rules for the start of a name; the first that fits is applied."""
 _INSIDE_BLOCKS: tuple[tuple[str, str], ...] = (
     (r"(attention\.attention|self_attn|attention)\.(q|k|v)(uery|ey|alue|_proj)\.", r"attn.\2."),
     (r"(attention\.output\.dense|self_attn\.out_proj|attention\.o_proj)\.", "attn.proj."),
@@ -51,7 +51,7 @@ _INSIDE_BLOCKS: tuple[tuple[str, str], ...] = (
     (r"layer_norm\.", "norm."),
     (r"pointwise_conv([12])\.", r"mlp.fc\1."),
 )
-"""Applied to what follows the number of a block: the first that fits."""
+"""Rules for the part after the number of a block; the first that fits is applied."""
 _BLOCK = re.compile(r"((?:stages\.\d+\.)?blocks\.\d+\.)(.*)")
 
 
@@ -61,14 +61,15 @@ def is_of_transformers(state: Mapping[str, Tensor]) -> bool:
 
 
 def to_timm(state: Mapping[str, Tensor], body: Any) -> dict[str, Tensor]:
-    """Rename transformers' tensors, and join and split those that timm has in another form.
+    """Rename transformers' tensors, and merge or split those that timm has in another form.
 
     Args:
-        state: By transformers' names.
-        body: The network of timm that they are for; some of its forms depend on it.
+        state: Tensors by transformers' names.
+        body: The timm network that they are for, on which some of the forms depend.
 
     Returns:
-        Tensors by timm's names. What has no place in the network is there under some name: nobody loses it silently.
+        Tensors by timm's names. Tensors without a place in the network are kept under some name, so that none is lost
+            silently.
     """
     part = next(part for part in _parts(state) if any(mark in part for mark in _MARKS))
     renamed = {_renamed(name): value for name, value in part.items() if not name.startswith(_NOT_OF_THE_ENCODER)}
@@ -85,7 +86,7 @@ def to_timm(state: Mapping[str, Tensor], body: Any) -> dict[str, Tensor]:
 
 
 def _parts(state: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
-    """Return the tensors under each prefix that a larger model may give them, without it, and at last all of them."""
+    """Return the tensors under each prefix that a larger model may have, without the prefix, and last all tensors."""
     starts = [prefix for prefix in _PREFIXES if any(name.startswith(prefix) for name in state)]
     inside = [{n.removeprefix(start): v for n, v in state.items() if n.startswith(start)} for start in starts]
     # the DINOv3 ConvNeXt has its last normalisation beside the prefix of all others
@@ -116,7 +117,7 @@ def _embeddings(state: dict[str, Tensor], body: Any) -> None:
 
 
 def _join_qkv(state: dict[str, Tensor], start: str, own: Mapping[str, Tensor]) -> None:
-    """Join the projections to query, key and value, which are one matrix in timm."""
+    """Merge the projections to query, key and value, which are one matrix in timm."""
     state[f"{start}qkv.weight"] = torch.cat([state.pop(f"{start}{part}.weight") for part in "qkv"])
     biases = {part: state.pop(f"{start}{part}.bias") for part in "qkv" if f"{start}{part}.bias" in state}
     if len(biases) == 3:
@@ -131,7 +132,7 @@ def _join_qkv(state: dict[str, Tensor], start: str, own: Mapping[str, Tensor]) -
 
 
 def _split_pool(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> None:
-    """Split the projections of SigLIP's attention pooling, or leave the pooling out where the network has another."""
+    """Split the projections of SigLIP's attention pooling, or drop the pooling if the network has another."""
     for name in [name for name in state if name.startswith("attn_pool.")]:
         value = state.pop(name)
         if "attn_pool.latent" not in own:

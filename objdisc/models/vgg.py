@@ -12,17 +12,17 @@ _GRID = 3
 class Vgg(nn.Module):
     """Four convolutions with batch normalisation and a rectifier, the first three followed by 2×2 max-pooling.
 
-    The published network (Ji et al. 2019, supplement, "ClusterNet6c") has the defaults and reads 24×24 pixels, which
-    leaves a grid of 3×3; other sizes are averaged into such a grid.
+    The published network (Ji et al. 2019, supplement, "ClusterNet6c") has the defaults and is made for 24×24 pixels,
+    which give a grid of 3×3; maps of other sizes are averaged to such a grid.
 
     Args:
         widths: Channels of the convolutions.
         kernel: Side of their filters in pixels, odd.
-        early_pooling: Whether pooling comes before batch normalisation and rectifier, which then touch a quarter of
-            the values; what they compute is nearly the same.
+        early_pooling: Whether pooling comes before batch normalisation and rectifier, which then process a quarter of
+            the values; the result is nearly the same.
 
     Attributes:
-        num_features: Length of the output: the last width times 9 places.
+        num_features: Length of the output: the last width times 9 positions.
     """
 
     def __init__(

@@ -20,21 +20,22 @@ from objdisc.models.checkpoints import config_of, keeps_order, read_checkpoint
 from objdisc.models.transformers_names import is_of_transformers, to_timm
 
 PACKAGED = "tf_efficientnet_lite0"
-"""The encoder whose ImageNet weights a package brings (extra ``weights``)."""
+"""The encoder whose ImageNet weights come with a package (extra ``weights``)."""
 _PARTS_OF_THE_BODY = ("blocks.", "patch_embed.", "norm_pre.", "cls_token", "reg_token", "dist_token", "pos_embed")
 _HEADS = ("head", "fc", "classifier", "aux")
 
 
 def load_pretrained(body: nn.Module, name: str, asked: str = "pretrained") -> None:
-    """Fill an encoder with its published weights: the installed package, then the download.
+    """Load an encoder's published weights from the installed package, or else download them.
 
     Args:
         body: The network.
-        name: Its name: googlenet, or of timm (those of its tag), or of segmentation-models-pytorch (on ImageNet).
-        asked: What the user called them, for errors.
+        name: Its name: googlenet, one of timm (whose tag chooses the weights), or one of segmentation-models-pytorch
+            (trained on ImageNet).
+        asked: The weights as the user named them, for errors.
 
     Raises:
-        UsageError: They cannot be had, or do not fit.
+        UsageError: They cannot be obtained, or do not fit.
     """
     if name.partition(".")[0] == PACKAGED and (path := _packaged_weights()) is not None:
         _load_in_order(body, torch.load(path, map_location="cpu", weights_only=True), path)
@@ -68,7 +69,7 @@ def _downloaded_weights(name: str) -> Mapping[str, Tensor]:
 
 
 def load_file_into(body: nn.Module, path: Path) -> None:
-    """Fill an encoder with the weights of a file: by name, or, where no name fits, in order.
+    """Load weights from a file into an encoder: by name, or in order if no name fits.
 
     Names may be those of the network itself, of transformers, or of the network's authors as timm converts them.
     Position embeddings are resampled to the network's own grid.
@@ -94,7 +95,7 @@ def load_file_into(body: nn.Module, path: Path) -> None:
 
 
 def _converted(body: Any, state: Mapping[str, Tensor], path: Path) -> Mapping[str, Tensor] | None:
-    """Convert names and shapes as timm does for this network; None where timm has nothing to convert."""
+    """Convert names and shapes as timm does for this network; None if timm has nothing to convert."""
     own = body.state_dict()
     if all(name in state and state[name].shape == value.shape for name, value in own.items()):
         return state
@@ -117,7 +118,7 @@ def _converted(body: Any, state: Mapping[str, Tensor], path: Path) -> Mapping[st
 
 
 def _check_settings(body: Any, path: Path) -> None:
-    """Refuse weights whose ``config.json`` tells of another network of the same shapes."""
+    """Refuse weights whose ``config.json`` describes another network of the same shapes."""
     config = config_of(path)
     config = config.get("vision_config") or config
     block = next(iter(getattr(body, "blocks", ())), None)
@@ -136,7 +137,7 @@ def _misfit(path: Path, why: str) -> UsageError:
 
 
 def _load_by_name(body: nn.Module, state: Mapping[str, Tensor], source: Path) -> None:
-    """Load by name; what the body lacks (classifiers, auxiliary heads) is left out, what it misses is an error."""
+    """Load by name; extra tensors (classifiers, auxiliary heads) are left out, missing tensors are an error."""
     own = body.state_dict()
     missing = [key for key in own if key not in state or state[key].shape != own[key].shape]
     if missing:
@@ -149,7 +150,7 @@ def _load_by_name(body: nn.Module, state: Mapping[str, Tensor], source: Path) ->
 
 
 def _is_of_the_body(key: str, value: Tensor, own: Mapping[str, Tensor]) -> bool:
-    """Whether a tensor that the network lacks is of what images go through: a further block, a token, a bias."""
+    """Whether a tensor that the network lacks would affect features: that of a further block, a token, a bias."""
     if "patch_embed.proj.weight" in own and key.startswith(_PARTS_OF_THE_BODY):
         return bool(value.any())
     for number in re.finditer(r"(?<=\.)\d+(?=\.)", key):
@@ -161,7 +162,7 @@ def _is_of_the_body(key: str, value: Tensor, own: Mapping[str, Tensor]) -> bool:
 
 
 def _load_in_order(body: nn.Module, state: Mapping[str, Tensor], source: Path) -> None:
-    """Load tensors of other names but of the same order, as ports of one network have."""
+    """Load tensors with other names but in the same order, as ports of a network have them."""
     own = {key: value for key, value in body.state_dict().items() if not key.endswith("num_batches_tracked")}
     given = [value for key, value in state.items() if not key.endswith("num_batches_tracked")]
     same = len(given) >= len(own) and all(a.shape == b.shape for a, b in zip(own.values(), given, strict=False))

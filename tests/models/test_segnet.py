@@ -33,12 +33,12 @@ def test_layers_and_channels_are_chosen() -> None:
 
 @pytest.mark.parametrize("layers", ["64,Q", "", "64,0", "64,S", "64d", "-3"])
 def test_unknown_layers_are_named(layers: str) -> None:
-    with pytest.raises(UsageError, match="is no layer here"):
+    with pytest.raises(UsageError, match="is no layer"):
         SegNet(layers)
 
 
 def test_sobel_of_an_image_without_colour_is_refused() -> None:
-    with pytest.raises(UsageError, match="'S' is no layer here"):
+    with pytest.raises(UsageError, match="'S' is no layer"):
         SegNet("S,64", in_channels=1)
 
 
