@@ -63,7 +63,7 @@ LAYOUTS: tuple[type[ImageDataset], ...] = (
     Video,
     ImageFolder,
 )
-"""Every layout that is known, the most particular first."""
+"""All known layouts, the most specific first."""
 
 
 def open_dataset(
@@ -73,26 +73,26 @@ def open_dataset(
     options: DataOptions | None = None,
     files: FileOptions | None = None,
 ) -> ImageDataset:
-    """Open one split of a folder as what its layout says it is.
+    """Open one split of a folder as a data set of the layout that it has.
 
     Each layout's ``recognises`` says what such a folder holds; any folder is at least a folder of images.
 
     Args:
         path: The data set's folder.
-        split: Name of the split. A folder of images that has no split subfolders is taken whole; the result's
-            ``split`` is then ``""``.
-        foreground: Classes that are objects, by name. None: those that the layout's constructor takes for such, which
-            are the eight moving classes of Cityscapes and the things of COCO-Stuff; unknown for the others.
-        options: Groups of classes, scale, and which images are left out; None for the data set as it is.
-        files: Which files are what, where the layout does not say it. Annotations are found by a look at few files, and
-            read when something of them is asked for.
+        split: Name of the split. A folder of images without split subfolders is read as a whole; the result's ``split``
+            is then ``""``.
+        foreground: Names of the classes that are objects. None takes the layout's own choice: the eight moving classes
+            of Cityscapes and the things of COCO-Stuff; unknown for the others.
+        options: Groups of classes, scale, and images to leave out; None for the data set as it is.
+        files: Which files are images, label maps and so on, if the layout does not say so. Annotations are found by
+            looking at a few files, and read when they are needed.
 
     Returns:
         The data set, with at least one sample.
 
     Raises:
-        UsageError: The folder is missing, the split is missing or empty, a foreground name is unknown, ``options``
-            does not fit the data set, or annotations are of no format that is known.
+        UsageError: The folder is missing, the split is missing or empty, a foreground name is unknown, ``options`` does
+            not fit the data set, or annotations have no known format.
     """
     _check_folder(path)
     _check_text(path.absolute())
@@ -126,7 +126,7 @@ def _open(
 
 
 def _with_stretch(dataset: ImageDataset, options: DataOptions | None) -> DataOptions | None:
-    """Add which values are black and white, where the images need that and nobody has said it."""
+    """Set the values of black and white if the images need them and the user has not given them."""
     if options is not None and options.stretch is not None:
         return options
     stretch = measure_stretch([sample.image_path for sample in dataset.samples])
@@ -147,7 +147,7 @@ def available_splits(path: Path, files: FileOptions | None = None) -> tuple[str,
 
     Args:
         path: The folder.
-        files: Which files are what, where the layout does not say it.
+        files: Which files are images, label maps and so on, if the layout does not say so.
 
     Raises:
         UsageError: The folder is missing.
@@ -164,7 +164,7 @@ def layout_of(path: Path) -> type[ImageDataset]:
 
 
 def _check_text(path: Path) -> None:
-    """Refuse a name that is no text: no list, map or page could hold it."""
+    """Refuse a name that is not valid text: no list, map or page could hold it."""
     if not is_text(str(path)):
         raise UsageError(f"{str(path)!a}: the name is not UTF-8; rename it.")
 

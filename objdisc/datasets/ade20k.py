@@ -30,12 +30,12 @@ class Ade20k(SegmentationDataset):
         annotations_instance/training/ADE_train_00000001.png   RGB: class of 100, number, unused
         objectInfo150.txt                                      a table: Idx, Ratio, Train, Val, Stuff, Name
 
-    Id 0 is left out of scoring. Without the table classes are named by their ids.
+    Id 0 is left out of scoring. Without the table, classes are named by their ids.
 
     Args:
         root: The folder that holds ``images/`` and ``annotations/``.
         split: ``train``, ``val`` or ``test``.
-        foreground: Names of the classes that are objects; None where none is chosen: instances are objects anyway.
+        foreground: Names of the classes that are objects; None chooses none: instances are objects anyway.
 
     Raises:
         UsageError: Folder or split missing, the table cannot be read, or an unknown class name.
@@ -56,7 +56,7 @@ class Ade20k(SegmentationDataset):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Whether the folder, or its only such child, holds images of ADE20K beside ``annotations/``."""
+        """Whether the folder, or the only suitable folder in it, holds images of ADE20K beside ``annotations/``."""
         return _find_root(path) is not None
 
     @classmethod
@@ -82,7 +82,7 @@ def _find_root(path: Path) -> Path | None:
 
 
 def _class_names(path: Path) -> dict[int, str]:
-    """Read the table's first and last columns: ids and names, of which the first one counts."""
+    """Read the table's first and last columns: ids, and names, of which the first is used."""
     if not path.is_file():
         return {number: f"class {number}" for number in range(1, _NUM_CLASSES + 1)}
     try:

@@ -1,4 +1,4 @@
-"""What every data set offers: images, class-agnostic masks, and, apart from them, class labels for the evaluation."""
+"""The base of all data sets: images, class-agnostic masks and, separately, class labels for the evaluation."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -23,9 +23,10 @@ _RGB = 3
 
 
 class ImageDataset(ABC):
-    """A split of a data set on disk: its samples, and how to read what belongs to each.
+    """A split of a data set on disk: its samples, and how to read each one's image, masks and labels.
 
-    Training code reads images, valid pixels, instances and foreground: no class. ``read_labels`` is the evaluation's.
+    Training code reads images, valid pixels, instances and foreground, but no classes. ``read_labels`` is for the
+    evaluation alone.
 
     Attributes:
         root: The data set's folder.
@@ -35,11 +36,11 @@ class ImageDataset(ABC):
         class_colors: Label id to RGB, 0 to 255; the keys of ``class_names``.
         ignore_ids: Label ids that an evaluation leaves out.
         options: Groups of classes and scale, as ``with_options`` set them.
-        unlabelled_ids: Label ids that stand for "nobody labelled this pixel"; such pixels are not valid.
+        unlabelled_ids: Label ids of unlabelled pixels, which are not valid.
         num_channels: C of ``read_image``: 3 for RGB, more for further bands.
-        annotations: What files of other programs say of the images, a format each; ``open_dataset`` finds them.
-        left_out: Files beside the images that are not read as such, counted with the reason.
-        problems: What is wrong with the files that hold the images, in whole lines; ``--strict`` stops at it.
+        annotations: Annotations of the images by other programs, one entry per format; ``open_dataset`` finds them.
+        left_out: Other files in the folders of the images, counted by the reason for leaving them out.
+        problems: Problems of the files that hold the images, one line each; ``--strict`` makes them errors.
         unscored: Names of samples whose class labels cannot be read, as ``without_labels`` set them.
     """
 
@@ -61,23 +62,23 @@ class ImageDataset(ABC):
     @classmethod
     @abstractmethod
     def recognises(cls, path: Path) -> bool:
-        """Whether an existing folder is laid out in this way; nothing is decoded."""
+        """Whether an existing folder has this layout; nothing is decoded."""
 
     @classmethod
     @abstractmethod
     def splits_of(cls, path: Path) -> tuple[str, ...]:
-        """Return the splits of a folder that is recognised, train first; empty where it is taken whole."""
+        """Return the splits of a recognised folder, train first; empty if it is read as a whole."""
 
     @classmethod
     @abstractmethod
     def open(cls, path: Path, split: str, foreground: Sequence[str] | None, options: DataOptions) -> "ImageDataset":
-        """Open a split of a folder that is recognised.
+        """Open a split of a recognised folder.
 
         Args:
             path: The folder.
-            split: Name of the split; not looked at where the folder has none.
-            foreground: Classes that are objects, by name; None: those that the layout takes for such.
-            options: How it will be read; only what decides which labels there are counts here.
+            split: Name of the split; ignored if the folder has none.
+            foreground: Names of the classes that are objects; None for those that the layout takes for objects.
+            options: How it will be read; only settings that decide about labels matter here.
 
         Raises:
             UsageError: The split is missing or empty, or a foreground name is unknown.
@@ -95,22 +96,22 @@ class ImageDataset(ABC):
 
     @property
     def labels_whole_images(self) -> bool:
-        """Whether a class label is one of the whole image, not of its pixels."""
+        """Whether class labels are of whole images, not of pixels."""
         return False
 
     def with_options(self, options: DataOptions) -> Self:
-        """Return the same data set, read another way: classes grouped, images scaled, unsuitable images left out.
+        """Return the same data set with other options: classes grouped, images scaled, unsuitable images left out.
 
-        With groups, ``class_names`` become theirs, numbered 0, 1, ... in their order, each in the colour of its first
-        id, and ``ignore_ids`` the one id 255 of all other pixels.
+        With groups, ``class_names`` are those of the groups, numbered 0, 1, ... in their order, each in the colour of
+        its first id, and ``ignore_ids`` holds only 255, the id of all other pixels.
 
         Args:
-            options: How; its ``only``, ``min_side`` and ``min_share`` choose among the samples, which reads every
-                label map where a share is asked for.
+            options: The options; ``only``, ``min_side`` and ``min_share`` choose among the samples, and ``min_share``
+                reads every label map.
 
         Raises:
-            UsageError: A group holds an id that the data set lacks, the data set was regrouped already, or no image
-                is left.
+            UsageError: A group holds an id that the data set lacks, the classes are grouped already, or no image is
+                left.
         """
         if self.options.classes is not None and options.classes is not None:
             raise UsageError(f"{self.root}: its classes are grouped already; group the data set's own classes.")
@@ -133,7 +134,7 @@ class ImageDataset(ABC):
         return other
 
     def image_size(self, sample: Sample) -> tuple[int, int]:
-        """Return ``(height, width)`` of ``read_image`` in pixels, from the file's header alone where that tells.
+        """Return ``(height, width)`` of ``read_image`` in pixels, from the file's header alone if possible.
 
         Raises:
             UnreadableImageError: The file is missing or not an image.
@@ -152,7 +153,7 @@ class ImageDataset(ABC):
         return scale_image(self._decode(sample), self.options.scale)
 
     def read_window(self, sample: Sample, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
-        """Decode a part of an image: a crop of ``read_image``, which large rasters give without reading the rest.
+        """Decode a crop of ``read_image``; for large rasters, the rest is not read.
 
         Args:
             sample: The image.
@@ -167,10 +168,10 @@ class ImageDataset(ABC):
         return self.read_image(sample)[y : y + height, x : x + width]
 
     def read_valid(self, sample: Sample) -> NDArray[np.bool_]:
-        """Read which pixels take part in training: those of the chosen classes, which of them is not told.
+        """Read which pixels take part in training: those of the chosen classes, without telling which class.
 
         With ``options.classes`` these are the pixels of any group, so that things and unlabelled pixels are masked as
-        in the paper. Without groups they are all but the unlabelled ones; without a label map, all.
+        in the paper. Without groups, they are all labelled pixels; without a label map, all pixels.
 
         Returns:
             ``(H, W)`` bool, the size of ``read_image``.
@@ -193,9 +194,9 @@ class ImageDataset(ABC):
         """Read the object instances of the chosen foreground classes, without their classes.
 
         Returns:
-            ``(H, W)`` int32: 0 where there is no object, instances 1, 2, ... in raster order of their first pixel,
-            so that the numbers tell nothing of the class. None without ground truth, or where it tells no instances
-            apart, which is so of any data set that does not say otherwise.
+            ``(H, W)`` int32: 0 where there is no object, instances 1, 2, ... in raster order of their first pixel, so
+                that the numbers say nothing about the class. None without ground truth, or if it does not separate
+                instances, which is the default.
 
         Raises:
             UnreadableImageError: The mask cannot be decoded or has another size than its image.
@@ -204,7 +205,7 @@ class ImageDataset(ABC):
         return None
 
     def read_instance_runs(self, sample: Sample) -> InstanceRuns | None:
-        """Read the same instances as ``read_instances``, by their runs; a data set may have a shorter way to these."""
+        """Read the same instances as ``read_instances`` as runs; a data set may have a faster way to do so."""
         instances = self.read_instances(sample)
         return None if instances is None else find_runs(instances)
 
@@ -221,7 +222,7 @@ class ImageDataset(ABC):
 
     @abstractmethod
     def is_foreground(self, sample: Sample) -> bool | None:
-        """Say whether the whole image shows an object of the chosen classes; None where that is unknown."""
+        """Say whether the whole image shows an object of the chosen classes; None if that is unknown."""
 
     @abstractmethod
     def mask_paths(self, sample: Sample) -> tuple[Path, ...]:
@@ -232,15 +233,15 @@ class ImageDataset(ABC):
         return self.mask_paths(sample)
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return what images and valid pixels depend on beside the files, for cache keys."""
+        """Return what images and valid pixels depend on besides the files, for cache keys."""
         return self.options.fingerprint() | {"num_channels": self.num_channels}
 
     def read_labels(self, sample: Sample) -> NDArray[np.uint8] | None:
         """Read the class of each pixel. For the evaluation only: training code never calls this.
 
         Returns:
-            ``(H, W)`` uint8 label ids, or numbers of ``options.classes`` with 255 elsewhere, the size of
-            ``read_image``; None without ground truth.
+            ``(H, W)`` uint8 label ids, or numbers of ``options.classes`` with 255 elsewhere, in the size of
+                ``read_image``; None without ground truth.
 
         Raises:
             UnreadableImageError: The label map cannot be decoded, has another size than its image, or holds an id that
@@ -263,7 +264,7 @@ class ImageDataset(ABC):
         """Return the same data set without the class labels of some samples; images and masks stay as they are.
 
         Args:
-            names: ``Sample.name`` of those whose label maps are damaged.
+            names: ``Sample.name`` of the samples whose label maps are damaged.
         """
         other = copy.copy(self)
         other.unscored = names
@@ -271,7 +272,7 @@ class ImageDataset(ABC):
 
     @abstractmethod
     def _read_class_ids(self, sample: Sample) -> NDArray[np.uint8] | None:
-        """Read the data set's own label ids at full size; None without ground truth. Called from here alone."""
+        """Read the data set's own label ids at full size; None without ground truth. Only this class calls it."""
 
     def _decode(self, sample: Sample) -> NDArray[np.uint8]:
         """Decode the image at full size to ``(H, W, C)``."""
@@ -280,7 +281,7 @@ class ImageDataset(ABC):
         return read_bands(sample.image_path, self.num_channels, "--data.channels")
 
     def _full_size(self, sample: Sample) -> tuple[int, int]:
-        """Return ``(height, width)`` of what ``_decode`` returns, in pixels, without decoding where possible."""
+        """Return ``(height, width)`` in pixels of what ``_decode`` returns, without decoding if possible."""
         return image_size(sample.image_path) if self.num_channels == _RGB else raster_size(sample.image_path)
 
     def _valid_at_full_size(self, sample: Sample) -> NDArray[np.bool_] | None:

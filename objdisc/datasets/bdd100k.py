@@ -44,7 +44,7 @@ class Bdd100k(SegmentationDataset):
     Args:
         root: The folder that holds ``images/`` and ``labels/``, or ``seg/``.
         split: ``train``, ``val`` or ``test``.
-        foreground: Names of the classes that are objects; the eight moving ones.
+        foreground: Names of the classes that are objects; by default the eight moving ones.
 
     Raises:
         UsageError: Folder or split missing, or an unknown class name.
@@ -72,12 +72,12 @@ class Bdd100k(SegmentationDataset):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Whether the folder, or its only such child, holds one of the data set's folders of images."""
+        """Whether the folder, or the only suitable folder in it, holds one of the data set's folders of images."""
         return _find_root(path) is not None
 
     @classmethod
     def splits_of(cls, path: Path) -> tuple[str, ...]:
-        """Return which of train, val and test are there."""
+        """Return which of train, val and test exist."""
         root = _find_root(path) or path
         tree = _tree_of(root)
         return () if tree is None else tuple(folders_by_split(root / tree))
@@ -104,5 +104,5 @@ def _find_root(path: Path) -> Path | None:
 
 
 def _tree_of(root: Path) -> str | None:
-    """Choose the folder of images: the labelled ones before all."""
+    """Choose the folder of images; that of labelled images comes first."""
     return next((tree for tree in _TREES if folders_by_split(root / tree)), None)

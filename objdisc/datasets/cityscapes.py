@@ -47,20 +47,20 @@ class Cityscapes(SegmentationDataset):
         gtFine/<split>/<city>/<city>_<seq>_<frame>_gtFine_labelIds.png      8 bits
         gtFine/<split>/<city>/<city>_<seq>_<frame>_gtFine_instanceIds.png   16 bits
 
-    ``leftImg8bit_sequence``, ``_foggy``, ``_rain`` and ``_blurred`` are images, too, where there are no plain ones or
-    that folder itself is given; ``gtCoarse`` serves where ``gtFine`` has no map. In the place of labelIds there may be
-    ``*_labelTrainIds.png`` (19 classes, 255 for all else) or ``*_polygons.json``, of which instances are drawn as well.
-    Ground truth may be missing for any image, or altogether. Labels, names and colours: cityscapesscripts.
+    ``leftImg8bit_sequence``, ``_foggy``, ``_rain`` and ``_blurred`` are read as images if there are no plain ones or
+    that folder itself is given; ``gtCoarse`` is used where ``gtFine`` has no map. Instead of labelIds there may be
+    ``*_labelTrainIds.png`` (19 classes, 255 for all else) or ``*_polygons.json``, from which instances are drawn too.
+    Ground truth may be missing for any image, or altogether. Labels, names and colours are those of cityscapesscripts.
 
     Args:
-        root: The folder that holds ``leftImg8bit/``, that folder itself or a split in it, its grandparent if it holds
-            only one, or a folder of unpacked zip files.
+        root: The folder that holds ``leftImg8bit/``, that folder itself, a split in it, a folder with only one such
+            folder in it, or a folder of unpacked zip files.
         split: A subfolder of ``leftImg8bit/``.
-        foreground: Names of the classes that are objects; their union is all that a class-agnostic mask tells.
+        foreground: Names of the classes that are objects; a class-agnostic mask shows only their union.
         cities: Only these cities; None for all.
 
     Attributes:
-        has_single_frames: Whether no two images are variants of one frame, as the benchmark's evaluator asks.
+        has_single_frames: Whether no two images are variants of one frame, which the benchmark's evaluator requires.
 
     Raises:
         UsageError: Folder, split or city missing, no image in it, or an unknown class name.
@@ -94,7 +94,7 @@ class Cityscapes(SegmentationDataset):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Whether images of Cityscapes lie in the folder, in its only child, or in folders of its zip files."""
+        """Whether images of Cityscapes lie in the folder, in one folder in it, or in folders of its zip files."""
         return find_folders(path) is not None
 
     @classmethod

@@ -1,7 +1,7 @@
-"""Where the images and maps of Cityscapes lie, in whatever way its downloads were unpacked.
+"""Where the images and maps of Cityscapes lie, however its downloads were unpacked.
 
-A *tree* is a folder of splits of folders of cities: ``leftImg8bit``, ``leftImg8bit_sequence``, ``gtFine``, ... Each zip
-file of cityscapes-dataset.com holds one, and unpacks either into one common folder or into a folder of its own.
+A *tree* is a folder of splits, which are folders of cities: ``leftImg8bit``, ``leftImg8bit_sequence``, ``gtFine``, ...
+Each zip file of cityscapes-dataset.com holds one, and may be unpacked into a common folder or into a folder of its own.
 """
 
 import re
@@ -23,13 +23,13 @@ _INSTANCES = ("instanceIds.png", "polygons.json")
 
 @dataclass(frozen=True)
 class CityscapesFolders:
-    """What was found.
+    """The trees that were found.
 
     Attributes:
         root: The folder that holds the trees, or their zip files' folders.
         images: Trees of images, all of one name.
         truths: Trees of maps, fine ones first.
-        only: The one split that was asked for by its path; ``""`` for all.
+        only: The split whose path was given; ``""`` for all.
     """
 
     root: Path
@@ -47,9 +47,9 @@ class CityscapesFolders:
         return any(next(_frames(tree / split), None) is not None for tree in self.images)
 
     def frames(self, split: str) -> dict[str, tuple[Path, str]]:
-        """List the images of a split: name to file, and to the name of the frame that its maps bear.
+        """List the images of a split: name to file, and to the name of the frame in its maps' names.
 
-        Names are ``<city>/<city>_<seq>_<frame>``; what a variant adds, such as ``_foggy_beta_0.02``, is kept.
+        Names are ``<city>/<city>_<seq>_<frame>``; the suffix of a variant, such as ``_foggy_beta_0.02``, is kept.
         """
         found = {}
         for folder in (tree / split for tree in self.images):
@@ -62,7 +62,7 @@ class CityscapesFolders:
         return found
 
     def maps(self, split: str, *, of_instances: bool = False) -> dict[str, Path]:
-        """List the maps of a split by the names of their frames: of each the most direct one that is there."""
+        """List the maps of a split by the names of their frames: the most direct one for each."""
         found: dict[str, Path] = {}
         for tree in self.truths:
             files = maps_by_name(tree / split)
@@ -75,13 +75,13 @@ class CityscapesFolders:
 
 
 def find_folders(path: Path) -> CityscapesFolders | None:
-    """Find the trees: in a folder, in its only child or in its zip files' folders, or around the folder itself.
+    """Find the trees in a folder, in one folder in it, in its zip files' folders, or around the folder itself.
 
     Args:
-        path: An existing folder, which may be a tree or a split of one, too.
+        path: An existing folder, which may itself be a tree or a split of one.
 
     Returns:
-        What was found; None where the folder is laid out in another way.
+        The trees; None if the folder has another layout.
     """
     absolute = path.absolute()
     if _is_tree(path):
@@ -106,7 +106,7 @@ def _is_tree_name(name: str) -> bool:
 
 
 def _is_tree(folder: Path) -> bool:
-    """Whether a folder is named as a tree of images and none lies in it: zip files' folders bear such names, too."""
+    """Whether a folder is named like a tree of images and holds none: folders of zip files have such names, too."""
     return (
         folder.is_dir()
         and _is_tree_name(folder.absolute().name)
@@ -115,13 +115,13 @@ def _is_tree(folder: Path) -> bool:
 
 
 def _of_one_name(trees: list[Path]) -> tuple[Path, ...]:
-    """Keep plain images where there are such, else the first variant: one frame must not be there in several."""
+    """Keep plain images if there are any, otherwise the first variant: no frame may appear in several variants."""
     wanted = IMAGES if any(tree.name == IMAGES for tree in trees) else trees[0].name
     return tuple(tree for tree in trees if tree.name == wanted)
 
 
 def _truths(root: Path) -> tuple[Path, ...]:
-    """Find the trees of maps in a folder, in zip files' folders there, and beside a zip file's folder of images."""
+    """Find the trees of maps in a folder, in zip files' folders in it, and beside a zip file's folder of images."""
     tops = [root, *([root.parent] if root.absolute().name.startswith(IMAGES) else [])]
     found: dict[Path, None] = {}
     for name in TRUTHS:

@@ -1,4 +1,4 @@
-"""Names of classes by their ids, as people write them down: JSON, or lines of text."""
+"""Files with the names of classes by their ids: JSON, CSV, or lines of text."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ _NUMBERED = re.compile(r"\s*(?P<id>\d+)\s*[\s,;:=]\s*(?P<name>\S.*?)\s*")
 
 
 def numbered_classes() -> dict[int, str]:
-    """Name every id of 8 bits by itself: what is known where nobody has named any."""
+    """Name every 8-bit id by its number, for data sets without class names."""
     return {label: f"class {label}" for label in range(_MAX_ID + 1)}
 
 
@@ -20,8 +20,9 @@ def read_class_names(path: Path) -> dict[int, str]:
     """Read the names of classes.
 
     Args:
-        path: ``.json``: ids to names, or names in the order of their ids. ``.csv``: a column of ids and one of names,
-            with or without a header. Any other: a line each, ``0 road`` or ``0: road``, or names alone from 0 on.
+        path: A ``.json`` file maps ids to names, or lists names in the order of their ids. A ``.csv`` file has a column
+            of ids and one of names, with or without a header. Any other file has lines such as ``0 road`` or ``0:
+            road``, or names alone from 0 on.
 
     Returns:
         Id to name, by rising id; names that occur twice have their ids added.

@@ -85,15 +85,15 @@ _COARSE_TABLE[:NUM_FINE] = COARSE_IDS
 class CocoStuff(SegmentationDataset):
     """One split of COCO 2017 with the maps of ``stuffthingmaps_trainval2017.zip``.
 
-    Layout (as the data set's page unpacks it; ``images/`` may be missing around the image folders, and the maps may
-    lie in a folder named as their zip file)::
+    Layout (as the data set's page describes it; the image folders may lie outside ``images/``, and the maps may lie in
+    a folder named after their zip file)::
 
         images/train2017/000000000009.jpg
         annotations/train2017/000000000009.png   fine ids 0 to 181, 255 unlabelled
 
-    Labels are read as the 27 coarse classes of the label hierarchy, 0 to 11 things, 12 to 26 stuff; 255 is unlabelled.
-    The 15 stuff classes, or sky, plants and ground alone, are groups of these (``DataOptions.classes``), which also
-    mask things and unlabelled pixels.
+    Labels are read as the 27 coarse classes of the label hierarchy: 0 to 11 are things, 12 to 26 stuff, and 255 is
+    unlabelled. The 15 stuff classes, or only sky, plants and ground, are groups of these (``DataOptions.classes``),
+    which also mask things and unlabelled pixels.
 
     Args:
         root: The folder that holds ``images/`` and ``annotations/``, or its parent.
@@ -121,7 +121,7 @@ class CocoStuff(SegmentationDataset):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Whether the folder, or its only such child, holds ``images/train2017/`` (or val)."""
+        """Whether the folder, or the only suitable folder in it, holds ``images/train2017/`` (or val)."""
         return _find_root(path) is not None
 
     @classmethod
@@ -140,7 +140,7 @@ class CocoStuff(SegmentationDataset):
 
 
 def _find_root(path: Path) -> Path | None:
-    """Find the folder that holds ``images/train2017`` or ``train2017`` (or val): the path, or its only such child."""
+    """Find the folder that holds ``images/train2017`` or ``train2017`` (or val): the path or a folder in it."""
     return find_root(path, *(f"{above}{name}/{_PHOTOS}" for name in _FOLDERS.values() for above in ("images/", "")))
 
 

@@ -1,4 +1,4 @@
-"""Any folder at all: which of its files are images, label maps and maps of objects is said by patterns."""
+"""Folders of any layout: patterns say which files are images, label maps and maps of objects."""
 
 import glob
 import os
@@ -25,16 +25,18 @@ _WILD = re.compile(r"\{split\}|\*\*/|\*\*|\*|\?|\[[^\]]+\]")
 
 @dataclass(frozen=True)
 class FileOptions:
-    """Which files of a folder are what, where its layout does not say it.
+    """Which files of a folder are images, label maps and so on, if its layout does not say so.
 
     Attributes:
-        images: Images, as a pattern below the folder such as 'photos/**/*.jpg'; {split} in it stands for the split.
-        labels: Label maps of them, such as 'truth/**/*_label.png': what the stars stand for tells which image is whose.
-        instances: Maps of their objects, likewise; every id but 0 is an object.
+        images: Images, as a pattern relative to the folder such as 'photos/**/*.jpg'; {split} in it stands for the
+            split.
+        labels: Label maps of the images, such as 'truth/**/*_label.png': a map belongs to the image for which the stars
+            stand for the same text.
+        instances: Maps of the images' objects, matched in the same way; every id except 0 is an object.
         class_names: File with the names of the classes in label maps: JSON, CSV, or a line each.
-        every: Step between the frames of a video that are taken for images.
-        annotations: File or folder of masks, boxes or classes that another program wrote, in any known format, which
-            its content tells; without it those in the folder of images, or beside it, are found.
+        every: Step between the frames of a video that are used as images.
+        annotations: File or folder of masks, boxes or classes that another program wrote. The format is recognised by
+            the content; by default, annotations in the folder of images, or beside it, are found.
     """
 
     images: str | None = None
@@ -45,10 +47,10 @@ class FileOptions:
     annotations: Path | None = None
 
     def __post_init__(self) -> None:
-        """Check what needs no data.
+        """Check the values that can be checked without data.
 
         Raises:
-            UsageError: A pattern stands for one file alone, or ``every`` is below 1.
+            UsageError: A pattern has no star, or ``every`` is below 1.
         """
         for name in ("images", "labels", "instances"):
             pattern = getattr(self, name)
@@ -58,7 +60,7 @@ class FileOptions:
             raise UsageError(f"--every {self.every}: give a number of frames of at least 1.")
 
     def over(self, others: Self) -> Self:
-        """Return these, with what was not given here as ``others`` has it."""
+        """Return these patterns, with missing ones taken from ``others``."""
         untouched = {item.name for item in fields(self) if getattr(self, item.name) == item.default}
         return replace(self, **{name: getattr(others, name) for name in untouched})
 
@@ -69,16 +71,17 @@ class FileOptions:
 
 
 class Globs(SegmentationDataset):
-    """Images, label maps and maps of objects that patterns name, in any folder.
+    """Images, label maps and maps of objects in any folder, named by patterns.
 
-    Maps belong to images by what the stars of both patterns stand for, or else by their file's names without endings
-    such as ``_mask``. Label maps are 8-bit ids of their images' sizes; 255 is left out of scoring where names are given
-    and do not hold it. Without a pattern for images they are all images below the folder that no other pattern names.
+    Maps are matched with images by the text that the stars of both patterns stand for, or else by their file names
+    without endings such as ``_mask``. Label maps hold 8-bit ids in the size of their images; 255 is left out of scoring
+    if class names are given without it. Without a pattern for images, all images below the folder that fit no other
+    pattern are taken.
 
     Args:
         root: The folder.
-        split: What ``{split}`` in the patterns stands for; not looked at where they hold none.
-        foreground: Names of the classes that are objects; none, or None, where none is chosen.
+        split: Text that ``{split}`` in the patterns stands for; ignored if they do not hold it.
+        foreground: Names of the classes that are objects; an empty list or None chooses none.
         files: The patterns.
 
     Raises:
@@ -111,7 +114,7 @@ class Globs(SegmentationDataset):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Return False: a folder does not say its patterns."""
+        """Return False: patterns cannot be recognised from a folder."""
         del path
         return False
 
@@ -123,7 +126,7 @@ class Globs(SegmentationDataset):
 
     @classmethod
     def splits_named(cls, path: Path, files: FileOptions) -> tuple[str, ...]:
-        """Return what ``{split}`` in the pattern of images stands for, train first; empty where it holds none."""
+        """Return the texts that ``{split}`` in the pattern of images stands for, train first; empty without it."""
         pattern = files.images or ""
         if _SPLIT not in pattern:
             return ()
@@ -135,7 +138,7 @@ class Globs(SegmentationDataset):
     def open_files(
         cls, path: Path, split: str, foreground: Sequence[str] | None, files: FileOptions, options: DataOptions
     ) -> Self:
-        """Open a split of what patterns name."""
+        """Open a split of the files that patterns name."""
         del options
         return cls(path, split if cls.splits_named(path, files) else "", foreground, files)
 
@@ -159,7 +162,7 @@ class Globs(SegmentationDataset):
 
 
 def _belonging(images: Mapping[str, Path], found: Mapping[str, Path]) -> dict[str, Path]:
-    """Find each image's map: by what the stars stand for, else by the file's name where that is of one file alone."""
+    """Find each image's map by the stars' texts, or else by the file name if it is unique."""
     by_name: dict[str, list[Path]] = {}
     for path in found.values():
         by_name.setdefault(bare_name(path.stem), []).append(path)
@@ -173,7 +176,7 @@ def _belonging(images: Mapping[str, Path], found: Mapping[str, Path]) -> dict[st
 
 
 def _found(root: Path, pattern: str | None, split: str) -> dict[str, Path]:
-    """List the files of a pattern by what its stars stand for, joined by ``/``; the split is no part of it."""
+    """List the files of a pattern by the texts of its stars, joined by ``/``, without the split."""
     if pattern is None:
         return {}
     regex = _regex(pattern)
@@ -197,7 +200,7 @@ def _expand(root: Path, pattern: str, split: str) -> list[str]:
 
 
 def _regex(pattern: str) -> re.Pattern[str]:
-    """Turn a pattern into an expression with one group for each of its wild parts."""
+    """Turn a pattern into a regular expression with one group for each wildcard."""
     translated = {"**/": "((?:[^/]+/)*)", "**": "(.*)", "*": "([^/]*)", "?": "([^/])"}
     parts, end, has_split = [], 0, False
     for wild in _WILD.finditer(pattern):

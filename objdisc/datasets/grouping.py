@@ -1,4 +1,4 @@
-"""How pixels are read: which classes are told apart for scoring, which pixels take part, and at what scale."""
+"""How pixels are read: which classes are scored separately, which pixels take part, and at what scale."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,18 +22,18 @@ class DataOptions:
 
     Attributes:
         classes: Groups of label ids that are scored as one class each, by name, such as
-            {sky: [23], ground: [7, 8], plants: [21]}; every other pixel is left out of training (which sees only that
-            it is left out) and of scoring. Without groups: the data set's own classes, and all pixels.
-        scale: Factor that images and maps are shrunk or enlarged by.
-        channels: Bands to read, such as 4 for red, green, blue and infrared; all that the data set is known for if none
-            is given, which is red, green and blue for most.
-        stretch: Two values with a comma between, which become black and white in TIFFs of floats or of one channel of
-            16 bits (depth, thermal); percentiles 1 and 99 of a sample of the images if none are given.
+            {sky: [23], ground: [7, 8], plants: [21]}; all other pixels are left out of training (which learns nothing
+            more about them) and of scoring. Without groups, the data set's own classes and all pixels are used.
+        scale: Factor by which images and maps are scaled.
+        channels: Number of bands to read, such as 4 for red, green, blue and infrared; by default all of the data set's
+            layout, usually red, green and blue.
+        stretch: Two values, separated by a comma, that become black and white in TIFFs of floats or of one channel of
+            16 bits (depth, thermal); by default percentiles 1 and 99 of a sample of the images.
         only: Text file with one image name a line; all other images are left out.
-        min_side: Leave out images with a side below this many pixels, before scaling.
-        min_share: Leave out images of which less than this share of pixels takes part, 0 to 1.
-        folder_classes: Whether the subfolders of a folder of images without splits are classes, to score by; of one
-            with splits, ``SPLIT/CLASS/``, they are in any case.
+        min_side: Leave out images with a side of fewer pixels, before scaling.
+        min_share: Leave out images in which a smaller share of pixels takes part, 0 to 1.
+        folder_classes: Whether the subfolders of a folder of images without splits are classes for scoring; with
+            splits, ``SPLIT/CLASS/``, they always are.
     """
 
     classes: dict[str, list[int]] | None = None
@@ -46,7 +46,7 @@ class DataOptions:
     folder_classes: bool = False
 
     def __post_init__(self) -> None:
-        """Check what needs no data.
+        """Check the values that can be checked without data.
 
         Raises:
             UsageError: A number is out of its range, or a group is empty, shares an id with another, or holds an id
@@ -70,11 +70,11 @@ class DataOptions:
 
     @property
     def valid_ids(self) -> tuple[int, ...] | None:
-        """All grouped label ids, sorted, so that nothing of the grouping is left; None without groups."""
+        """All grouped label ids, sorted, without the grouping; None without groups."""
         return None if self.classes is None else tuple(sorted(label for ids in self.classes.values() for label in ids))
 
     def of_any_images(self) -> "DataOptions":
-        """Return what holds for other images too: scale, bands and stretch, without classes and choice of images."""
+        """Return the options for other images: scale, bands and stretch, without classes and choice of images."""
         return DataOptions(scale=self.scale, channels=self.channels, stretch=self.stretch)
 
     def fingerprint(self) -> dict[str, Any]:
@@ -84,10 +84,10 @@ class DataOptions:
 
 
 def check_groups(classes: Mapping[str, Sequence[int]]) -> None:
-    """Hold groups to: at least one, none empty, no id twice, all ids from 0 to 255.
+    """Check that there is at least one group, that none is empty, and that ids are unique and from 0 to 255.
 
     Raises:
-        UsageError: They are not so.
+        UsageError: One of these does not hold.
     """
     if not classes:
         raise UsageError("--data.classes is empty; name at least one group of label ids, such as {sky: [23]}.")
@@ -148,7 +148,7 @@ def scale_image(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
 
 
 def scale_map(ids: NDArray[Scalar], scale: float) -> NDArray[Scalar]:
-    """Scale a ``(H, W)`` map of ids or a mask: each pixel takes what lies at its centre, so no id is made up."""
+    """Scale a ``(H, W)`` map of ids or a mask: each pixel takes the value at its centre, so no new id appears."""
     if scale == 1:
         return ids
     rows, columns = (

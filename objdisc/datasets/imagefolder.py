@@ -1,4 +1,4 @@
-"""A folder of images of any size and kind, with or without class subfolders and splits."""
+"""A folder of images of any size and format, with or without class subfolders and splits."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,15 +23,15 @@ class ImageFolder(ImageDataset):
 
     Label maps that lie among the images are left out; see ``lookalikes``.
 
-    Each image is one object, or none: there are no masks. With ``foreground`` the subfolders say which
-    (``foreground=["dog", "automobile"]`` on CIFAR-10: object or not, and nothing more, reaches the training).
+    There are no masks: each image is one object, or none. With ``foreground`` the subfolders say which
+    (``foreground=["dog", "automobile"]`` on CIFAR-10: training learns only whether an image shows an object).
 
     Args:
         root: The folder.
         split: A subfolder of ``root``, or ``""`` for the folder itself.
-        foreground: Subfolders whose images show an object; None where that is unknown.
-        labels_from_folders: Whether the subfolders are classes, for the evaluation. None: they are where
-            ``foreground`` names some of them, or where there is a split (``root/<split>/<class>/``).
+        foreground: Subfolders whose images show an object; None if that is unknown.
+        labels_from_folders: Whether the subfolders are classes for the evaluation. With None they are if ``foreground``
+            names some of them, or if there is a split (``root/<split>/<class>/``).
 
     Raises:
         UsageError: Folder or split missing, no image in it, an unknown foreground name, or too many classes.
@@ -63,7 +63,7 @@ class ImageFolder(ImageDataset):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Whether it is a folder: any may hold images, so that this layout comes last."""
+        """Whether it is a folder: any folder may hold images, so this layout comes last."""
         return path.is_dir()
 
     @classmethod
@@ -87,16 +87,16 @@ class ImageFolder(ImageDataset):
         return bool(self._class_ids)
 
     def read_foreground(self, sample: Sample) -> NDArray[np.bool_] | None:
-        """Return a constant ``(H, W)`` map of ``is_foreground``; None where that is unknown."""
+        """Return a constant ``(H, W)`` map of ``is_foreground``; None if that is unknown."""
         known = self.is_foreground(sample)
         return None if known is None else np.full(self.image_size(sample), known, np.bool_)
 
     def is_foreground(self, sample: Sample) -> bool | None:
-        """Say whether the image lies in a foreground subfolder; None where none was named."""
+        """Say whether the image lies in a foreground subfolder; None if none was named."""
         return None if self.foreground is None else sample.city in self.foreground
 
     def mask_paths(self, sample: Sample) -> tuple[Path, ...]:
-        """Return no path: a folder of images has no masks."""
+        """Return no paths: a folder of images has no masks."""
         return ()
 
     def _read_class_ids(self, sample: Sample) -> NDArray[np.uint8] | None:

@@ -29,7 +29,7 @@ class Kitti(SegmentationDataset):
     Args:
         root: The folder that holds ``training/``.
         split: ``train`` or ``test``.
-        foreground: Names of the classes that are objects; those of Cityscapes.
+        foreground: Names of the classes that are objects; by default those of Cityscapes.
 
     Raises:
         UsageError: Folder or split missing, or an unknown class name.
@@ -57,7 +57,7 @@ class Kitti(SegmentationDataset):
 
     @classmethod
     def splits_of(cls, path: Path) -> tuple[str, ...]:
-        """Return which of train and test are there."""
+        """Return which of train and test exist."""
         folders = folders_by_split(_find_root(path) or path)
         return tuple(name for name, folder in folders.items() if (folder / _IMAGES).is_dir())
 

@@ -1,4 +1,4 @@
-"""Folders of images beside folders of label maps, such as most labelling programs and data sets have them."""
+"""Folders of images beside folders of label maps, as in most labelling programs and data sets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _LOOKED_AT = 4
 
 @dataclass(frozen=True)
 class _Pair:
-    """A folder of images and that of their maps."""
+    """A folder of images and the folder of their maps."""
 
     images: Path
     labels: Path
@@ -51,9 +51,9 @@ class LabelMaps(SegmentationDataset):
     Args:
         root: The folder that holds both, or splits that do.
         split: ``train``, ``val`` or ``test``, or ``""``.
-        foreground: Names of the classes that are objects; none, or None, where none is chosen. Then all but 0 are
-            objects where the folder is called ``masks`` and a few of its maps hold at most two ids.
-        class_names: File with the names, in the place of ``classes.json``.
+        foreground: Names of the classes that are objects; an empty list or None chooses none. Then all ids except 0 are
+            objects if the folder is called ``masks`` and a few of its maps hold at most two ids.
+        class_names: File with the names, instead of ``classes.json``.
 
     Raises:
         UsageError: A folder is missing or holds no image, ``classes.json`` cannot be read, or a class name is unknown.
@@ -86,7 +86,7 @@ class LabelMaps(SegmentationDataset):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Whether it holds a folder of images beside one of label maps, or splits of such."""
+        """Whether it holds a folder of images beside one of label maps, or splits of these."""
         return bool(_pairs_of(path))
 
     @classmethod
@@ -101,10 +101,10 @@ class LabelMaps(SegmentationDataset):
 
 
 def maps_of(images: Mapping[str, Path], found: Mapping[str, Path]) -> dict[str, Path]:
-    """Find the map of each image: by its name, else by what is left of both names without endings such as ``_mask``.
+    """Find the map of each image by its name, or else by both names without endings such as ``_mask``.
 
     Args:
-        images: Name of each sample to its image; "a.jpg" keeps its suffix in its name where an "a.png" lies beside it.
+        images: Name of each sample to its image; the name of "a.jpg" keeps its suffix if there is also an "a.png".
         found: Path below the folder of maps, without suffix, to the map.
     """
     bare = {bare_name(name): path for name, path in found.items()}
@@ -118,7 +118,7 @@ def maps_of(images: Mapping[str, Path], found: Mapping[str, Path]) -> dict[str, 
 
 
 def _pairs_of(root: Path) -> dict[str, _Pair]:
-    """Find the pairs of folders by split; the split is ``""`` where there are none."""
+    """Find the pairs of folders by split; the split is ``""`` if there are no splits."""
     pair = _pair_in(root)
     if pair is None:
         found = {split: _pair_in(folder) for split, folder in folders_by_split(root).items()}
@@ -155,7 +155,7 @@ def _first(folder: Path, pattern: str) -> list[Path]:
 
 
 def _objects_of_masks(root: Path, pair: _Pair, maps: Mapping[str, Path], names: Mapping[int, str]) -> list[str] | None:
-    """Name all classes but 0 where maps are masks: object or not."""
+    """Name all classes except 0 if maps are masks of object or background."""
     if not any(part.lower() in _BINARY for part in pair.labels.relative_to(root).parts):
         return None
     paths = list(maps.values())

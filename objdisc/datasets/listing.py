@@ -1,4 +1,4 @@
-"""Finding what a layout consists of: where it begins, its splits, and its images and maps by name."""
+"""Finding the parts of a layout: its root, its splits, and its images and maps by name."""
 
 import os
 from collections import Counter
@@ -21,15 +21,15 @@ _SPLIT_NAMES = {
 
 
 def find_root(path: Path, *patterns: str) -> Path | None:
-    """Find the folder that a layout begins with: a path, or the only folder in it that looks like one.
+    """Find the root of a layout: a path, or the only folder in it that looks like a root.
 
     Args:
         path: An existing folder.
-        patterns: What lies in such a folder, any of these, as ``Path.glob`` takes it: ``leftImg8bit/`` is a folder of
+        patterns: Patterns of ``Path.glob``, one of which must fit in such a folder: ``leftImg8bit/`` is a folder of
             that name, ``train2017/*.jpg`` one that holds JPEGs.
 
     Returns:
-        The folder; None where there is none, or several beside each other.
+        The folder; None if there is none, or several beside each other.
     """
 
     def is_root(folder: Path) -> bool:
@@ -47,7 +47,7 @@ def split_folders(root: Path) -> tuple[str, ...]:
 
 
 def folders_by_split(root: Path) -> dict[str, Path]:
-    """Find the subfolders that are splits, also by their longer names; the keys are train, val and test, in this order.
+    """Find the subfolders that are splits, also by longer names; the keys are train, val and test, in this order.
 
     Args:
         root: The folder; it may be missing.
@@ -68,11 +68,11 @@ def images_of_split(
     Args:
         root: The folder.
         split: One of its subfolders, or ``""`` for the folder itself.
-        left_out: Where other files are counted.
+        left_out: Counts the other files.
         only_photos: Whether label maps that lie among the images are left out, too.
 
     Returns:
-        Path below the split to file, at least one. Names have no suffix, but where only that tells two files apart.
+        Path below the split to file, at least one. Names have a suffix only if two files differ in nothing else.
 
     Raises:
         UsageError: No such folder, or no image in it.
@@ -106,12 +106,12 @@ def images_of_split(
 def maps_by_name(
     folder: Path, suffixes: Collection[str] = (".png",), left_out: LeftOut | None = None
 ) -> dict[str, Path]:
-    """List every map below a folder at once, which is quicker than to look for each image's.
+    """List every map below a folder at once, which is faster than looking for each image's map.
 
     Args:
         folder: The folder; it may be missing.
-        suffixes: What a map's name ends with, lower case.
-        left_out: Where files that are no image are counted.
+        suffixes: Endings of the maps' names, lower case.
+        left_out: Counts the files that are not images.
 
     Returns:
         Path below the folder, without suffix and ``/``-separated, to file.
@@ -123,7 +123,7 @@ def maps_by_name(
 
 
 def left_beside(images: Iterable[Path], read: Collection[Path]) -> LeftOut:
-    """Count the files in the folders of a split's images that are read neither as an image nor as a map of one.
+    """Count the files in the folders of a split's images that are read neither as images nor as maps.
 
     Args:
         images: Its images.

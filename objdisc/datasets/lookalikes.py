@@ -1,8 +1,8 @@
-"""Which files of a folder of images are label maps, and no photos: by their names, their places, and a few of them.
+"""Telling label maps from photos in a folder of images by names, places, and the pixels of a few files.
 
-Nothing is decided by one hint. A name of Cityscapes says enough; any other name or folder, such as ``_mask`` or
-``masks/``, needs photos of the same stems and pixels that are ids; without such a name, a whole folder of ids of
-the same stems and sizes as photos elsewhere is one of label maps. At most a few files of each folder are decoded.
+A single hint is not enough, except for a name of Cityscapes. Any other name or folder, such as ``_mask`` or ``masks/``,
+also needs photos of the same stems and pixels that look like ids. Without such a name, a whole folder of ids with the
+same stems and sizes as photos elsewhere is one of label maps. At most a few files of each folder are decoded.
 """
 
 import os
@@ -64,7 +64,7 @@ def label_maps_among(images: Mapping[str, Path]) -> frozenset[str]:
         images: Path below the folder, with or without suffix, ``/``-separated, to file.
 
     Returns:
-        Those keys of ``images`` whose files are label maps; never all of them but where their names leave no doubt.
+        The keys of ``images`` whose files are label maps; all of them only if their names leave no doubt.
     """
     files = [_file(key, path) for key, path in images.items()]
     certain = {file.key for file in files if file.certain}
@@ -95,7 +95,7 @@ def _file(key: str, path: Path) -> _File:
 
 
 def _by_names(named: Sequence[Sequence[_File]], photos: Sequence[Sequence[_File]]) -> set[str]:
-    """Take groups whose names say so, where photos have their stems and a sample of their pixels are ids."""
+    """Take groups with names of label maps if photos have the same stems and a sample of the pixels are ids."""
     stems = {file.stem for group in photos for file in group}
     found: set[str] = set()
     for group in named:
@@ -106,7 +106,7 @@ def _by_names(named: Sequence[Sequence[_File]], photos: Sequence[Sequence[_File]
 
 
 def _by_partners(groups: Sequence[Sequence[_File]]) -> set[str]:
-    """Take whole folders of ids whose stems and sizes are those of photos in another folder, or of another suffix."""
+    """Take whole folders of ids if photos in another folder, or with another suffix, have the same stems and sizes."""
     owners: defaultdict[str, list[int]] = defaultdict(list)
     for number, group in enumerate(groups):
         for file in group:
@@ -126,7 +126,7 @@ def _by_partners(groups: Sequence[Sequence[_File]]) -> set[str]:
 
 
 def _partner_of(number: int, group: Sequence[_File], owners: Mapping[str, Sequence[int]]) -> int | None:
-    """Return the one other group that has nearly all stems of a group; None where there is none, or several."""
+    """Return the only other group that has nearly all stems of a group; None if there is none, or several."""
     shared: defaultdict[int, int] = defaultdict(int)
     for file in group:
         for owner in set(owners[file.stem]) - {number}:
@@ -136,7 +136,7 @@ def _partner_of(number: int, group: Sequence[_File], owners: Mapping[str, Sequen
 
 
 def _are_photos_of(photos: Sequence[_File], maps: Sequence[_File]) -> bool:
-    """Whether a sample of maps have photos of their sizes that hold no ids themselves."""
+    """Whether the photos of a sample of maps have the maps' sizes and do not hold ids themselves."""
     by_stem = {file.stem: file.path for file in photos}
     for file in _sample([file for file in maps if file.stem in by_stem]):
         photo = by_stem[file.stem]
@@ -159,7 +159,7 @@ def _holds_ids(path: Path, *, alone: bool = False) -> bool:
 
     Args:
         path: The file.
-        alone: Whether no name says so. Then two values, such as those of a scanned page, are not enough.
+        alone: Whether the name gives no hint. Then two values, such as those of a scanned page, are not enough.
     """
     try:
         with Image.open(path) as image:

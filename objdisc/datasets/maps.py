@@ -1,4 +1,4 @@
-"""Maps of ids that belong to an image: read, and held to the image's size."""
+"""Reading of maps of ids that belong to an image, with a check of their size."""
 
 from pathlib import Path
 
@@ -13,10 +13,10 @@ _LARGEST_LABEL = 255
 
 
 def read_map_of(sample: Sample, path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Read a map of ids that belongs to an image, and hold it to the image's size.
+    """Read a map of ids that belongs to an image, and check that it has the image's size.
 
-    A map is never rotated by guess: where an image carries EXIF rotation, the map must have the size of the upright
-    image, and a map of the stored, unrotated size is an error that says so.
+    A map is never rotated by guess: if an image has EXIF rotation, the map must have the size of the upright image, and
+    the error for a map of the stored, unrotated size says so.
 
     Args:
         sample: The image.

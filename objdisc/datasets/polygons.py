@@ -1,7 +1,8 @@
 """Cityscapes' polygons as maps of labelIds and instanceIds, drawn as cityscapesscripts draws them.
 
-Its ``json2labelImg`` and ``json2instanceImg`` paint the objects of a file in their order, each over those before it, by
-Pillow's rule of which pixels a polygon covers. They end the process where a label is unknown, so this one draws.
+Its ``json2labelImg`` and ``json2instanceImg`` paint the objects of a file in order, each over the earlier ones, with
+Pillow's rule for which pixels a polygon covers. They end the process if a label is unknown, so this module draws by
+itself.
 """
 
 import json
@@ -31,7 +32,7 @@ def draw_label_ids(path: Path) -> NDArray[np.uint8]:
         ``(H, W)`` uint8 labelIds, 0 (unlabeled) where no polygon lies.
 
     Raises:
-        UnreadableImageError: The file is no such JSON, or a label is unknown.
+        UnreadableImageError: The file is not such JSON, or a label is unknown.
     """
     return _drawn(path, with_instances=False).astype(np.uint8)
 
@@ -46,7 +47,7 @@ def draw_instance_ids(path: Path) -> NDArray[np.uint16]:
         ``(H, W)`` uint16 instanceIds: class id * 1000 + number for objects, the class id for stuff and groups.
 
     Raises:
-        UnreadableImageError: The file is no such JSON, or a label is unknown.
+        UnreadableImageError: The file is not such JSON, or a label is unknown.
     """
     return _drawn(path, with_instances=True).astype(np.uint16)
 
@@ -68,7 +69,7 @@ def _drawn(path: Path, *, with_instances: bool) -> NDArray[np.int32]:
 
 
 def _draw(drawer: ImageDraw.ImageDraw, each: dict[str, Any], numbers: Counter[str] | None, path: Path) -> None:
-    """Paint one object; ``numbers`` counts those of each class, where objects are to be told apart."""
+    """Paint one object; ``numbers`` counts those of each class if objects get numbers."""
     if each.get("deleted"):
         return
     name = str(each["label"])

@@ -60,9 +60,9 @@ class Potsdam(SegmentationDataset):
 
     Args:
         root: The folder that holds ``4_Ortho_RGBIR/``, or the tiles themselves.
-        split: ``train``, the benchmark's 24; ``test``, its other 14; ``all``, every tile, labelled or not, which is
-            what invariant information clustering trains on.
-        foreground: Names of the classes that are objects; none, or None, where none is chosen.
+        split: ``train`` is the benchmark's 24 tiles, ``test`` its other 14, and ``all`` every tile, labelled or not, on
+            which invariant information clustering trains.
+        foreground: Names of the classes that are objects; an empty list or None chooses none.
 
     Raises:
         UsageError: No tile, no such split, or an unknown class name.
@@ -98,7 +98,7 @@ class Potsdam(SegmentationDataset):
     def read_window(self, sample: Sample, x: int, y: int, width: int, height: int) -> NDArray[np.uint8]:
         """Decode a part of a tile, as ``ImageDataset`` describes.
 
-        Where the scale is one over a whole number, only that part is read from the disk (with rasterio).
+        If the scale is one over a whole number, only that part is read from the disk (with rasterio).
         """
         step = round(1 / self.options.scale)
         if self.options.scale * step != 1 or any(side % step for side in self._full_size(sample)):
@@ -127,14 +127,15 @@ def decode_colors(
     Args:
         colors: ``(H, W, 3)`` RGB.
         path: The file, for messages.
-        off: How far a channel may be from 0 or 255. Above zero, up to 2 % of pixels that are no class are unlabelled.
+        off: How far a channel may be from 0 or 255. If above 0, up to 2 % of pixels with the colour of no class are
+            unlabelled.
         black_is_unlabelled: Whether black stands for eroded borders.
 
     Returns:
         ``(H, W)`` ids from ``CLASS_NAMES``, ``IGNORED`` where unlabelled.
 
     Raises:
-        UnreadableImageError: Colours are no class; the message says how many pixels, and which is the first.
+        UnreadableImageError: Colours belong to no class; the message gives the number of such pixels and the first.
     """
     unknown_id = IGNORED - 1
     table = np.full(256, unknown_id, np.uint8)

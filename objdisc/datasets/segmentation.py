@@ -1,4 +1,4 @@
-"""What layouts share whose images have label maps: one file beside an image that holds the class of every pixel."""
+"""The base of layouts with label maps: a file for each image that holds the class of every pixel."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,26 +18,26 @@ from objdisc.types import Sample
 
 
 class SegmentationDataset(ImageDataset):
-    """A split whose images have a label map each, or some of them, or none.
+    """A split in which all, some or none of the images have a label map.
 
-    A layout of this kind says ``recognises`` and ``splits_of``, and has a constructor of ``root``, ``split`` and
-    ``foreground`` that finds images and maps and hands them to this one. Where its maps are no 8-bit ids, it says in
-    ``_decode_labels`` how they are read; where it has maps of objects, too, ``_decode_instances`` and ``_instance_ids``
-    say which of their ids are objects.
+    A layout of this kind defines ``recognises`` and ``splits_of``, and its constructor of ``root``, ``split`` and
+    ``foreground`` finds images and maps and passes them to this one. If its maps are not 8-bit ids, ``_decode_labels``
+    reads them; if it also has maps of objects, ``_decode_instances`` and ``_instance_ids`` say which of their ids are
+    objects.
 
     Args:
         root: The data set's folder.
         split: Name of the split.
         images: Name of each sample to its image.
         maps: Name of each sample that has a label map to the map; other names are left out.
-        names: Label id to name, all ids, which the class names are where there is a map.
+        names: Label id to name, all ids; these are the class names if there is a map.
         colors: Label id to RGB, 0 to 255; the keys of ``names``.
-        foreground: Names of the classes that are objects; None where none is chosen.
-        instances: Name of each sample that has a map of its objects to the map; None where the layout has none.
+        foreground: Names of the classes that are objects; None chooses none.
+        instances: Name of each sample that has a map of its objects to the map; None if the layout has none.
 
     Attributes:
-        title: What messages call the data set; ``""`` where the folder itself says what its classes are.
-        foreground: Names of the classes that are objects; None where none is chosen.
+        title: Name of the data set in messages; ``""`` if the folder itself defines its classes.
+        foreground: Names of the classes that are objects; None if none is chosen.
 
     Raises:
         UsageError: There is no image, or a class name is unknown.
@@ -77,7 +77,7 @@ class SegmentationDataset(ImageDataset):
 
     @classmethod
     def open(cls, path: Path, split: str, foreground: Sequence[str] | None, options: DataOptions) -> Self:
-        """Open a split, as ``ImageDataset`` describes; which classes are objects by default, the constructor says."""
+        """Open a split, as ``ImageDataset`` describes; the constructor says which classes are objects by default."""
         del options
         layout: Callable[..., Self] = cls  # of these three arguments, where this class's own takes what was found
         return layout(path, split) if foreground is None else layout(path, split, foreground)
@@ -98,28 +98,28 @@ class SegmentationDataset(ImageDataset):
         return None if ids is None else number_objects(ids, self._instance_ids)
 
     def read_instance_runs(self, sample: Sample) -> InstanceRuns | None:
-        """Read the runs from the map at once: most of the time of a map of numbers goes into painting it."""
+        """Read the runs directly from the map, because painting a map of numbers would take most of the time."""
         ids = self._read_instance_ids(sample)
         return None if ids is None else find_runs(ids, self._instance_ids)
 
     def read_foreground(self, sample: Sample) -> NDArray[np.bool_] | None:
-        """Read where the label map holds a foreground class; None where none was chosen, or there is no map."""
+        """Read where the label map holds a foreground class; None if none was chosen, or there is no map."""
         labels = self._read_class_ids(sample) if self._foreground_ids else None
         return None if labels is None else scale_map(ids_among(labels, self._foreground_ids), self.options.scale)
 
     def is_foreground(self, sample: Sample) -> bool | None:
-        """Return None: an image whose pixels have classes is no single object."""
+        """Return None: an image whose pixels have classes is not a single object."""
         return None
 
     def mask_paths(self, sample: Sample) -> tuple[Path, ...]:
-        """Return the files of ``label_paths``, where foreground classes were chosen, and else the map of objects."""
+        """Return the files of ``label_paths`` if foreground classes were chosen, otherwise the map of objects."""
         if self._foreground_ids:
             return self.label_paths(sample)
         path = self._instance_maps.get(sample.name)
         return () if path is None else (path,)
 
     def label_paths(self, sample: Sample) -> tuple[Path, ...]:
-        """Return the label map and the map of objects, where there are such; a file that is both comes once."""
+        """Return the label map and the map of objects if they exist; a file that is both is returned once."""
         paths = (self._maps.get(sample.name), self._instance_maps.get(sample.name))
         return tuple(dict.fromkeys(path for path in paths if path is not None))
 
@@ -128,7 +128,7 @@ class SegmentationDataset(ImageDataset):
         return None if path is None else self._decode_labels(sample, path)
 
     def _decode_labels(self, sample: Sample, path: Path) -> NDArray[np.uint8]:
-        """Decode a label map at full size to the data set's own label ids. Called from ``_read_class_ids`` alone.
+        """Decode a label map at full size to the data set's own label ids. Only ``_read_class_ids`` calls it.
 
         Raises:
             UnreadableImageError: The map cannot be decoded, or has another size than its image.
@@ -159,11 +159,11 @@ class SegmentationDataset(ImageDataset):
 
 
 def number_objects(ids: NDArray[np.integer], wanted: NDArray[np.bool_] | None = None) -> NDArray[np.int32]:
-    """Turn ids of objects into numbers that tell nothing of their classes.
+    """Turn ids of objects into numbers that say nothing about their classes.
 
     Args:
         ids: ``(H, W)`` integers of at least 0.
-        wanted: ``wanted[id]`` = whether an id is an object, for all ids; None: all but 0.
+        wanted: ``wanted[id]`` says for every id whether it is an object; None takes all but 0.
 
     Returns:
         ``(H, W)`` int32: 0, and 1, 2, ... in raster order of each object's first pixel.

@@ -1,4 +1,4 @@
-"""Which images of a data set are used: by a list, by their size, and by how much of them takes part."""
+"""Choosing the images of a data set by a list, by their size, and by the share of pixels that takes part."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ log = logging.getLogger("objdisc")
 
 @dataclass(frozen=True)
 class Measures:
-    """How to look at one image; none of them tells a class.
+    """How to measure one image; none of the functions tells a class.
 
     Attributes:
         size: ``(height, width)`` in pixels.
@@ -40,17 +40,17 @@ class Measures:
 def select_samples(
     samples: Sequence[Sample], options: DataOptions, measures: Measures, where: str, *, remember_from: int = 1000
 ) -> tuple[Sample, ...]:
-    """Keep the images that are listed, large enough, and of which enough takes part.
+    """Keep the images that are listed, are large enough, and have enough pixels that take part.
 
-    Where a share is asked of many images, the selection is remembered below ``runs/cache``, by the label maps' paths,
-    sizes and times.
+    If shares of many images are needed, the selection is cached below ``runs/cache``, by the label maps' paths, sizes
+    and times.
 
     Args:
         samples: All images of the split.
-        options: Its ``only``, ``min_side`` and ``min_share`` choose.
-        measures: How to look at an image.
+        options: The options ``only``, ``min_side`` and ``min_share``.
+        measures: How to measure an image.
         where: The data set and split, for messages.
-        remember_from: Images from which on reading every label map takes long enough to be remembered.
+        remember_from: Number of images from which on the selection is cached.
 
     Raises:
         UsageError: The list cannot be read or names an image that is not there, or no image is left. An image that

@@ -1,4 +1,4 @@
-"""ISPRS Vaihingen: 33 aerial tiles, infrared, red, green, with colour-coded label maps.
+"""ISPRS Vaihingen: 33 aerial tiles of infrared, red and green, with colour-coded label maps.
 
 Rottensteiner et al., The ISPRS benchmark on urban object classification, ISPRS Annals I-3, 2012.
 """
@@ -18,7 +18,7 @@ from objdisc.imaging.decode import read_rgb
 from objdisc.types import Sample
 
 TRAIN_AREAS = frozenset((1, 3, 5, 7, 11, 13, 15, 17, 21, 23, 26, 28, 30, 32, 34, 37))
-"""The areas whose labels participants of the benchmark got."""
+"""The areas whose labels were given to participants of the benchmark."""
 
 _IMAGES, _TILE = "top", "top_mosaic_09cm_area*.tif"
 _LABELS = (
@@ -30,7 +30,7 @@ _ERODED = "eroded"
 
 
 class Vaihingen(SegmentationDataset):
-    """Tiles of one split, labelled or not, read as they are stored: infrared, red, green in the place of RGB.
+    """Tiles of one split, labelled or not, read as they are stored: infrared, red and green in place of RGB.
 
     Layout (the benchmark's zip files, unpacked side by side)::
 
@@ -41,8 +41,8 @@ class Vaihingen(SegmentationDataset):
 
     Args:
         root: The folder that holds ``top/``.
-        split: ``train``, the benchmark's 16 areas; ``test``, its other 17; ``all``.
-        foreground: Names of the classes that are objects; none, or None, where none is chosen.
+        split: ``train`` is the benchmark's 16 areas, ``test`` its other 17, and ``all`` both.
+        foreground: Names of the classes that are objects; an empty list or None chooses none.
 
     Raises:
         UsageError: No tile, no such split, or an unknown class name.
@@ -59,7 +59,7 @@ class Vaihingen(SegmentationDataset):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Whether the folder, or its only such child, holds tiles in ``top/``."""
+        """Whether the folder, or the only suitable folder in it, holds tiles in ``top/``."""
         return _find_root(path) is not None
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Videos as a source of images: their frames, written once, so that all else reads files as ever."""
+"""Videos as a source of images: frames are written to files once, and read like any other images."""
 
 import logging
 import math
@@ -33,15 +33,14 @@ log = logging.getLogger("objdisc")
 class Video(ImageFolder):
     """The frames of a video, or of every video in a folder, as images.
 
-    Frames are decoded in order by OpenCV, which turns them upright as the file's metadata says, and every n-th of them
-    is counted, whatever time lies between two. They are written as JPEG of quality 95 with full colour below
-    ``runs/cache/frames``, a folder for each video and n, and are written no second time; a folder that an interrupted
-    call has begun is gone on with. A video that ends before its header says so, be it in the
-    middle of a frame, gives the frames before, with a warning.
+    Frames are decoded in order by OpenCV, which turns them upright as the file's metadata says, and every n-th one is
+    taken, regardless of the time between them. They are written once, as JPEG of quality 95 without chroma subsampling,
+    below ``runs/cache/frames``, in a folder for each video and n; an interrupted call is continued. A video that ends
+    earlier than its header says, even in the middle of a frame, gives the frames before, with a warning.
 
     Args:
         root: The video, or a folder of videos without images.
-        every: Every so many frames are images, from the first one on.
+        every: Step between the frames that are used as images, from the first one on.
 
     Raises:
         UsageError: A video cannot be opened or holds no frame.
@@ -71,12 +70,12 @@ class Video(ImageFolder):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Whether it is a video, or a folder of videos that holds no image."""
+        """Whether it is a video, or a folder of videos without images."""
         return bool(_videos(path)) and (path.is_file() or next(list_images(path), None) is None)
 
     @classmethod
     def splits_of(cls, path: Path) -> tuple[str, ...]:
-        """Return none: videos are taken whole."""
+        """Return no splits: videos are read as a whole."""
         del path
         return ()
 
@@ -88,14 +87,14 @@ class Video(ImageFolder):
 
 
 def frames_of(video: Path, every: int) -> Path:
-    """Write the frames of a video, unless they are there.
+    """Write the frames of a video, unless they exist.
 
     Args:
         video: The file.
-        every: Every so many frames are written, from the first one on.
+        every: Step between the frames that are written, from the first one on.
 
     Returns:
-        The folder of frames, called after the video and its content.
+        The folder of frames, named after the video and its content.
 
     Raises:
         UsageError: The video cannot be opened, or holds no frame.
@@ -126,14 +125,14 @@ def frames_of(video: Path, every: int) -> Path:
 
 
 def _cut_short(video: Path, folder: Path) -> str:
-    """Say whether a video ended before its header says so; empty where it did not."""
+    """Return a message if a video ended earlier than its header says; otherwise an empty text."""
     about = read_json(folder / _MANIFEST)
     read, expected = about["read"], about.get("expected", 0)
     return f"{video}: ends after {read} of {expected} frames" if read < expected else ""
 
 
 def _write(capture: cv2.VideoCapture, folder: Path, every: int) -> tuple[int, int]:
-    """Write every n-th frame that is not there; return how many were decoded and how many are there."""
+    """Write every n-th frame that is missing; return how many were decoded and how many exist."""
     read = 0
     while capture.grab():
         if read % every == 0:

@@ -27,8 +27,8 @@ class Vistas(SegmentationDataset):
         config_v2.0.json                    names, colours, and which classes have instances
         validation/..., testing/images/
 
-    Classes are those of the ``config`` file; the last one, of pixels that nobody labelled, is left out of scoring.
-    Those with instances are the objects.
+    Classes are those of the ``config`` file; the last one, for unlabelled pixels, is left out of scoring. Classes with
+    instances are the objects.
 
     Args:
         root: The folder that holds ``training/`` and the others.
@@ -62,12 +62,12 @@ class Vistas(SegmentationDataset):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Whether the folder, or its only such child, holds ``config*.json`` beside splits of images."""
+        """Whether the folder, or the only suitable folder in it, holds ``config*.json`` beside splits of images."""
         return _find_root(path) is not None
 
     @classmethod
     def splits_of(cls, path: Path) -> tuple[str, ...]:
-        """Return which of train, val and test are there."""
+        """Return which of train, val and test exist."""
         return tuple(folders_by_split(_find_root(path) or path))
 
 
@@ -78,7 +78,7 @@ def _find_root(path: Path) -> Path | None:
 
 
 def _classes(root: Path, version: str) -> list[tuple[str, Color, bool]]:
-    """Read name, colour and whether there are instances of each class, in the order of their ids."""
+    """Read each class's name, its colour, and whether it has instances, in the order of the ids."""
     path = next((root / name for name in (f"config_{version}.json", "config.json") if (root / name).is_file()), None)
     if path is None:
         path = sorted(root.glob("config*.json"))[-1]

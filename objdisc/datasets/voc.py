@@ -37,8 +37,8 @@ class Voc(SegmentationDataset):
 
     Args:
         root: The folder that holds ``JPEGImages/``, or up to two folders above it.
-        split: ``train``, ``val`` or ``test``, as lists name it; ``""`` for all images, where there are no lists.
-        foreground: Names of the classes that are objects; all twenty.
+        split: ``train``, ``val`` or ``test``, as lists name it; ``""`` for all images if there are no lists.
+        foreground: Names of the classes that are objects; by default all twenty.
 
     Raises:
         UsageError: Folder or split missing, a list cannot be read, or an unknown class name.
@@ -62,7 +62,7 @@ class Voc(SegmentationDataset):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Whether the folder, or one of its only children, holds ``JPEGImages/`` beside maps."""
+        """Whether the folder or its ``VOCdevkit/``, or the only suitable folder in these, holds images beside maps."""
         return _find_root(path) is not None
 
     @classmethod
@@ -73,7 +73,7 @@ class Voc(SegmentationDataset):
 
     @classmethod
     def open(cls, path: Path, split: str, foreground: Sequence[str] | None, options: DataOptions) -> Self:
-        """Open a split, as ``ImageDataset`` describes; all images where there are no lists."""
+        """Open a split, as ``ImageDataset`` describes; all images if there are no lists."""
         return super().open(path, split if cls.splits_of(path) else "", foreground, options)
 
     def _read_instance_ids(self, sample: Sample) -> NDArray[np.integer] | None:

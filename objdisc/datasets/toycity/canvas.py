@@ -1,4 +1,4 @@
-"""The toy city's drawing board: polygons painted into a picture and its Cityscapes label maps at once."""
+"""The toy city's canvas: polygons are painted into a picture and its Cityscapes label maps at once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,14 +36,14 @@ class Frame:
 
 
 class Canvas:
-    """A picture in the making; every coordinate is in design units, x right and y down, 256 units high.
+    """A picture being drawn; coordinates are in design units, x right and y down, 256 units high.
 
     Args:
         size: ``(width, height)`` of the finished frame in pixels.
         rng: Source of the textures.
 
     Attributes:
-        rng: The same; another one may take its place before something is painted.
+        rng: The same source; it may be replaced before something is painted.
     """
 
     def __init__(self, size: tuple[int, int], rng: np.random.Generator) -> None:
@@ -60,7 +60,7 @@ class Canvas:
 
     @property
     def step(self) -> float:
-        """Design units from one drawn pixel to the next: what moves by whole steps looks the same where it arrives."""
+        """Design units from one drawn pixel to the next; an object that moves by whole steps keeps its appearance."""
         return 1 / self._scale
 
     def paint(self, points: Points, color: Color) -> None:
@@ -76,7 +76,7 @@ class Canvas:
         self._polygons.append((label, self._clip(points * self._scale / _SUPERSAMPLE)))
 
     def gradient(self, top: Color, bottom: Color, height: float) -> None:
-        """Fill the picture's upper ``height`` units with a vertical gradient labelled sky."""
+        """Fill the picture's upper ``height`` units with a vertical gradient, labelled as sky."""
         rows = max(1, round(height * self._scale))
         ramp = np.linspace(0, 1, rows)[:, None] * (np.array(bottom) - np.array(top)) + np.array(top)
         self._image[:rows] = np.clip(ramp, 0, 255).astype(np.uint8)[:, None]
@@ -98,7 +98,7 @@ class Canvas:
         self._multiply(window, 1 + strength * self._noise(window, coarse)[..., None])
 
     def thing(self, label: str, parts: Sequence[Part], colors: Mapping[str, Color], texture: float) -> int:
-        """Draw an object over what is there, as a new instance with light from above and a texture of its own.
+        """Draw an object over the picture, as a new instance with light from above and a texture of its own.
 
         Returns:
             The Cityscapes instance id.
@@ -128,7 +128,7 @@ class Canvas:
         return instance_id
 
     def finish(self, gain: Color, noise: float) -> Frame:
-        """Shrink to the frame's size, and give it its light (a factor for each channel) and sensor noise (0 to 255)."""
+        """Shrink to the frame's size, and apply light (a factor for each channel) and sensor noise (0 to 255)."""
         shrunk = cv2.resize(self._image, self._size, interpolation=cv2.INTER_AREA)
         image: NDArray[np.float64] = shrunk * np.array(gain) + self.rng.normal(0, noise, shrunk.shape)
         keep = (slice(None, None, _SUPERSAMPLE), slice(None, None, _SUPERSAMPLE))
@@ -142,7 +142,7 @@ class Canvas:
     def _glaze(
         self, points: Points, color: Color, behind: NDArray[np.uint8], window: tuple[int, int, int, int]
     ) -> None:
-        """Fill a polygon with a thin coat of colour over what stood behind the object before it was drawn."""
+        """Fill a polygon with a transparent colour over the background of the object."""
         left, top, right, bottom = window
         spot = np.zeros(self._labels.shape, np.uint8)
         cv2.fillPoly(spot, [self._fixed(points)], 255, cv2.LINE_8, _SHIFT)

@@ -30,11 +30,11 @@ def generate_toy_city(
 ) -> Path:
     """Write a toy city; the same arguments give the same bytes.
 
-    A complete city of the same arguments is left as it is; one of other arguments, or half of one, is replaced.
+    A complete city of the same arguments is left as it is; one of other arguments, or an incomplete one, is replaced.
 
     Args:
         root: Folder to fill, made if it is missing; nothing but a toy city may be in it.
-        seed: Picks the city. A frame depends on the seed, its split and its number alone.
+        seed: Random seed of the city. A frame depends only on the seed, its split and its number.
         num_train: Frames in train.
         num_val: Frames in val.
         size: ``(width, height)`` of a frame in pixels.
@@ -43,7 +43,7 @@ def generate_toy_city(
         ``root``, in Cityscapes layout: leftImg8bit, and gtFine with labelIds, instanceIds, color and polygons.
 
     Raises:
-        UsageError: ``root`` holds images that are no toy city.
+        UsageError: ``root`` holds images that are not a toy city.
         ObjdiscError: The disk is full, or the folder does not allow the write.
     """
     recipe = {"version": _RECIPE_VERSION, "seed": seed, "train": num_train, "val": num_val, "size": list(size)}
@@ -111,7 +111,7 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def _clear(root: Path, marker: Path) -> None:
-    """Remove what an older or unfinished toy city left; frames of two cities must not mix."""
+    """Remove the files of an older or unfinished toy city; frames of two cities must not mix."""
     left = [root / name for name in ("leftImg8bit", "gtFine") if (root / name).exists()]
     if left and not marker.is_file():
         raise UsageError(f"{left[0]}: already there and no toy city; give another folder for the toy city")

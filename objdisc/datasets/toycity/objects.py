@@ -1,4 +1,4 @@
-"""Outlines of the toy city's objects by class: people and two-wheelers here, larger vehicles in ``toyvehicles``.
+"""Outlines of the toy city's objects by class: people and two-wheelers here, larger vehicles in ``vehicles``.
 
 Side views in metres, varied in pose and proportion. The class lies in the shape alone: every colour is drawn
 at random, from the same palette for each class.

@@ -33,15 +33,15 @@ _MIN_INSIDE = 0.7  # share of its box that must lie inside the frame
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An object that has its place in the street.
+    """An object at its place in the street.
 
     Attributes:
         name: Its class.
-        parts: What it is made of, in design units, x right and y down.
+        parts: Its polygons, in design units, x right and y down.
         box: Left, top, right and bottom of all of it.
         ground: Where it stands; a larger number is nearer.
-        mount: What a rider sits on.
-        mount_name: The class of that.
+        mount: The two-wheeler that a rider sits on.
+        mount_name: Class of the two-wheeler.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Placed:
 
 
 def place_objects(rng: np.random.Generator, width: float, zoom: float) -> list[Placed]:
-    """Choose what stands where: back to front, none hidden by more than ``_MAX_HIDDEN`` of its box by another."""
+    """Choose objects and places, back to front; none is hidden by another over more than ``_MAX_HIDDEN`` of its box."""
     count = max(2, round(rng.uniform(5, 9) * width / 512 / zoom))
     names = rng.choice(list(_SHARES), count, p=np.array(list(_SHARES.values())) / sum(_SHARES.values())).tolist()
     placed: list[Placed] = []
@@ -67,7 +67,7 @@ def place_objects(rng: np.random.Generator, width: float, zoom: float) -> list[P
 
 
 def paint_object(canvas: Canvas, rng: np.random.Generator, item: Placed, shadow: float = 0.5) -> tuple[int, ...]:
-    """Paint an object and what it sits on, over a shadow of some strength; return their Cityscapes instance ids."""
+    """Paint an object and what it sits on, with a shadow of some strength; return their Cityscapes instance ids."""
     left, _, right, _ = item.box
     reach = 0.5 * (right - left)
     canvas.shade(disc((left + reach, item.ground), reach, "dark", min(0.1, 5 / reach)).points, shadow, 1.2)
@@ -108,7 +108,7 @@ def _is_inside(box: tuple[float, float, float, float], width: float) -> bool:
 
 
 def _hides(one: Placed, other: Placed) -> bool:
-    """Say whether the nearer of two objects hides too much of the farther, or both stand on the same spot."""
+    """Say whether the nearer of two objects hides too much of the farther one, or both stand on the same spot."""
     far = one if one.ground < other.ground else other
     wide = min(one.box[2], other.box[2]) - max(one.box[0], other.box[0])
     tall = min(one.box[3], other.box[3]) - max(one.box[1], other.box[1])

@@ -1,4 +1,4 @@
-"""The moving toy city: frames of one street, through which a camera moves and some of the objects do."""
+"""The moving toy city: frames of one street in which the camera and some of the objects move."""
 
 from dataclasses import dataclass, replace
 
@@ -25,8 +25,8 @@ class MovingFrame:
 
     Attributes:
         frame: The picture and its ground truth.
-        moving: ``(H, W)`` int32: 0 = stands still, 1, 2, ... = one number, the same in all frames, for each object that
-            moves, with what it sits on.
+        moving: ``(H, W)`` int32: 0 where nothing moves, and 1, 2, ... for each moving object with what it sits on, the
+            same number in all frames.
     """
 
     frame: Frame
@@ -58,9 +58,9 @@ class _Camera:
 
 
 def render_sequence(rng: np.random.Generator, size: tuple[int, int], count: int) -> list[MovingFrame]:
-    """Draw a street, some of whose objects move evenly to either side, as a camera sees it that moves evenly itself.
+    """Draw a street with some objects that move uniformly to the left or right, seen by a uniformly moving camera.
 
-    The street is flat: the camera's motion takes all of it along in one projection.
+    The street is flat: the camera's motion moves all of it by a single projection.
 
     Args:
         rng: Source of everything that varies.
@@ -91,7 +91,7 @@ def render_sequence(rng: np.random.Generator, size: tuple[int, int], count: int)
 
 
 def _whole_steps(speed: float, item: Placed, step: float) -> float:
-    """Return how far an object moves between frames, in design units; the far lane goes left, as it is turned there."""
+    """Return how far an object moves between frames, in design units; objects in the far lane face and move left."""
     ahead = -1 if item.ground < 190 else 1
     return float(ahead * max(round(speed / 100 * DESIGN_HEIGHT / step), 1) * step)
 
@@ -123,7 +123,7 @@ def _draw(street: tuple[int, int], seed: int, placed: list[Placed], moves: list[
 def _seen(
     drawn: Frame, numbers: dict[int, int], view: NDArray[np.float64], size: tuple[int, int], rng: np.random.Generator
 ) -> MovingFrame:
-    """Look at a street through the camera."""
+    """Render a street as the camera sees it."""
     image = cv2.warpAffine(drawn.image, view, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     noisy = np.asarray(image, np.float64) + rng.normal(0, _NOISE, image.shape)
     exact, beyond = cv2.INTER_NEAREST, cv2.BORDER_REPLICATE

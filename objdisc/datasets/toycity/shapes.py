@@ -15,7 +15,8 @@ class Part:
 
     Attributes:
         points: ``(N, 2)`` x and y in metres: x forward, y up, the origin on the ground below the object's middle.
-        role: What it is made of; ``toycity`` picks its colour: body, second, dark, metal, pale, glass, light, skin.
+        role: Its part of the object, by which ``placement`` picks a colour: body, second, dark, metal, pale, glass,
+            light, skin.
     """
 
     points: Points
