@@ -52,7 +52,7 @@ class Kitti(SegmentationDataset):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Whether the folder, or its only such child, holds ``training/image_2/`` beside ``training/semantic/``."""
+        """Whether the folder, or the only suitable one in it, holds ``image_2/`` and ``semantic/`` in ``training/``."""
         return _find_root(path) is not None
 
     @classmethod

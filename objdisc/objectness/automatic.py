@@ -1,4 +1,4 @@
-"""Which source of regions is taken where none is named."""
+"""The choice of a source of regions where none is named."""
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.objectness.base import ObjectnessSource
@@ -16,25 +16,25 @@ from objdisc.objectness.whole import Whole
 from objdisc.objectness.yolo import Yolo
 
 ANNOTATED: tuple[type[AnnotatedRegions], ...] = (Coco, SamJson, Labelme, Megadetector, Yolo, Boxes)
-"""Sources that read annotation files, of every format."""
+"""Sources that read annotation files, one for every format."""
 
 AUTOMATIC: tuple[type[ObjectnessSource], ...] = (Instances, *ANNOTATED, Labels, Whole, Tree)
-"""Sources that can do without arguments, the most exact first: the first one that ``serves`` a data set is taken.
+"""Sources that need no arguments, the most exact first: the first one that ``serves`` a data set is taken.
 
-The last one serves any: it looks for objects where nobody says where they are."""
+The last one serves any data set: it looks for objects without masks."""
 
 BESIDE_SCENES: type[ObjectnessSource] = Union
-"""What takes the place of the last one on other images of a run whose regions were parts of scenes, too.
+"""The source that replaces the last one on other images of a run whose regions also came from scenes.
 
-It is no default: in 64 regions of 21 frames of CamVid train it finds 0.538 of 65 objects, as ``tree`` does."""
+It is not the default: in 64 regions of 21 frames of CamVid train it finds 0.538 of 65 objects, as ``tree`` does."""
 
 
 def automatic_source(dataset: ImageDataset, *, scenes: bool = False) -> type[ObjectnessSource]:
-    """Return the source that is taken where none is named; annotations that a person has named come before all.
+    """Return the source that is taken where none is named; annotations that the user has named come first.
 
     Args:
         dataset: The images.
-        scenes: Whether regions are parts of scenes, too, where nobody has masked the images.
+        scenes: Whether regions also come from scenes if the images have no masks.
     """
     for source in ANNOTATED:
         annotations = source.annotations_of(dataset)

@@ -1,4 +1,4 @@
-"""What every source of class-agnostic regions offers."""
+"""The base of all sources of class-agnostic regions."""
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
@@ -24,12 +24,12 @@ class ObjectnessSource(ABC):
     Sources are pickled to the processes that build patches: keep settings in them, not data.
 
     Attributes:
-        outlines: True where the regions are outlines of objects: small ones may then be dropped, and what the outlines
-            leave free is background. False where a region is only a place to look at.
-        guesses: True where many regions may hold no object; on other images than those of the training, a run then
-            leaves out what its foreground head is not sure of.
-        origin: Where the weights of a network come from that the source looks at images with; None where it has none.
-        in_process: True where the source cannot travel to another process, such as one that holds a network.
+        outlines: True if the regions are outlines of objects: small ones may then be dropped, and everything outside
+            the outlines is background. False if a region is only a place to look at.
+        guesses: True if many regions may hold no object; on images other than those of the training, a run then leaves
+            out regions that its foreground head is not sure of.
+        origin: Origin of the weights of the source's network; None if it has none.
+        in_process: True if the source cannot be sent to another process, for instance because it holds a network.
     """
 
     outlines: ClassVar[bool] = True
@@ -44,34 +44,34 @@ class ObjectnessSource(ABC):
 
     @property
     def supervision(self) -> str:
-        """What people have told of the images, or the network was trained with, in words; ``none`` if nothing."""
+        """What people have marked in the images, or the network was trained with, in words; ``none`` if nothing."""
         return "none" if self.origin is None else str(self.origin)
 
     @property
     def wants_scene(self) -> bool:
-        """Whether regions are parts of scenes that a run divides beside its objects; ``read_scenes`` says which run."""
+        """Whether regions come from scenes that a run divides besides its objects; ``read_scenes`` says which run."""
         return False
 
     def read_scenes(self, scene: Run, maps: Path, origin: WeightsOrigin) -> None:
-        """Take regions from the scenes of a run; for sources that want one.
+        """Take regions from the scenes of a run; for sources that need one.
 
         Args:
-            scene: The run of the scenes. What is asked of the source may come before it; regions come after it.
+            scene: The run of the scenes. It must be set before regions are found; the source may be checked earlier.
             maps: Folder of the scene maps of the images.
-            origin: Where the weights come from that the scenes are seen with.
+            origin: Origin of the weights of the network that sees the scenes.
 
         Raises:
-            UsageError: The source wants no scene.
+            UsageError: The source needs no scenes.
         """
         del maps, origin
-        raise UsageError(f"{self.name}: its regions are no parts of scenes, and {scene.path} is of no use to it.")
+        raise UsageError(f"{self.name}: its regions do not come from scenes, and {scene.path} is of no use to it.")
 
     @classmethod
     def serves(cls, dataset: ImageDataset) -> bool:
-        """Whether the data set has what this source reads, so that it may be chosen where no source is named.
+        """Whether the data set has the files that this source reads, so that it may be chosen where none is named.
 
-        It is asked of every source in turn, so it looks at which files there are and into none. ``check`` may let more
-        pass: what is not chosen by itself can still be asked for.
+        Every source is asked in turn, so it only looks at which files there are and opens none. ``check`` may accept
+        more: a source that is not chosen automatically can still be named.
         """
         del dataset
         return True
@@ -83,7 +83,7 @@ class ObjectnessSource(ABC):
         Args:
             dataset: Where masks are read from.
             sample: The image.
-            image: ``(H, W, 3)`` uint8 RGB, what ``dataset.read_image(sample)`` returned.
+            image: ``(H, W, 3)`` uint8 RGB, as ``dataset.read_image(sample)`` returned it.
 
         Returns:
             Regions in an order that depends on the image alone; empty where there is none.
@@ -93,11 +93,11 @@ class ObjectnessSource(ABC):
         """
 
     def outlined(self, region: Region, frame: tuple[int, int]) -> Region:
-        """Return a region as its patch is cut: with an outline, where the source's regions are outlines of objects.
+        """Return a region as its patch is cut: with an outline, if the source's regions are outlines of objects.
 
-        A box around an object is then the ellipse that it holds, since road and wall in its corners decide otherwise
-        (of CamVid's training objects in boxes, 0.59 fall into a category of their class; as ellipses, 0.93). Maps,
-        scores and exports keep the box.
+        A box around an object then becomes its inscribed ellipse, because otherwise road and wall in its corners decide
+        the cluster (of CamVid's training objects in boxes, 0.59 fall into a category of their class; as ellipses,
+        0.93). Maps, scores and exports keep the box.
 
         Args:
             region: One of ``regions``, or another box in an image.
@@ -112,42 +112,42 @@ class ObjectnessSource(ABC):
         """Return every setting that changes the regions, as JSON values: part of the key of a ``PatchStore``."""
 
     def fingerprint_on(self, dataset: ImageDataset) -> dict[str, Any]:
-        """Return ``fingerprint``, and what the regions depend on beside the files of single images."""
+        """Return ``fingerprint``, and what the regions depend on besides the files of single images."""
         del dataset
         return self.fingerprint()
 
     def count(self, dataset: ImageDataset, min_area: int) -> int | None:
-        """Count the objects that the source knows before it has looked at any image; None where it knows none.
+        """Count the objects that the source knows of without looking at any image; None if it knows none.
 
         Args:
             dataset: The images.
-            min_area: Smaller ones, in pixels, do not count, as far as their size is known.
+            min_area: Pixels of the smallest object that counts, as far as sizes are known.
         """
         del dataset, min_area
         return None
 
     def problems(self, dataset: ImageDataset) -> list[str]:
-        """List what is wrong with what the source reads, in whole lines; found before any image is decoded."""
+        """List problems of the files that the source reads, one line each, found before any image is decoded."""
         del dataset
         return []
 
     def refuse_problems(self, dataset: ImageDataset) -> None:
-        """Stop, as ``--strict`` asks, where something is wrong with what images and regions are read from.
+        """Raise an error, as ``--strict`` asks, if there are problems with the files of images and regions.
 
         Raises:
-            UsageError: Something is; the message names the first problem.
+            UsageError: There are; the message names the first problem.
         """
         if problems := [*dataset.problems, *self.problems(dataset)]:
             more = f" (and {len(problems) - 1} other reasons)" if len(problems) > 1 else ""
             raise UsageError(f"{dataset.root}: {problems[0]}{more}; mend it, or leave out --strict.")
 
     def files(self, dataset: ImageDataset, sample: Sample) -> tuple[Path, ...]:
-        """Return the existing files, beside the image, that the sample's regions are read from."""
+        """Return the existing files, besides the image, that the sample's regions are read from."""
         del dataset, sample
         return ()
 
     def check(self, dataset: ImageDataset) -> None:  # noqa: B027 - most sources need nothing of the data set
-        """Say before any work whether the data set can serve this source at all.
+        """Check before any work whether this source can be used with the data set at all.
 
         Raises:
             UsageError: It cannot; the message names the sources that can.
@@ -158,8 +158,8 @@ class DatasetMasks(ObjectnessSource):
     """A source that reads its regions from masks of the data set itself and has no settings.
 
     Attributes:
-        mask_name: What a mask is called in messages.
-        fingerprint_name: What the source is called in the keys of patch stores, whatever a subclass is called.
+        mask_name: Name of a mask in messages.
+        fingerprint_name: Name of the source in the keys of patch stores, the same for all subclasses.
     """
 
     mask_name: ClassVar[str]
@@ -167,7 +167,7 @@ class DatasetMasks(ObjectnessSource):
 
     @property
     def supervision(self) -> str:
-        """What people have told of the images: their masks."""
+        """What people have marked in the images: their masks."""
         return f"{self.mask_name}s that the data has, without their classes"
 
     def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:
@@ -181,7 +181,7 @@ class DatasetMasks(ObjectnessSource):
 
     @abstractmethod
     def read_regions(self, dataset: ImageDataset, sample: Sample) -> list[Region] | None:
-        """Read the sample's mask and make its regions; None where the sample has no mask.
+        """Read the sample's mask and make its regions; None if the sample has no mask.
 
         Raises:
             UnreadableImageError: The mask cannot be decoded or has another size than its image.
@@ -196,10 +196,10 @@ class DatasetMasks(ObjectnessSource):
         return dataset.mask_paths(sample)
 
     def check(self, dataset: ImageDataset) -> None:
-        """Predict for at least one image with a mask.
+        """Check that at least one image has a mask.
 
         Raises:
-            UsageError: No image of the data set has any.
+            UsageError: No image of the data set has one.
         """
         if not any(self.has_mask(dataset, sample) for sample in dataset.samples):
             raise UsageError(

@@ -21,11 +21,11 @@ class Folder(ObjectnessSource):
 
     The mask of ``munich/munich_000001_000019_leftImg8bit.png`` is the first of these that exists:
     ``munich/munich_000001_000019.png``, ``munich/munich_000001_000019_leftImg8bit.png``, and the same two without
-    ``munich/``. Names without their subfolder are only taken where no other image of the data set has the same one.
+    ``munich/``. Names without their subfolder are only used if no other image of the data set has the same name.
 
-    A mask has one channel of 8 or 16 bits, 0 = no object. ``auto`` tells the two codings apart image by image: a single
-    value beside 0 (0/1, 0/255) is ``binary``, several are ``instances``. A set of instance masks in which an image may
-    hold a single instance of several parts needs ``instances`` said; grey-level maps need a threshold first.
+    A mask has one channel of 8 or 16 bits, 0 = no object. ``auto`` distinguishes two codings image by image: a single
+    value besides 0 (0/1, 0/255) is ``binary``, several are ``instances``. Instance masks in which an image may hold a
+    single instance of several parts need an explicit ``instances``; grey-level maps need a threshold first.
 
     Args:
         masks: The folder.
@@ -42,7 +42,7 @@ class Folder(ObjectnessSource):
 
     @property
     def supervision(self) -> str:
-        """What is known of the masks: where they lie."""
+        """What is known about the masks: only their folder."""
         return f"whatever made the masks in {self.masks}"
 
     def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:
@@ -74,10 +74,10 @@ class Folder(ObjectnessSource):
         return next(((path,) for path in candidates if path.is_file()), ())
 
     def check(self, dataset: ImageDataset) -> None:
-        """Predict for the folder and for at least one mask in it that fits an image.
+        """Check that the folder exists and that at least one mask in it fits an image.
 
         Raises:
-            UsageError: Neither is there.
+            UsageError: The folder or a fitting mask is missing.
         """
         if not self.masks.is_dir():
             raise UsageError(f"{self.masks}: no such folder of masks; check the path given with --objectness folder.")
@@ -86,7 +86,7 @@ class Folder(ObjectnessSource):
             raise UsageError(f"{self.masks}: no PNG there has the name of an image; expected for instance {wanted}")
 
     def _names_of_several(self, dataset: ImageDataset) -> frozenset[str]:
-        """Return the last parts of names that several samples share; a flat folder cannot tell those apart."""
+        """Return the last parts of names that several samples share, which are ambiguous in a flat folder."""
         if self._shared_names is None:
             counts = Counter(PurePosixPath(sample.name).name for sample in dataset.samples)
             self._shared_names = frozenset(name for name, count in counts.items() if count > 1)

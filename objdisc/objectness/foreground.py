@@ -1,4 +1,4 @@
-"""The name of ``labels`` in version 0.1, for the configs and runs that hold it."""
+"""The name of ``labels`` in version 0.1, for the configs and runs that use it."""
 
 from objdisc.objectness.labels import Labels
 

@@ -15,15 +15,16 @@ from objdisc.types import Region, Sample
 
 
 class Grid(ObjectnessSource):
-    """Crops of one size, evenly spread so that the first and the last of a row touch the image's borders.
+    """Crops of one size, spread evenly so that the first and the last of a row touch the image's borders.
 
-    The scale at which a network sees the image is the patch's size over the crop's side: crops of 256 pixels in
-    patches of 128 halve it. A crop's mask, the patch's last channel, are its valid pixels.
+    A network sees the image at a scale of the patch's size over the crop's side: crops of 256 pixels in patches of 128
+    halve it. A crop's mask, the patch's last channel, marks its valid pixels.
 
     Args:
         side: Side of a crop in pixels of the image; 0 for the shorter side of each image.
-        stride: Largest step between crops in pixels; 0 for the side, crops side by side.
-        pad: Whether an image smaller than a crop is padded with invalid pixels; otherwise it is left out and named.
+        stride: Largest step between crops in pixels; 0 for the side, which places crops side by side.
+        pad: Whether an image smaller than a crop is padded with invalid pixels; otherwise it is left out with a
+            warning.
     """
 
     outlines: ClassVar[bool] = False
@@ -82,7 +83,7 @@ def _starts(length: int, side: int, stride: int) -> list[int]:
 
 
 def _crop(window: Window, frame: tuple[int, int], valid: NDArray[np.bool_]) -> Region:
-    """Make the region of one square; its mask is left out where all of it is valid."""
+    """Make the region of one square, without a mask if all of it is valid."""
     x, y, side = window
     left, top, right, bottom = max(x, 0), max(y, 0), min(x + side, frame[1]), min(y + side, frame[0])
     inside = valid[top:bottom, left:right]

@@ -1,4 +1,4 @@
-"""Objectness from a data set's own instance masks: one region per instance, its class unread."""
+"""Objectness from a data set's own instance masks: one region per instance; classes are not read."""
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.imaging.masks import regions_from_runs

@@ -1,4 +1,4 @@
-"""Objectness from label maps of any kind: the union of the foreground classes, never class by class."""
+"""Objectness from label maps: the union of the foreground classes, never class by class."""
 
 from objdisc.datasets.base import ImageDataset
 from objdisc.errors import UsageError
@@ -26,11 +26,11 @@ class Labels(DatasetMasks):
         return None if foreground is None else regions_from_binary(foreground)
 
     def has_mask(self, dataset: ImageDataset, sample: Sample) -> bool:
-        """Whether the sample's foreground is known: from files, or because all of the image is, or nothing."""
+        """Whether the sample's foreground is known: from files, or because the whole image is an object or none is."""
         return super().has_mask(dataset, sample) or dataset.is_foreground(sample) is not None
 
     def check(self, dataset: ImageDataset) -> None:
-        """Say before any work whether the data set has label maps, and classes in them that are objects.
+        """Check before any work that the data set has label maps, and classes in them that are objects.
 
         Raises:
             UsageError: Either is missing.

@@ -1,4 +1,4 @@
-"""Objectness in sequences: what moves between neighbouring frames otherwise than the camera."""
+"""Objectness in sequences: parts that move between neighbouring frames, other than by the camera's motion."""
 
 import re
 from collections import defaultdict
@@ -38,23 +38,24 @@ _Motion = tuple[float, FrameMotion]  # to a frame before (-1) or behind (1)
 
 
 class Motion(ObjectnessSource):
-    """Regions of an image that move against what surrounds them, seen in the frame before and the frame behind.
+    """Regions of an image that move relative to their surroundings, found from the previous and the next frame.
 
-    Images are a sequence where they lie in one folder and their names differ in the number that they end with alone;
-    the neighbours of a frame are those with the next smaller and the next larger number. Frames without a neighbour of
-    the same size have no regions, nor do those whose neighbour shows something else. Optical flow (DIS, Kroeger et
-    al. 2016) to either neighbour is what the camera does, fitted by a homography (MAGSAC++, Barath et al. 2020), and a
-    remainder; of both remainders the smaller counts, as what is hidden in one neighbour has no flow there. Superpixels
-    whose remainder exceeds a threshold, and those around that exceed half of it, are joined where they move alike.
+    Images are a sequence if they lie in one folder and their names differ only in the number at the end; the neighbours
+    of a frame are those with the next smaller and the next larger number. Frames have no regions if they have no
+    neighbour of the same size, or if the neighbour shows something else. Optical flow (DIS, Kroeger et al. 2016) to
+    either neighbour is the camera's motion, fitted by a homography (MAGSAC++, Barath et al. 2020), plus a remainder;
+    the smaller of both remainders counts, because a part that is hidden in one neighbour has no flow there. Superpixels
+    whose remainder exceeds a threshold, and those around them that exceed half of it, are joined if they move alike.
 
-    In a street with depth through which the camera drives, near things seem to move, too; a region says only that
-    something there moves otherwise than most of the image.
+    If the camera drives through a street with depth, near things seem to move, too; a region only means that something
+    moves differently from most of the image.
 
     Args:
-        least: Pixels that something moves between two frames, at least, of an image of at most 1024 pixels a side.
-        alike: By how much of its own motion a part of an object may differ from its neighbour part, 0 to 1.
-        superpixels: About how many superpixels an image has.
-        most: Regions of an image, at most.
+        least: Least motion between two frames, in pixels of an image of at most 1024 pixels a side.
+        alike: Largest difference between the motions of neighbouring parts of an object, as a share of the motion, 0 to
+            1.
+        superpixels: Approximate number of superpixels in an image.
+        most: Most regions of an image.
     """
 
     guesses: ClassVar[bool] = True
@@ -69,7 +70,7 @@ class Motion(ObjectnessSource):
         self._known: tuple[tuple[Sample, ...], dict[_Sequence, tuple[Sample, ...]]] | None = None
 
     def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:
-        """Segment what moves, as ``ObjectnessSource`` describes; what moves most comes first."""
+        """Segment moving parts, as ``ObjectnessSource`` describes; the fastest come first."""
         work = working_image(image)
         if work is None or min(work.shape[:2]) < LEAST_SIDE:
             return []
@@ -98,7 +99,7 @@ class Motion(ObjectnessSource):
         return tuple(neighbor.image_path for _, neighbor in self._neighbors(dataset, sample))
 
     def check(self, dataset: ImageDataset) -> None:
-        """Say whether any two images are frames of one sequence.
+        """Check that any two images are frames of one sequence.
 
         Raises:
             UsageError: No two images are.
@@ -111,7 +112,7 @@ class Motion(ObjectnessSource):
             )
 
     def _neighbors(self, dataset: ImageDataset, sample: Sample) -> list[tuple[float, Sample]]:
-        """Return the frame before, with -1, and that behind, with 1, as far as they are there."""
+        """Return the previous frame, with -1, and the next, with 1, as far as they exist."""
         if self._known is None or self._known[0] is not dataset.samples:
             self._known = (dataset.samples, _sequences(dataset.samples))
         sequence = self._known[1].get(_place(sample)[0], ())
@@ -122,7 +123,7 @@ class Motion(ObjectnessSource):
         return signed + [(1.0, other) for other in sequence[place + 1 : place + 2]]
 
     def _segmented(self, image: NDArray[np.uint8], motions: Sequence[_Motion], frame: tuple[int, int]) -> list[Region]:
-        """Give each superpixel the motion that explains it best; connected ones of one motion are a region."""
+        """Give each superpixel the motion that explains it best; connected ones with one motion are a region."""
         labels = superpixels(image, self.superpixels)
         touching = borders(labels, np.zeros(labels.shape, np.float32))
         moves = _moves(labels, motions)
@@ -158,7 +159,7 @@ class Motion(ObjectnessSource):
 
 
 def _moves(labels: NDArray[np.int64], motions: Sequence[_Motion]) -> NDArray[np.float64]:
-    """Return by how many pixels ``(n, 2)`` each superpixel moves to the frame behind, beside what the camera does."""
+    """Return each superpixel's motion ``(n, 2)`` in pixels to the next frame, without the camera's motion."""
     rests = np.stack([sign * motion.rest for sign, motion in motions])
     smaller = np.linalg.norm(rests, axis=3).argmin(axis=0)
     rest = np.take_along_axis(rests, smaller[None, ..., None], axis=0)[0]
@@ -169,14 +170,14 @@ def _moves(labels: NDArray[np.int64], motions: Sequence[_Motion]) -> NDArray[np.
 def _alike(
     pairs: NDArray[np.int64], moves: NDArray[np.float64], speed: NDArray[np.float64], high: float, alike: float
 ) -> NDArray[np.bool_]:
-    """Say of which neighbours both move, and move alike."""
+    """Say for which pairs of neighbours both move, and move alike."""
     differ = np.linalg.norm(moves[pairs[:, 0]] - moves[pairs[:, 1]], axis=1)
     both = speed[pairs]
     return np.asarray((both.min(axis=1) > high / 2) & (differ <= np.maximum(alike * both.max(axis=1), high / 2)))
 
 
 def _joined(pairs: NDArray[np.int64], together: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return which connected part each superpixel ``(n,)`` is of, where these pairs belong together."""
+    """Return the connected part ``(n,)`` that each superpixel is in if these pairs belong together."""
     count = int(pairs.max()) + 1
     chosen = pairs[together]
     graph = sparse.coo_matrix((np.ones(len(chosen), np.bool_), (chosen[:, 0], chosen[:, 1])), (count, count))
@@ -184,7 +185,7 @@ def _joined(pairs: NDArray[np.int64], together: NDArray[np.bool_]) -> NDArray[np
 
 
 def _affine(labels: NDArray[np.int64], inside: NDArray[np.bool_], moves: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fit a motion ``(6,)``, linear in x and y, to some superpixels: three numbers of x, three of y."""
+    """Fit a motion ``(6,)``, linear in x and y, to some superpixels: three numbers for x, three for y."""
     sizes = np.bincount(labels.ravel())
     where = places(*labels.shape)
     x, y = (np.bincount(labels.ravel(), where[..., axis].ravel())[inside] / sizes[inside] for axis in range(2))
@@ -199,7 +200,7 @@ def _affine(labels: NDArray[np.int64], inside: NDArray[np.bool_], moves: NDArray
 def _error(image: NDArray[np.uint8], motions: Sequence[_Motion], layer: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return the grey levels ``(h, w)`` by which a frame differs from its neighbour moved by a layer.
 
-    Of two neighbour frames the better one counts: in the other one, the place may be hidden.
+    The better of two neighbour frames counts: in the other one, the place may be hidden.
     """
     where = places(image.shape[0], image.shape[1])
     rest = np.stack([layer[at] + layer[at + 1] * where[..., 0] + layer[at + 2] * where[..., 1] for at in (0, 3)], 2)
@@ -211,7 +212,7 @@ def _error(image: NDArray[np.uint8], motions: Sequence[_Motion], layer: NDArray[
 
 
 def _near(inside: NDArray[np.bool_], labels: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
-    """Part superpixels ``(n,)`` into groups that lie apart; what something thin stands before is one group."""
+    """Divide superpixels ``(n,)`` into groups that lie apart; a thin object in front does not divide a group."""
     mask = inside[labels].astype(np.uint8)
     reach = 2 * round(_GAP * min(labels.shape) / 2) + 1
     wide = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
@@ -222,11 +223,11 @@ def _near(inside: NDArray[np.bool_], labels: NDArray[np.int64]) -> list[NDArray[
 
 
 def _outlined(mask: NDArray[np.bool_], gain: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Bring the outline of a region to the pixels that its motion explains better than the camera's, and fill it.
+    """Adapt a region to the pixels that its motion explains better than the camera's, and fill its holes.
 
     Args:
         mask: ``(h, w)`` whole superpixels.
-        gain: ``(h, w)`` grey levels by which the region's motion explains a pixel better.
+        gain: ``(h, w)`` by how many grey levels the region's motion explains a pixel better.
     """
     near = cv2.blur(mask.astype(np.float32), (_BAND, _BAND))
     sure = cv2.blur(gain, (_WINDOW, _WINDOW)) + _PRIOR * (2 * near - 1) > 0
@@ -235,7 +236,7 @@ def _outlined(mask: NDArray[np.bool_], gain: NDArray[np.float32]) -> NDArray[np.
 
 
 def _relaxed(costs: NDArray[np.float64], start: NDArray[np.int64], touching: Borders) -> NDArray[np.int64]:
-    """Choose a layer for each superpixel so that its cost and the borders to other layers are small, step by step."""
+    """Choose a layer for each superpixel iteratively, so that its cost and the borders to other layers are small."""
     count, layers = costs.shape
     one, other = touching.pairs.T
     graph = sparse.coo_matrix((touching.lengths, (one, other)), (count, count)).tocsr()
@@ -249,7 +250,7 @@ def _relaxed(costs: NDArray[np.float64], start: NDArray[np.int64], touching: Bor
 
 
 def _place(sample: Sample) -> tuple[_Sequence, int]:
-    """Return which sequence an image is of, by folder and name, and its number there."""
+    """Return the sequence of an image, by folder and name, and its number in it."""
     folder, _, stem = sample.name.rpartition("/")
     numbered = _NUMBERED.match(stem)
     return ((folder, stem), 0) if numbered is None else ((folder, numbered[1]), int(numbered[2]))

@@ -1,4 +1,4 @@
-"""Objectness from Segment Anything: masks that a published network makes of a grid of points."""
+"""Objectness from Segment Anything: masks that a published network makes from a grid of points."""
 
 import logging
 from pathlib import Path
@@ -20,7 +20,7 @@ SUPERVISION = "class-agnostic masks (a billion of SA-1B, drawn by people and by 
 SUPERVISION_2 = f"{SUPERVISION[:-1]}, and those of 51,000 videos of SA-V)"
 
 _PROGRAMS = {"sam": SUPERVISION, "sam2": SUPERVISION_2, "sam2_video": SUPERVISION_2}
-"""What weights have seen, by ``model_type`` in a checkpoint's config.json; SAM 2 is published as one for videos."""
+"""What weights were trained with, by ``model_type`` in config.json; SAM 2 is published as a model for videos."""
 
 _CONFIG = "config.json"
 
@@ -31,18 +31,18 @@ class Sam(ObjectnessSource):
     """Masks of Segment Anything 1 (Kirillov et al. 2023) or 2 (Ravi et al. 2024), through Hugging Face transformers.
 
     The network was trained with masks without classes: regions from it are supervised by these. It needs the extra
-    ``objdisc[sam]``. A mask's score is the overlap with the true object that the network expects.
+    ``objdisc[sam]``. A mask's score is the network's estimate of its overlap with the true object.
 
     Args:
-        checkpoint: Folder that ``save_pretrained`` wrote, or the name of a checkpoint that is in the local cache of
-            Hugging Face's hub, such as facebook/sam-vit-base or facebook/sam2.1-hiera-tiny; nothing is downloaded.
-        most: Regions of an image, at most.
+        checkpoint: Folder that ``save_pretrained`` wrote, or name of a checkpoint in the local cache of the Hugging
+            Face hub, such as facebook/sam-vit-base or facebook/sam2.1-hiera-tiny; nothing is downloaded.
+        most: Most regions of an image.
         points: Points of the grid along each side of the image.
-        least_overlap: Masks for which the network expects less are left out, 0 to 1.
-        least_stability: Masks that change more with the threshold are left out, 0 to 1.
+        least_overlap: Leave out masks with a lower estimated overlap, 0 to 1.
+        least_stability: Leave out masks that are less stable when the threshold changes, 0 to 1.
 
     Attributes:
-        origin: Where the weights come from, and what they have seen.
+        origin: Where the weights come from, and what they were trained with.
     """
 
     guesses: ClassVar[bool] = True
@@ -68,7 +68,7 @@ class Sam(ObjectnessSource):
         log.info("objectness sam: weights supervised by %s", seen)
 
     def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:
-        """Make masks of a grid of points, as ``ObjectnessSource`` describes; the best comes first."""
+        """Make masks from a grid of points, as ``ObjectnessSource`` describes; the best comes first."""
         from PIL import Image
 
         del dataset, sample
@@ -109,10 +109,10 @@ def _load(checkpoint: str) -> tuple[Any, str]:
     """Load network and processor from a folder or the local cache.
 
     Returns:
-        What makes masks of an image, and what the weights have seen, in words.
+        A generator of masks of an image, and what the weights were trained with, in words.
 
     Raises:
-        UsageError: transformers is missing, there is no such checkpoint, or it is of another network.
+        UsageError: transformers is missing, there is no such checkpoint, or it belongs to another network.
     """
     try:
         import transformers

@@ -1,4 +1,4 @@
-"""Objectness from the masks that Segment Anything made: a JSON file a picture."""
+"""Objectness from JSON files of masks that Segment Anything made."""
 
 from objdisc.objectness.support.annotated import AnnotatedRegions
 

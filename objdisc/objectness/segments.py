@@ -1,4 +1,4 @@
-"""Objectness from maps of whole scenes: connected parts of the clusters that behave like things."""
+"""Objectness from maps of whole scenes: connected parts of clusters that behave like things."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,24 +24,24 @@ _SUFFIX = "_sceneIds.png"
 
 
 class Segments(ObjectnessSource):
-    """Connected parts of scene maps, of those clusters that behave like things; without masks, without labels.
+    """Connected parts of the clusters in scene maps that behave like things; neither masks nor labels are used.
 
-    A cluster behaves like things where its parts are compact (they fill their boxes), bounded (most of it lies in parts
-    that are no larger than a fifth of the image and do not reach its border on two sides), and repeated. What is so
-    is measured over up to 100 maps: of a run's own scenes once, for good, so that it is the same on other images; of
-    a folder that is given, over that folder. A region's score is how much its cluster behaves like things, times the
-    share of its box that it fills.
+    A cluster behaves like things if its parts are compact (they fill their boxes), bounded (most of it lies in parts
+    that are no larger than a fifth of the image and do not reach its border on two sides), and repeated. This is
+    measured over up to 100 maps: once for a run's own scenes, so that it is the same on other images, or over the
+    folder that is given. A region's score is how much its cluster behaves like things, times the share of its box that
+    it fills.
 
-    Things that touch and are of one cluster are one region.
+    Touching things of one cluster become one region.
 
     Args:
         maps: Folder of scene maps, as ``discover --method scene`` writes them to ``RUN/sceneIds``: for the image
-            ``a/b.jpg``, ``a/b_sceneIds.png``. None for those of the run itself, which divides the scenes first.
-        most: Regions of an image, at most.
+            ``a/b.jpg``, ``a/b_sceneIds.png``. None for the maps of the run itself, which divides the scenes first.
+        most: Most regions of an image.
 
     Attributes:
-        scene: The run whose own scenes are read; None where a folder was given, or nobody has said yet.
-        origin: Where the weights come from that the scenes are seen with; None where that is not known.
+        scene: The run whose own scenes are read; None if a folder was given, or if it is not set yet.
+        origin: Origin of the weights of the network that sees the scenes; None if unknown.
     """
 
     guesses: ClassVar[bool] = True
@@ -65,11 +65,11 @@ class Segments(ObjectnessSource):
 
     @property
     def supervision(self) -> str:
-        """What the scenes were learned from; a folder of maps does not say it."""
+        """What the scenes were learned from; for a folder of maps it is unknown."""
         return str(self.origin) if self.origin else "whatever the scenes were divided with"
 
     def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:
-        """Part the sample's map, as ``ObjectnessSource`` describes; the highest score comes first."""
+        """Divide the sample's map, as ``ObjectnessSource`` describes; the highest score comes first."""
         path = self._map_of(sample)
         if not path.is_file():
             raise UnreadableImageError(path, f"no scene map for {sample.image_path}; run discover --method scene")
@@ -86,9 +86,9 @@ class Segments(ObjectnessSource):
         return [region_from_mask(parts == number, score=score) for score, _, number, parts in found[: self.most]]
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return the settings, which clusters are things, and of a run's own scenes the weights, not the maps.
+        """Return the settings, the clusters that are things, and, for a run's own scenes, its weights, not its maps.
 
-        So the key stays the same when a run is moved, or takes the place of another.
+        So the key stays the same when a run is moved, or replaces another.
         """
         known = self.scene is None or (self.scene.things.is_file() and self.scene.weights.is_file())
         weights = digest_file(self.scene.weights) if self.scene is not None and known else None
@@ -96,16 +96,16 @@ class Segments(ObjectnessSource):
         return {"source": "segments", "most": self.most, "things": things, "scene": weights}
 
     def files(self, dataset: ImageDataset, sample: Sample) -> tuple[Path, ...]:
-        """Return the sample's map in a folder that was given, if there is one; a run makes its own from the image."""
+        """Return the sample's map if it is in a given folder; a run makes its own from the image."""
         del dataset
         path = self._map_of(sample)
         return (path,) if self.scene is None and path.is_file() else ()
 
     def check(self, dataset: ImageDataset) -> None:
-        """Predict for the folder and for at least one map in it that fits an image.
+        """Check that the folder exists and that at least one map in it fits an image.
 
         Raises:
-            UsageError: Neither is there.
+            UsageError: The folder or a fitting map is missing.
         """
         if self.scene is not None:
             return  # its maps come before the regions
@@ -123,7 +123,7 @@ class Segments(ObjectnessSource):
         return (self.maps or Path()) / f"{sample.name}{_SUFFIX}"
 
     def _chosen(self) -> Mapping[int, float]:
-        """Return the clusters that behave like things, and how much; found once."""
+        """Return the clusters that behave like things, and how much; they are found only once."""
         if self._things is None:
             if self.scene is not None:
                 self._things = read_things(self.scene.things)

@@ -1,4 +1,4 @@
-"""Objectness in plain photos: parts that normalised cuts of an encoder's features split off."""
+"""Objectness in plain photos by normalised cuts of an encoder's features."""
 
 import math
 from collections.abc import Callable
@@ -34,29 +34,29 @@ Solver = Callable[[SimilarityGraph], NDArray[np.float64]]
 
 
 class Spectral(ObjectnessSource):
-    """Parts of an image that normalised cuts of what an encoder sees split off, without masks.
+    """Parts of an image that normalised cuts of an encoder's features split off, without masks.
 
-    The image is a grid of cells, each described by the encoder's last four blocks, standardised in the image; cells are
-    similar where the cosine of both exceeds a threshold, as in TokenCut (Wang et al. 2022). The second eigenvector
-    splits the grid where the normalised cut is smallest; then the largest part is split, all others masked out, and so
-    on (Shi and Malik 2000). MaskCut (Wang et al. 2023) masks out foregrounds one by one, which finds an object or two
+    The image is a grid of cells, each described by the encoder's last four blocks, standardised in the image; two cells
+    are similar if their cosine exceeds a threshold, as in TokenCut (Wang et al. 2022). The second eigenvector splits
+    the grid where the normalised cut is smallest; then the largest part is split, with all others masked out, and so on
+    (Shi and Malik 2000). MaskCut (Wang et al. 2023) masks out foregrounds one by one, which finds one or two objects
     that fill the image; streets hold many small ones. Connected parts are regions, outlined along superpixels. Their
-    score is how closed they are: the share of what is similar to their cells that they hold.
+    score is how closed they are: the share of similar pairs of their cells that lie inside.
 
-    Of the objects of streets ``tree`` finds more. Weights that were trained with labels, such as ImageNet's, are
+    In street scenes, ``tree`` finds more objects. Weights that were trained with labels, such as ImageNet's, are
     supervision.
 
     Args:
         encoder: Name of a network with blocks, as ``--encoder`` takes it.
         weights: ``imagenet``, a file, or ``none`` for random weights, which are always the same.
-        cuts: How often a part is split.
-        most: Regions of an image, at most.
-        tokens: Cells of the grid, about.
-        threshold: The least cosine of similar cells, -1 to 1.
-        side: Pixels of the shorter side of the image that the encoder sees; less where the image is very long.
+        cuts: Number of splits.
+        most: Most regions of an image.
+        tokens: Approximate number of cells of the grid.
+        threshold: Least cosine of similar cells, -1 to 1.
+        side: Shorter side, in pixels, of the image that the encoder sees; less for very long images.
 
     Attributes:
-        network: The encoder, in evaluation mode, on the processor.
+        network: The encoder, in evaluation mode, on the CPU.
     """
 
     guesses: ClassVar[bool] = True
@@ -143,16 +143,16 @@ def cut_parts(
 ) -> list[NDArray[np.bool_]]:
     """Split a grid again and again, always the largest connected part that is left.
 
-    What no similar pair connects falls apart by itself; what is connected is split in two.
+    Parts that no similar pair connects fall apart by themselves; a connected part is split in two.
 
     Args:
-        graph: Over the cells, row by row.
+        graph: Graph of the cells, row by row.
         grid: Rows and columns.
-        cuts: How often, at most.
-        solve: What finds the second eigenvector of a part.
+        cuts: Most splits.
+        solve: Function that finds the second eigenvector of a part.
 
     Returns:
-        All connected parts ``(rows, columns)`` on the way, in the order of their splits.
+        All connected parts ``(rows, columns)`` of all stages, in the order of their splits.
     """
     found: list[NDArray[np.bool_]] = []
     waiting = [np.arange(grid[0] * grid[1])]

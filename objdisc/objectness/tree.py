@@ -1,4 +1,4 @@
-"""Objectness in plain photos: nodes of merge trees of superpixels that stand out from what surrounds them."""
+"""Objectness in plain photos: nodes of merge trees of superpixels that stand out from their surroundings."""
 
 import math
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ _TREES = (
     ((0.0, 1.0, 1.0, 0.0), 0.5, 0.0),
     ((1.0, 1.0, 1.0, 1.0), 1.0, 1.0),
 )
-"""For each tree the weights of the last blocks, the weight of colour, and that of edges of the image along borders."""
+"""For each tree the weights of the last blocks, of colour, and of image edges along borders."""
 _DEEP = 2  # blocks, the last ones, that say how a node stands out
 _SHARES = (1 / 500, 1 / 5)  # of the image: the smallest and the largest node
 _AT_BORDER = 0.5  # of a node's outline, at most, that is the image's own border
@@ -40,33 +40,33 @@ _NOISE = 1e-4  # of a channel's largest value: a smaller deviation is rounding
 
 
 class Tree(ObjectnessSource):
-    """Superpixels joined to trees by what an encoder sees; the nodes that stand out most are regions, without masks.
+    """Merge trees of superpixels by an encoder's features; the nodes that stand out most are regions, without masks.
 
-    Superpixels (SLIC) that touch are joined by Ward's criterion in the maps of the encoder's last four blocks, each
-    standardised in the image, and in colour. Four trees see different blocks and edges, since one tree alone cuts
-    many objects apart. A node's score is ``sqrt(r sqrt(b p))``, each factor the share of the image's nodes that it
-    exceeds: r by the distance of its mean feature in the last two blocks to that of the superpixels around it, b by
-    how much features change across its outline, p by how long it persists, from the level of the tree at which it is
-    formed to that at which it is joined. So a score compares regions of one image, not of several. Each region
+    Touching superpixels (SLIC) are merged by Ward's criterion on the maps of the encoder's last four blocks, each
+    standardised in the image, and on colour. Four trees use different blocks and edges, since a single tree splits many
+    objects. A node's score is ``sqrt(r sqrt(b p))``, where each factor is the share of the image's nodes that it
+    exceeds: r in the distance of its mean feature in the last two blocks from that of the superpixels around it, b in
+    how much features change across its outline, and p in how long it persists, from the level of the tree at which it
+    is formed to that at which it is merged. So scores compare regions within one image, not between images. Each region
     overlaps every better one by no more than ``max_overlap``.
 
     Terms and constants were chosen by the labels of 60 frames of two drives of CamVid's training split; 30 frames of
-    its third drive decided which blocks ``r`` and ``b`` look at, where rules were within the noise of each other. Of
-    objects of at least 400 pixels in 480×360, the best 64 regions find 0.54 at IoU 0.5 (82 frames of the two drives)
-    and 0.49 (51 of the third), large ones far more often than small ones: the last block's cells are as large as
-    these. Weights that were trained with labels, such as ImageNet's, are supervision.
+    its third drive decided which blocks ``r`` and ``b`` look at, where rules were within the noise of each other. The
+    best 64 regions find 0.54 of the objects of at least 400 pixels in 480×360 at IoU 0.5 (82 frames of the two drives)
+    and 0.49 (51 frames of the third), large objects far more often than small ones, which are only as large as the last
+    block's cells. Weights that were trained with labels, such as ImageNet's, are supervision.
 
     Args:
         encoder: Name of a network with at least two blocks, as ``--encoder`` takes it.
         weights: ``imagenet``, a file, or ``none`` for random weights, which are always the same.
-        most: Regions of an image, at most. Each becomes a patch that is learned from, so that more of them find more
-            objects (of those above, 8 find 0.25, 16 0.35, 32 0.46) and take as much longer.
-        superpixels: About how many superpixels an image has.
-        side: Pixels of the shorter side of the image that the encoder sees; less where the image is very long.
-        max_overlap: The intersection over union above which the lower of two regions is left out, 0 to 1.
+        most: Most regions of an image. Each becomes a patch to train on, so more regions find more objects (of those
+            above, 8 find 0.25, 16 find 0.35, 32 find 0.46) and take proportionally longer.
+        superpixels: Approximate number of superpixels in an image.
+        side: Shorter side, in pixels, of the image that the encoder sees; less for very long images.
+        max_overlap: Intersection over union above which the lower-scoring of two regions is left out, 0 to 1.
 
     Attributes:
-        network: The encoder, in evaluation mode, on the processor.
+        network: The encoder, in evaluation mode, on the CPU.
     """
 
     guesses: ClassVar[bool] = True
@@ -141,8 +141,8 @@ class _Parts:
     """The n superpixels of an image.
 
     Attributes:
-        labels: ``(H, W)`` which one each pixel is of.
-        sizes: ``(n,)`` float32 pixels of each.
+        labels: ``(H, W)`` superpixel of each pixel.
+        sizes: ``(n,)`` float32 number of pixels of each.
         borders: Which of them touch, with the edges of the image along their borders.
         blocks: ``(n, F)`` standardised features of each, block by block.
         color: ``(n, 3)`` standardised CIELAB.
@@ -156,7 +156,7 @@ class _Parts:
 
 
 def _edges(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the strength ``(H, W)`` of an image's edges, over colours, whose mean is 1."""
+    """Return the strength ``(H, W)`` of an image's edges over all colours, with a mean of 1."""
     smooth = cv2.GaussianBlur(image, (0, 0), 1).astype(np.float32)
     slopes = [cv2.Sobel(smooth, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1))]
     strength = np.hypot(*slopes).sum(axis=2)
@@ -164,7 +164,7 @@ def _edges(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _described(labels: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean ``(n, C)`` of a map over each superpixel; standardised, its channels weigh one together."""
+    """Return the mean ``(n, C)`` of a map over each superpixel; if standardised, all channels together weigh one."""
     flat = values.reshape(len(values), -1)
     deviation, noise = flat.std(axis=1), _NOISE * np.abs(flat).max(axis=1)
     scale = np.where(deviation > noise, 1 / np.maximum(deviation * math.sqrt(len(flat)), 1e-12), 0)
@@ -184,7 +184,7 @@ def _trees(parts: _Parts) -> list[MergeTree]:
 
 
 def _nodes(parts: _Parts) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Return the different nodes ``(m, n)`` of all trees that may be objects, and how long each persists, 0 to 1."""
+    """Return the distinct nodes ``(m, n)`` of all trees that may be objects, and how long each persists, 0 to 1."""
     border = np.zeros(len(parts.sizes))
     for line in (parts.labels[0], parts.labels[-1], parts.labels[:, 0], parts.labels[:, -1]):
         border += np.bincount(line, minlength=len(border))
@@ -237,7 +237,7 @@ def _scores(parts: _Parts, nodes: NDArray[np.bool_], persistence: NDArray[np.flo
 def _distinct(
     nodes: NDArray[np.bool_], sizes: NDArray[np.float32], scores: NDArray[np.float64], max_overlap: float, most: int
 ) -> list[int]:
-    """Return up to ``most`` nodes, the best first, of which none overlaps a better one by more than ``max_overlap``."""
+    """Return up to ``most`` nodes, the best first; none overlaps a better one by more than ``max_overlap``."""
     areas = nodes @ sizes
     alive = np.ones(len(nodes), np.bool_)
     kept: list[int] = []

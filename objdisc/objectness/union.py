@@ -1,4 +1,4 @@
-"""Objectness from several sources at once: the best regions of the first, then those of the others, none twice."""
+"""Objectness from several sources: the best regions of the first, then those of the others, without duplicates."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,23 +25,23 @@ class Union(ObjectnessSource):
     """Regions of several sources, without those that repeat a better one.
 
     The first source's best regions come first, then those of the others in the order of their names, then the rest of
-    the first's. Scores of different sources cannot be compared, so that a region's score is its place: 1 for the
-    first, falling evenly to ``1 / most`` for the last that there may be.
+    the first's. Scores of different sources cannot be compared, so a region's score is its rank: 1 for the first,
+    falling evenly to ``1 / most`` for the last possible one.
 
-    By default parts of scenes come before nodes of merge trees: parts of scenes follow things that look alike in
-    all images, nodes stand out from what surrounds them. On 21 frames of CamVid's training split (65 objects of at
-    least 400 pixels, seen while 8 were chosen to lead), and scenes of 27 clusters, the best 16 find 0.37 of the
-    objects at IoU 0.5 and the best 24 0.40; those of ``tree`` alone 0.32 and 0.39. With 8 clusters of scenes there
-    are two parts an image, none of which is an object: the union is then no better than ``tree``. In 32 regions it
-    is no better with 27 clusters either (0.43, and 0.46 by ``tree``), in 64 it is the same (0.54).
+    By default parts of scenes come before nodes of merge trees: parts of scenes look alike in all images, nodes stand
+    out from their surroundings. On 21 frames of CamVid's training split (65 objects of at least 400 pixels, seen while
+    8 were chosen to lead), and scenes of 27 clusters, the best 16 find 0.37 of the objects at IoU 0.5 and the best 24
+    0.40; those of ``tree`` alone 0.32 and 0.39. With 8 clusters of scenes there are two parts in an image, and neither
+    is an object: the union is then no better than ``tree``. In 32 regions it is no better with 27 clusters either
+    (0.43, and 0.46 by ``tree``), in 64 it is the same (0.54).
 
     Args:
-        encoder: Name of the network that those sources look at images with that have one.
-        weights: Start of that network, as ``--weights`` takes it.
-        sources: Short names of the sources, at least two, the one that leads first; they have their usual settings.
-        leading: The most regions of the first source that come before those of the others.
-        most: Regions of an image, at most.
-        max_overlap: The intersection over union above which the later of two regions is left out, 0 to 1.
+        encoder: Name of the network of those sources that use one.
+        weights: Weights of that network, as ``--weights`` takes them.
+        sources: Short names of at least two sources, the leading one first; they have their default settings.
+        leading: Most regions of the first source that come before those of the others.
+        most: Most regions of an image.
+        max_overlap: Intersection over union above which the later of two regions is left out, 0 to 1.
         maps: Folder of scene maps for ``segments``; None for those of the run itself.
 
     Attributes:
@@ -75,7 +75,7 @@ class Union(ObjectnessSource):
 
     @property
     def supervision(self) -> str:
-        """What any of the sources carries, in words; ``none`` if nothing."""
+        """The supervision of all sources, in words; ``none`` if there is none."""
         told = {part.name: part.supervision for part in self.parts if part.supervision != "none"}
         if len(set(told.values())) == 1:
             return next(iter(told.values()))
@@ -83,11 +83,11 @@ class Union(ObjectnessSource):
 
     @property
     def wants_scene(self) -> bool:
-        """True where one of the sources does."""
+        """True if this holds for one of the sources."""
         return any(part.wants_scene for part in self.parts)
 
     def read_scenes(self, scene: Run, maps: Path, origin: WeightsOrigin) -> None:
-        """Tell the sources that want a scene, as ``ObjectnessSource`` describes."""
+        """Pass the run to the sources that need scenes, as ``ObjectnessSource`` describes."""
         for part in self.parts:
             if part.wants_scene:
                 part.read_scenes(scene, maps, origin)
@@ -105,11 +105,11 @@ class Union(ObjectnessSource):
         return self._settings([part.fingerprint() for part in self.parts])
 
     def fingerprint_on(self, dataset: ImageDataset) -> dict[str, Any]:
-        """Return ``fingerprint``, and what each source depends on beside the files of single images."""
+        """Return ``fingerprint``, and what each source depends on besides the files of single images."""
         return self._settings([part.fingerprint_on(dataset) for part in self.parts])
 
     def problems(self, dataset: ImageDataset) -> list[str]:
-        """List what is wrong with what the sources read."""
+        """List problems of the files that the sources read."""
         return [problem for part in self.parts for problem in part.problems(dataset)]
 
     def files(self, dataset: ImageDataset, sample: Sample) -> tuple[Path, ...]:
@@ -117,10 +117,10 @@ class Union(ObjectnessSource):
         return tuple(path for part in self.parts for path in part.files(dataset, sample))
 
     def check(self, dataset: ImageDataset) -> None:
-        """Ask every source.
+        """Check every source.
 
         Raises:
-            UsageError: The data set cannot serve one of them.
+            UsageError: One of them cannot be used with the data set.
         """
         for part in self.parts:
             part.check(dataset)

@@ -11,13 +11,13 @@ from objdisc.types import Region, Sample
 
 
 class Whole(ObjectnessSource):
-    """Each image is an object, or background where the data set knows that it is none (CIFAR-10: other classes)."""
+    """Each image is an object, or background if the data set says that it is none (CIFAR-10: other classes)."""
 
     outlines: ClassVar[bool] = False
 
     @classmethod
     def serves(cls, dataset: ImageDataset) -> bool:
-        """Whether what is known of an image is known of all of it: its class, or that it is an object."""
+        """Whether the data set's knowledge is of whole images: their classes, or that they are objects."""
         return dataset.labels_whole_images or dataset.is_foreground(dataset.samples[0]) is not None
 
     def regions(self, dataset: ImageDataset, sample: Sample, image: NDArray[np.uint8]) -> list[Region]:

@@ -1,4 +1,4 @@
-"""Objectness without masks: square windows of several sizes slid over the image, the best of them kept."""
+"""Objectness without masks: square windows of several sizes slide over the image, and the best are kept."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -21,16 +21,17 @@ _SCORER_BATCH = 256  # windows a call: 9 MB of 96-pixel patches, however large t
 
 
 class Windows(ObjectnessSource):
-    """Sliding windows, scored by a foreground head where there is one, else by contrast; no masks.
+    """Sliding windows, scored by a foreground head if there is one, otherwise by contrast; no masks are needed.
 
     Windows are ranked by score, thinned by non-maximum suppression, and the best are kept.
 
     Args:
         scales: Sides of the windows, as fractions of the image's shorter side, each in (0, 1].
         stride: Step, as a fraction of the window's side, in (0, 1]; the last window of a row ends at the border.
-        keep: The most windows an image; None for all.
-        threshold: The least foreground probability, 0 to 1; not applied to the contrast score, which is none.
-        max_overlap: The intersection over union above which the lower of two windows is dropped; 1 keeps all.
+        keep: Most windows of an image; None for all.
+        threshold: Least foreground probability, 0 to 1; it does not apply to the contrast score, which is not a
+            probability.
+        max_overlap: Intersection over union above which the lower-scoring of two windows is dropped; 1 keeps all.
 
     Attributes:
         scorer: Set by the caller: the learned foreground head as a function of ``(n, S, S, 4)`` uint8 patches (mask
@@ -89,7 +90,7 @@ class Windows(ObjectnessSource):
         """Return the settings and the scorer's name.
 
         Raises:
-            ValueError: A scorer without ``scorer_name``: two heads could then not be told apart.
+            ValueError: There is a scorer without ``scorer_name``, so that two heads would have the same key.
         """
         if self.scorer is not None and not self.scorer_name:
             raise ValueError("set scorer_name together with scorer, so that patches of another head are not reused")
@@ -122,8 +123,7 @@ def sliding_windows(frame: tuple[int, int], scales: Sequence[float], stride: flo
     Args:
         frame: ``(H, W)`` in pixels.
         scales: Sides as fractions of the shorter side.
-        stride: The widest step as a fraction of the side; steps are evened out so that the last window ends at the
-            border.
+        stride: Largest step as a fraction of the side; steps are made equal so that the last window ends at the border.
 
     Returns:
         ``(n, 3)`` int64 ``(x, y, side)``: scale by scale, row by row.
@@ -144,15 +144,15 @@ def _even_steps(room: int, step: float) -> NDArray[np.int64]:
 
 
 def contrast(image: NDArray[np.uint8], windows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Score windows by how much stronger the gradients are inside than in a ring around: cheap, learned from nothing.
+    """Score windows by how much stronger the gradients are inside than in a ring around, without any learning.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
         windows: ``(n, 3)`` int64 ``(x, y, side)``, inside the frame.
 
     Returns:
-        ``(n,)`` float32 in [0, 1]: inside / (inside + ring) of the mean gradient magnitude; 0.5 where both are 0.
-        The ring is a quarter of the side wide, cut at the frame.
+        ``(n,)`` float32 in [0, 1]: inside / (inside + ring) of the mean gradient magnitude; 0.5 if both are 0. The ring
+            is a quarter of the side wide, and is cut off at the frame.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
     magnitude = cv2.magnitude(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))

@@ -1,4 +1,4 @@
-"""Building a patch store: shards written in parallel, kept over interruptions, and joined to the store's files."""
+"""Building a patch store: shards are written in parallel, survive interruptions, and are joined into its files."""
 
 import logging
 import multiprocessing
@@ -29,7 +29,7 @@ SHARDS = "shards"  # folder that only an unfinished build leaves
 
 
 def join_shards(job: CutJob, paths: Sequence[Path], folder: Path, key: str, stamps: Stamps) -> None:
-    """Join shards to the files of a store, streaming; a last rename makes them a store, and the shards go.
+    """Join shards into the files of a store, streaming; a final rename makes them a store, and shards are removed.
 
     Args:
         job: What was cut.
@@ -86,7 +86,7 @@ def _read_all(paths: Sequence[Path], patch_shape: tuple[int, int, int]) -> Itera
 
 
 def _join_sources(shards: Iterable[Shard], path: Path, size: tuple[int, int]) -> None:
-    """Write what annotation files call the objects: ``(N,)`` texts as UTF-8, empty for what comes from none."""
+    """Write the objects' ids in annotation files: ``(N,)`` texts as UTF-8, empty for objects from no such file."""
     count, longest = size
     kind = np.dtype(f"S{longest}")
     with atomic_write(path, "wb") as file:
@@ -97,7 +97,7 @@ def _join_sources(shards: Iterable[Shard], path: Path, size: tuple[int, int]) ->
 
 
 def _join_pixels(paths: Sequence[Path], images: Path, count: int, patch_shape: tuple[int, int, int]) -> None:
-    """Make the patches one file: copied, or where one process wrote all of them in order, the file that they are in."""
+    """Make one file of the patches: a copy, or the original if one process wrote all of them in order."""
     header = images_header(count, patch_shape)
     if end := end_in_one_file(paths, patch_shape):
         pixels = PixelFile(read_shard(paths[0], patch_shape).pixels, patch_shape, end)
@@ -148,7 +148,7 @@ _worker_pixels: PixelFile
 def finish_shards(
     job: CutJob, plans: Sequence[ShardPlan], folder: Path, *, workers: int, strict: bool, progress: bool | None
 ) -> list[Path]:
-    """Write the shards that an earlier, interrupted build has not.
+    """Write the shards that an earlier, interrupted build has not written.
 
     Returns:
         All shard files, in the order of the samples.
@@ -175,7 +175,7 @@ def finish_shards(
 
 
 def _keep(job: CutJob, plans: Sequence[ShardPlan], folder: Path) -> set[str]:
-    """Name the shards that an interrupted build finished, and remove all else that it left."""
+    """List the shards that an interrupted build finished, and remove its other files."""
     shard_folder = folder / SHARDS
     kept: set[str] = set()
     for plan in plans:
@@ -193,14 +193,15 @@ def write_shards(
 ) -> Generator[Path, None, None]:
     """Write shards and yield each file as it is finished, in no particular order.
 
-    Closing the iterator, or an interrupt, cancels what has not begun; what has begun is finished and kept.
+    Closing the iterator, or an interrupt, cancels shards that have not begun; those that have are finished and kept.
 
     Args:
         job: What is cut.
         plans: The shards to write.
         folder: Where to.
-        workers: Processes; 0 for this one. Few images, and sources that cannot travel, stay in this one.
-        progress: Whether to draw a bar on stderr; None: if that is a terminal.
+        workers: Number of processes; 0 for this one. This one is also used for few images, and for sources that cannot
+            be sent to others.
+        progress: Whether to draw a bar on stderr; None to draw it if stderr is a terminal.
 
     Raises:
         ObjdiscError: The disk is full, or a worker process died.
@@ -262,7 +263,7 @@ def _start_worker(job: CutJob, folder: Path) -> None:
 
 
 def _end_with_parent() -> None:
-    """Leave when the parent was killed: a pool's workers would wait for it forever."""
+    """Exit when the parent was killed: a pool's workers would wait for it forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

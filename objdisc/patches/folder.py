@@ -1,4 +1,4 @@
-"""The folder of a patch store while it is built: made, held by one process, and cleared of what a build leaves."""
+"""The folder of a patch store during the build: it is made, held by one process, and cleaned up afterwards."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from objdisc.patches.building import LOCK, SHARDS, locked
 
 @contextmanager
 def build_folder(folder: Path) -> Iterator[None]:
-    """Make a folder and hold it alone while a store is built there.
+    """Make a folder, and hold it against other processes while a store is built in it.
 
-    What only an unfinished build needs is removed at the end. It stays where the build was interrupted, for the next
-    one to go on from; of an error that a second call would meet again, nothing stays, nor does a new folder.
+    Files that only an unfinished build needs are removed at the end. After an interruption they stay, so that the next
+    build can continue. After an error that a second call would meet again nothing stays, not even a new folder.
 
     Args:
         folder: Where the store goes.
@@ -45,6 +45,6 @@ def build_folder(folder: Path) -> Iterator[None]:
 
 
 def _drop_leftovers(folder: Path) -> None:
-    """Remove what a build needs no more, and what one that was killed at its very end has left."""
+    """Remove files that a build no longer needs, and those left by one that was killed at its very end."""
     for leftover in (folder / SHARDS, folder / STAGING):
         shutil.rmtree(leftover, ignore_errors=True)

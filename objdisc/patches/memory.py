@@ -1,4 +1,4 @@
-"""Patches in memory: what a notebook has, in the form that training and prediction read."""
+"""Patches in memory: images of a notebook in the form that training and prediction read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Pixels(Protocol):
 
 
 class Patches(Protocol):
-    """What training and prediction read of patches: a ``PatchStore`` on disk, a ``PatchArray``, or a sample of one."""
+    """Patches for training and prediction: a ``PatchStore`` on disk, a ``PatchArray``, or a sample of either."""
 
     @property
     def images(self) -> Pixels:
@@ -73,10 +73,10 @@ class PatchArray:
 
         Args:
             images: ``(N, C, S, S)`` tensor, or ``(N, S, S, C)`` array; uint8, or floating point in [0, 1].
-            masks: ``(N, S, S)`` bool, where the object is; None: everywhere.
+            masks: ``(N, S, S)`` bool, True where the object is; None for everywhere.
 
         Raises:
-            UsageError: There is no image, or the shapes or values are others.
+            UsageError: There is no image, or shapes or values are not as described.
         """
         pixels = torch.as_tensor(images)
         if not isinstance(images, Tensor) and pixels.ndim == 4:
@@ -101,19 +101,19 @@ class PatchArray:
 
     @classmethod
     def from_dataset(cls, dataset: Dataset[Any]) -> "PatchArray":
-        """Read all images of a PyTorch data set once; labels beside them are not looked at.
+        """Read all images of a PyTorch data set once; their labels are not used.
 
         Args:
-            dataset: Gives ``(C, S, S)`` tensors, or tuples that begin with one; it has a length.
+            dataset: A data set with a length that gives ``(C, S, S)`` tensors, or tuples that begin with one.
 
         Raises:
-            UsageError: An item is no such image, or sizes differ.
+            UsageError: An item is not such an image, or sizes differ.
         """
         found: list[Tensor] = []
         for item in (dataset[index] for index in range(len(dataset))):  # type: ignore[arg-type]
             image = item[0] if isinstance(item, Sequence) else item
             if not isinstance(image, Tensor) or (found and image.shape != found[0].shape):
-                raise UsageError("the data set must give image tensors (C, S, S) of one size; transform them to such")
+                raise UsageError("the data set must give image tensors (C, S, S) of one size; transform them")
             found.append(image)
         if not found:
             raise UsageError("the data set is empty; give images")
@@ -121,10 +121,10 @@ class PatchArray:
 
 
 def as_patches(images: "Patches | Tensor | NDArray[Any] | Dataset[Any]") -> Patches:
-    """Take what users have: a tensor, an array, a PyTorch data set of images, or patches as they are.
+    """Convert a tensor, an array or a PyTorch data set of images to patches; patches are returned as they are.
 
     Raises:
-        UsageError: They are no images of one size.
+        UsageError: They are not images of one size.
     """
     if isinstance(images, Tensor | np.ndarray):
         return PatchArray.of(images)

@@ -1,4 +1,4 @@
-"""A stated part of many patches to train on, drawn evenly and seeded, while every patch gets a prediction."""
+"""A random sample of many patches to train on, drawn evenly; every patch still gets a prediction."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,16 +9,16 @@ _STREAM = 5  # of the random numbers that draw the sample; others of the same se
 
 
 def sampled_rows(foreground: NDArray[np.bool_], most: int, seed: int) -> NDArray[np.int64] | None:
-    """Draw the rows to train on: one from each of equally long stretches, so that all images have their share.
+    """Draw the rows to train on: one from each of equally long stretches, so that all images are represented.
 
     Args:
         foreground: ``(N,)`` bool, in the order of the images.
-        most: Objects that are drawn; 0 for all.
+        most: Number of objects to draw; 0 for all.
         seed: Random seed, 0 or more.
 
     Returns:
-        ``(n,)`` rows in ascending order, ``most`` objects and as large a share of the background; None where there are
-        no more objects than that.
+        ``(n,)`` rows in ascending order, ``most`` objects and the same share of the background; None if there are no
+            more objects than that.
     """
     objects = np.flatnonzero(foreground)
     if not most or len(objects) <= most:
@@ -36,11 +36,11 @@ def _one_of_each_stretch(rows: NDArray[np.int64], count: int, generator: np.rand
 
 
 class SampledPatches:
-    """Some rows of a set of patches, numbered anew from 0; no pixel is copied.
+    """Some rows of a set of patches, renumbered from 0; no pixel is copied.
 
     Args:
         whole: All patches.
-        rows: ``(n,)`` rows that are kept, at least one.
+        rows: ``(n,)`` rows to keep, at least one.
     """
 
     def __init__(self, whole: Patches, rows: NDArray[np.int64]) -> None:
@@ -62,11 +62,11 @@ class _SampledPixels:
 
 
 def training_patches(store: Patches, most: int, seed: int) -> Patches:
-    """Return what a training sees of some patches.
+    """Return the patches that a training sees.
 
     Args:
         store: All patches.
-        most: Objects that are trained on at most; 0 for all.
+        most: Most objects to train on; 0 for all.
         seed: Random seed, 0 or more.
     """
     rows = sampled_rows(store.foreground, most, seed)

@@ -1,4 +1,4 @@
-"""A shard on disk: its patches in the file of the process that cut them, its tables in a file of its own."""
+"""A shard on disk: its patches are in the file of the process that cut them, its tables in a file of its own."""
 
 import io
 import itertools
@@ -37,14 +37,14 @@ ROW = np.dtype(
 
 
 class Tables(NamedTuple):
-    """What a shard holds beside its pixels, while it is being cut.
+    """The tables of a shard, without its pixels, while it is being cut.
 
     Attributes:
         frames: Sample index, height, width of each readable image.
         skipped: Path and reason of each image left out.
         rows: A tuple in the order of ``ROW`` for each patch.
         masks: The rows' mask counts.
-        sources: ``Region.source_id`` of each row; empty where no row has one.
+        sources: ``Region.source_id`` of each row; empty if no row has one.
     """
 
     frames: list[tuple[int, int, int]]
@@ -56,17 +56,17 @@ class Tables(NamedTuple):
 
 @dataclass(frozen=True)
 class Shard:
-    """A finished shard, its pixels left on the disk.
+    """A finished shard, whose pixels stay on the disk.
 
     Attributes:
         pixels: File that holds the ``(m, S, S, C + 1)`` uint8 patches.
-        start: Byte at which they begin there.
+        start: Byte at which they begin in the file.
         stop: Byte at which they end.
         frames: ``(n, 3)`` int64, sample index, height, width of each readable image.
         skipped: ``(path, reason)`` of each image left out.
         rows: ``(m,)`` of ``ROW``.
         masks: ``(b,)`` uint8, the rows' mask counts one after the other.
-        sources: ``Region.source_id`` of each row, ``""`` for none; empty where no row has one.
+        sources: ``Region.source_id`` of each row, ``""`` for none; empty if no row has one.
     """
 
     pixels: Path
@@ -80,22 +80,22 @@ class Shard:
 
 
 class PixelFile:
-    """The file that one process appends patches to, shard after shard: a store's ``images.npy`` in the making.
+    """The file that one process appends patches to, shard after shard: the beginnings of a store's ``images.npy``.
 
-    A build in one process has all of its patches in one such file, and need not copy them.
+    A build in one process has all its patches in one such file, and need not copy them.
 
     Attributes:
         path: The file.
-        file: It, open at its end and unbuffered.
+        file: The open file, unbuffered and positioned at its end.
     """
 
     def __init__(self, path: Path, patch_shape: tuple[int, int, int], end: int | None = None) -> None:
         """Open the file.
 
         Args:
-            path: The file; one that is there is gone on with if ``end`` is given.
+            path: The file; an existing one is continued if ``end`` is given.
             patch_shape: Shape of its patches.
-            end: Byte behind the last patch to keep; None: none, and the file is new.
+            end: Byte after the last patch to keep; None for a new file.
 
         Raises:
             ObjdiscError: The disk is full or does not allow the write.
@@ -110,11 +110,11 @@ class PixelFile:
 
     @classmethod
     def create(cls, folder: Path, patch_shape: tuple[int, int, int]) -> "PixelFile":
-        """Make one with a name of its own."""
+        """Make a file with a unique name."""
         return cls(folder / f"{secrets.token_hex(6)}.pixels", patch_shape)
 
     def append(self, patches: Sequence[memoryview]) -> None:
-        """Append patches in few system calls and without a copy: writing each by itself costs twice the time."""
+        """Append patches in few system calls and without a copy: writing each one separately takes twice the time."""
         pending = [memoryview(patch).cast("B") for patch in patches]
         first = 0
         while first < len(pending):
@@ -130,12 +130,12 @@ class PixelFile:
 
 
 def images_header(count: int, patch_shape: tuple[int, int, int]) -> bytes:
-    """Return how the ``.npy`` file of so many patches begins; as long for any count."""
+    """Return the header of an ``.npy`` file with ``count`` patches; its length is the same for any count."""
     return npy_header(np.dtype(np.uint8), (count, *patch_shape))
 
 
 def npy_header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
-    """Return how a ``.npy`` file begins whose content follows in pieces: ``np.save`` would want all of it in memory."""
+    """Return the header of an ``.npy`` file written in pieces: ``np.save`` would need all of it in memory."""
     header = {"descr": dtype.descr if dtype.names else dtype.str, "fortran_order": False, "shape": shape}
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
@@ -157,15 +157,15 @@ def write_tables(file: IO[bytes], pixels: PixelFile, start: int, tables: Tables)
 
 
 def read_shard(path: Path, patch_shape: tuple[int, int, int]) -> Shard:
-    """Read a shard but for its pixels.
+    """Read a shard without its pixels.
 
     Args:
         path: The file.
         patch_shape: Shape of its patches, as ``CutJob`` has it.
 
     Raises:
-        ValueError: The file is not whole, as after a power cut.
-        UsageError: It names a file outside of its folder.
+        ValueError: The file is incomplete, as after a power cut.
+        UsageError: It names a file outside its folder.
         OSError: It cannot be read.
     """
     content = path.read_bytes()

@@ -23,7 +23,7 @@ IMAGES_PER_SHARD = 32  # what a killed build loses at most per process
 
 @dataclass(frozen=True)
 class CutJob:
-    """What is cut, and how: all that a worker needs beside an image's index."""
+    """What is cut, and how: everything that a worker needs besides an image's index."""
 
     dataset: ImageDataset
     source: ObjectnessSource
@@ -36,7 +36,7 @@ class CutJob:
         return self.options.size, self.options.size, self.dataset.num_channels + 1
 
     def settings(self) -> dict[str, Any]:
-        """Return everything but the files that decides what the patches hold, as JSON values."""
+        """Return everything that the patches depend on besides the files, as JSON values."""
         return {
             "format": FORMAT_VERSION,
             "options": asdict(self.options),
@@ -62,11 +62,11 @@ class CutJob:
         return plans
 
     def files(self) -> list[Path]:
-        """List all files that the patches are cut from: each image, then what its regions are read from."""
+        """List all files that the patches are cut from: each image, then the files of its regions."""
         return [path for index in range(len(self.dataset.samples)) for path in self._sample(index)[2]]
 
     def stamps(self) -> Stamps:
-        """Note what the patches are cut from, without a look into the files."""
+        """Record which files the patches are cut from, without opening them."""
         parts = [json.dumps(self.settings(), sort_keys=True)]
         times: list[int] = []
         for index in range(len(self.dataset.samples)):
@@ -98,7 +98,7 @@ class CutJob:
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """One shard to be.
+    """A shard that is to be cut.
 
     Attributes:
         span: Indices of its images among the data set's samples.
@@ -110,12 +110,12 @@ class ShardPlan:
 
     @property
     def file_name(self) -> str:
-        """A name that only the very same content bears."""
+        """A name that is unique to the content."""
         return f"{self.span.start:08d}-{self.key}.shard"
 
 
 def image_rng(seed: int, name: str) -> random.Random:
-    """Return an image's own source of chance, whatever the order in which images are cut.
+    """Return an image's own random generator, which does not depend on the order in which images are cut.
 
     Args:
         seed: The build's seed, 0 or more.
@@ -131,7 +131,7 @@ def choose_regions(job: CutJob, name: str, regions: list[Region], frame: tuple[i
     Args:
         job: What is cut.
         name: ``Sample.name``.
-        regions: All that the source found.
+        regions: All regions that the source found.
         frame: ``(H, W)`` in pixels.
     """
     if not job.source.outlines:
@@ -166,7 +166,7 @@ def write_shard(job: CutJob, plan: ShardPlan, folder: Path, pixels: PixelFile) -
 
 
 def _write_patches(job: CutJob, plan: ShardPlan, pixels: PixelFile) -> Tables:
-    """Cut and write image by image: no more pixels are held, and these are still in the processor's cache."""
+    """Cut and write image by image: only one image's pixels are held, and they are still in the processor's cache."""
     frames: list[tuple[int, int, int]] = []
     skipped: list[tuple[str, str]] = []
     rows: list[tuple[Any, ...]] = []

@@ -36,8 +36,8 @@ class PatchStore:
 
     ``images.npy`` ``(N, S, S, C + 1)`` uint8 (image channels, mask), ``rows.npy`` (window, box, area, ... of each),
     ``masks.npy`` (run-length counts), and ``manifest.json`` (key, images, what was skipped); all of them appear
-    together. Where regions come from annotation files, ``sources.npy`` has what these call them. Rows are in the order
-    of the samples; per image objects first, then background.
+    together. If regions come from annotation files, ``sources.npy`` holds their ids there. Rows are in the order of the
+    samples; for each image objects come first, then background.
 
     Attributes:
         folder: Where it lies.
@@ -45,9 +45,9 @@ class PatchStore:
         foreground: ``(N,)`` bool, False for background patches.
         frames: ``Sample.name`` to ``(height, width)`` in pixels, for every image that could be read.
         skipped: ``(path, reason)`` of every image that was left out.
-        outlines: Whether objects were cut along their outlines (of boxes, along ellipses), and not as whole windows.
+        outlines: Whether objects were cut along their outlines (ellipses for boxes), and not as whole windows.
         key: Name of the store's content; another key means other patches.
-        stamps: What is known of the files that it was cut from; None for a store of version 0.1.
+        stamps: What is known about the files that it was cut from; None for a store of version 0.1.
     """
 
     def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
@@ -85,29 +85,28 @@ class PatchStore:
         progress: bool | None = None,
         keep: bool = False,
     ) -> "PatchStore":
-        """Cut all patches of a data set, or take those that the folder already holds.
+        """Cut all patches of a data set, or reuse those that the folder already holds.
 
-        A store is reused when settings and seed are the same, and name, size and time of every image and mask. Where
-        only their folder or a time differs, a hash of their first and last 64 kB decides. A store that is out of date
-        stays until the new one is whole. An interrupted build goes on where it stopped. The bytes do not depend on
-        ``workers``.
+        A store is reused if settings and seed are the same, and name, size and time of every image and mask. If only
+        their folder or a time differs, a hash of their first and last 64 kB decides. An outdated store stays until the
+        new one is complete. An interrupted build continues where it stopped. The bytes do not depend on ``workers``.
 
         Args:
             dataset: The images.
             source: Where their regions come from.
             options: How patches are cut.
-            folder: Where the store goes; a store there that is out of date is replaced.
+            folder: Folder of the store; an outdated store in it is replaced.
             seed: Random seed of the background windows, 0 or more.
-            workers: Processes; 0 for this one alone.
+            workers: Number of processes; 0 for this one alone.
             strict: Whether an unreadable image stops the build instead of being skipped.
-            progress: Whether to draw a bar on stderr; None: if that is a terminal.
-            keep: Whether a store of other patches is an error instead of being replaced, because something was learned
-                from it.
+            progress: Whether to draw a bar on stderr; None to draw it if stderr is a terminal.
+            keep: Whether a store of other patches is an error instead of being replaced, because a model was trained on
+                it.
 
         Raises:
-            UsageError: The data set cannot serve the source, no region was found in any image, or ``keep`` and the
-                store that is there is of other patches.
-            UnreadableImageError: An image is unreadable, and ``strict``.
+            UsageError: The source cannot be used with the data set, no region was found in any image, or ``keep`` is
+                set and the existing store holds other patches.
+            UnreadableImageError: An image is unreadable, and ``strict`` is set.
             ObjdiscError: The disk is full, the folder cannot be written, or a worker died.
         """
         source.check(dataset)
@@ -123,7 +122,7 @@ class PatchStore:
 
     @classmethod
     def find(cls, job: CutJob, folder: Path) -> "PatchStore | None":
-        """Open a folder's store if it is what a job would cut; None if it is another one, none, or broken.
+        """Open a folder's store if it is the one that a job would cut; None if it is another one, missing or broken.
 
         Nothing is written.
 
@@ -156,7 +155,7 @@ class PatchStore:
             raise UsageError(f"{folder}: no finished patch store ({error}); build it again.") from error
 
     def windows(self) -> str:
-        """Return a hash of the images' names and of where each patch lies: what a row stands for.
+        """Return a hash of the images' names and of each patch's position: of what the rows stand for.
 
         It does not depend on where the images are, when they were written, or how patches are cut from windows.
         """
@@ -165,10 +164,10 @@ class PatchStore:
 
     @classmethod
     def renew(cls, job: CutJob, folder: Path) -> None:
-        """Note where the files of a store lie now, so that the next call need not look into them.
+        """Record where the files of a store lie now, so that the next call need not open them.
 
         Args:
-            job: What the store was cut by.
+            job: The job that the store was cut by.
             folder: Folder of the store, which was found to be that of the job.
         """
         store, now = cls.open(folder), job.stamps()
@@ -177,11 +176,11 @@ class PatchStore:
 
     @property
     def has_sources(self) -> bool:
-        """Whether any region comes from an annotation file, which has its own name for it."""
+        """Whether any region comes from an annotation file, in which it has an id."""
         return self._sources is not None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel to other processes as a path: a pickled memory map would carry every pixel."""
+        """Pickle only the path: a pickled memory map would carry every pixel."""
         return PatchStore.open, (self.folder,)
 
     def __len__(self) -> int:
@@ -194,7 +193,7 @@ class PatchStore:
 
     @property
     def patches(self) -> Sequence[Patch]:
-        """All patches, without their pixels; each is made when it is asked for."""
+        """All patches, without their pixels; each is made when it is accessed."""
         return _Patches(self)
 
     def patch(self, index: int) -> Patch:
@@ -219,7 +218,7 @@ class PatchStore:
 
 
 class _Patches(Sequence[Patch]):
-    """The rows of a store as a sequence that holds nothing itself."""
+    """The rows of a store as a sequence that holds no data itself."""
 
     def __init__(self, store: PatchStore) -> None:
         self._store = store
@@ -238,7 +237,7 @@ class _Patches(Sequence[Patch]):
 
 
 def _cut(job: CutJob, folder: Path, keep: bool, *, workers: int, strict: bool, progress: bool | None) -> PatchStore:
-    """Cut a store beside the one that is there, and let it take that one's place."""
+    """Cut a store beside the existing one, and replace that one."""
     old = _open_any(folder)
     if keep and old is not None and old.stamps is not None:
         raise UsageError(_changed(folder))

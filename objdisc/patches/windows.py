@@ -27,9 +27,9 @@ class PatchOptions:
     Attributes:
         size: Side of a patch in pixels.
         context: Margin on every side of an object's box, in percent of the box's longer side.
-        min_area: Pixels that an object's mask must have at least; smaller ones are neither object nor background.
-        background_ratio: Background windows per object window, rounded, and at least 1 an image where there is room;
-            0 for none.
+        min_area: Least number of pixels of an object's mask; smaller ones are neither object nor background.
+        background_ratio: Background windows per object window, rounded, and at least 1 in an image if there is room; 0
+            for none.
     """
 
     size: int = 96
@@ -59,8 +59,8 @@ def object_window(region: Region, context: float) -> Window:
     side plus two margins. The box sits in the middle; an odd pixel of slack goes right or below.
 
     Args:
-        region: With a mask, the window has the margin; without one its box is the view itself and gets none. A region
-            that names its window is taken at its word.
+        region: The region. With a mask, the window gets the margin; without, the box itself is the view and gets none.
+            A region that gives its window gets that window.
         context: Percent of the box's longer side.
 
     Returns:
@@ -96,15 +96,15 @@ def background_windows(
     """Draw square windows inside the frame that share no pixel with any region; they may overlap each other.
 
     Args:
-        regions: All regions of the image, those below ``min_area`` too: a small object is no background.
+        regions: All regions of the image, also those below ``min_area``: a small object is not background.
         frame: ``(H, W)`` in pixels.
-        options: ``background_ratio`` times the regions of at least ``min_area`` pixels are drawn; their windows' sides,
-            at most the frame's shorter side, are what sides are drawn from. Where none of those fits anywhere, one
-            window of a tenth of the shorter side is tried.
-        rng: Source of chance; the same state gives the same windows.
+        options: The number of windows is ``background_ratio`` times that of the regions of at least ``min_area``
+            pixels. Their sides are drawn from the sides of these regions' windows, at most the frame's shorter side. If
+            none of those fits anywhere, one window of a tenth of the shorter side is tried.
+        rng: Random generator; the same state gives the same windows.
 
     Returns:
-        Regions without mask, ``foreground=False``, score 0; fewer than asked for where there is no room.
+        Regions without mask, with ``foreground=False`` and score 0; fewer than asked for if there is no room.
     """
     if options.background_ratio == 0:
         return []
@@ -123,11 +123,11 @@ def background_windows(
 
 
 class _FreeSpace:
-    """Where in a frame no region lies; of regions too small for a patch, the whole box is taken.
+    """The parts of a frame without regions; a region too small for a patch takes up its whole box.
 
     Attributes:
         frame: ``(H, W)`` in pixels.
-        too_large: Side of a square that fits nowhere, as far as is known; no larger one does either.
+        too_large: Side of the smallest square that is known to fit nowhere.
     """
 
     def __init__(self, regions: Sequence[Region], frame: tuple[int, int], min_area: int) -> None:
@@ -152,14 +152,14 @@ class _FreeSpace:
         return cv2.integral(self._taken).astype(np.int32, copy=False)
 
     def corners(self, side: int) -> NDArray[np.int64]:
-        """Return the places, ``y * (W + 1 - side) + x``, of all free squares of a side of at most the frame's."""
+        """Return the positions, ``y * (W + 1 - side) + x``, of all free squares of a side of at most the frame's."""
         covered = self._covered
         inside = covered[side:, side:] - covered[:-side, side:] - covered[side:, :-side] + covered[:-side, :-side]
         return np.flatnonzero(inside == 0)
 
 
 def _draw(space: _FreeSpace, sides: Sequence[int], rng: random.Random) -> list[Window]:
-    """Draw a free square of each side; sides for which there is none are left out."""
+    """Draw a free square of each side; sides without a free square are left out."""
     height, width = space.frame
     windows: list[Window] = []
     for side in sides:

@@ -97,7 +97,7 @@ def test_it_wants_a_scene_as_long_as_one_of_its_sources_does(photos: ImageFolder
     assert not given.wants_scene
     assert given.in_process
     assert not Union(sources=("segments", "motion")).in_process
-    with pytest.raises(UsageError, match="no parts of scenes"):
+    with pytest.raises(UsageError, match="do not come from scenes"):
         Tree(**SMALL).read_scenes(scene, tmp_path, WeightsOrigin())
 
 

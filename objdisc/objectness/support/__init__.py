@@ -1,1 +1,1 @@
-"""What several sources of regions stand on and what is no source by itself."""
+"""Code that several sources of regions share, and that is not a source by itself."""

@@ -1,4 +1,4 @@
-"""What the sources have in common that read their regions from annotation files: which, and what is left out."""
+"""The base of sources that read annotation files: the choice of regions, and reports of what is left out."""
 
 import logging
 from collections import Counter
@@ -24,17 +24,17 @@ log = logging.getLogger("objdisc")
 
 
 class AnnotatedRegions(ObjectnessSource):
-    """Regions that annotation files hold, each once; of their classes nothing is read.
+    """Regions in annotation files, each once; their classes are not read.
 
-    Masks may overlap and nest: a wheel, the car that it is of, and the road below are three regions. By default all
-    of them are taken.
+    Masks may overlap and nest: a wheel, its car, and the road below are three regions. By default all of them are
+    taken.
 
     Args:
-        min_score: Leave out regions of a lower score, 0 to 1; those without one have 1.
+        min_score: Leave out regions with a lower score, 0 to 1; those without a score have 1.
         min_share: Leave out regions that cover less than this share of their image.
         max_share: Leave out regions that cover more than this share, such as road and sky.
-        max_overlap: Leave out a region of which more than this share lies in a larger one that is kept: parts, and
-            all but one of several almost equal masks; 1 leaves out none.
+        max_overlap: Leave out a region if more than this share of it lies in a larger one that is kept: parts, and all
+            but one of several almost equal masks; 1 leaves out none.
 
     Raises:
         UsageError: A number is not from 0 to 1.
@@ -51,22 +51,22 @@ class AnnotatedRegions(ObjectnessSource):
 
     @property
     def supervision(self) -> str:
-        """What people or a detector have told of the images: where objects are."""
+        """What people or a detector have marked in the images: where objects are."""
         return "masks or boxes of annotation files, without their classes"
 
     @classmethod
     def format_name(cls) -> str:
-        """Return ``AnnotationFormat.name`` of what it reads, which is the name of its own module."""
+        """Return ``AnnotationFormat.name`` of the format that it reads, which is the name of its own module."""
         return cls.__module__.rpartition(".")[2]
 
     @classmethod
     def annotations_of(cls, dataset: ImageDataset) -> Annotations | None:
-        """Return the data set's annotations of the source's format; None where it has none."""
+        """Return the data set's annotations in the source's format; None if it has none."""
         return next((each for each in dataset.annotations if each.format.name == cls.format_name()), None)
 
     @classmethod
     def serves(cls, dataset: ImageDataset) -> bool:
-        """Whether there are files of the format that speak of any image of the data set."""
+        """Whether there are files of the format that mention any image of the data set."""
         annotations = cls.annotations_of(dataset)
         return annotations is not None and annotations.covers_any
 
@@ -74,7 +74,7 @@ class AnnotatedRegions(ObjectnessSource):
         """Read the regions of one image, as ``ObjectnessSource`` describes.
 
         Raises:
-            UnreadableImageError: The files do not speak of the image, or say that it has another size.
+            UnreadableImageError: The files do not mention the image, or give another size for it.
         """
         kept, _ = self._sorted_out(self._found(dataset, sample, (image.shape[0], image.shape[1])), image.shape[:2])
         return kept
@@ -91,7 +91,7 @@ class AnnotatedRegions(ObjectnessSource):
         return list(_scaled(found, dataset.options.scale, frame)) if scaled else found
 
     def _sorted_out(self, regions: Sequence[Region], frame: Sequence[int]) -> tuple[list[Region], Counter[str]]:
-        """Return the regions that are kept, in their order, and how many are left out for what."""
+        """Return the regions that are kept, in order, and how many are left out for each reason."""
         pixels = frame[0] * frame[1]
         left_out: Counter[str] = Counter()
         kept = []
@@ -109,23 +109,23 @@ class AnnotatedRegions(ObjectnessSource):
         return kept, left_out
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return the source's name and settings, and what boxes without a mask are seen as."""
+        """Return the source's name and settings, and how boxes without a mask are treated."""
         names = ("min_score", "min_share", "max_share", "max_overlap")
         return {"source": self.name, "boxes": "ellipses", **{name: getattr(self, name) for name in names}}
 
     def fingerprint_on(self, dataset: ImageDataset) -> dict[str, Any]:
-        """Return the settings, and a hash of all regions that the files hold, which no class is part of."""
+        """Return the settings, and a hash of all regions in the files, without classes."""
         return {**self.fingerprint(), "content": self._asked(dataset).facts["content"]}
 
     def count(self, dataset: ImageDataset, min_area: int) -> int:
-        """Count the objects that the files hold of the data set, as ``ObjectnessSource`` describes."""
+        """Count the data set's objects in the files, as ``ObjectnessSource`` describes."""
         return self._asked(dataset).count(min_area)
 
     def check(self, dataset: ImageDataset) -> None:
-        """Find the files, and say what of them is left out and why.
+        """Find the files, and log what is left out of them and why.
 
         Raises:
-            UsageError: There are none of this format, or none speaks of any image of the data set.
+            UsageError: There are none of this format, or none mentions any image of the data set.
         """
         annotations = self._asked(dataset)
         if not annotations.covers_any:
@@ -143,7 +143,7 @@ class AnnotatedRegions(ObjectnessSource):
             self._say_left_out(dataset, annotations)
 
     def problems(self, dataset: ImageDataset) -> list[str]:
-        """List what is left out of the files, or taken otherwise than it is written, and why."""
+        """List what is left out of the files, or read differently from how it is written, and why."""
         annotations = self._asked(dataset)
         later = [] if annotations.has_sizes else list(_later_notes(dataset, annotations))
         return [in_one_line(note) for note in notes_of(annotations, dataset.samples, later)]
@@ -175,7 +175,7 @@ class AnnotatedRegions(ObjectnessSource):
 
 
 def _later_notes(dataset: ImageDataset, annotations: Annotations) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with objects of images whose size only the image file tells."""
+    """Yield problems of objects in images whose size only the image file tells."""
     for sample in dataset.samples:
         if sample.name in annotations.matches.number_of and annotations.size(sample.name) is None:
             try:
@@ -187,7 +187,7 @@ def _later_notes(dataset: ImageDataset, annotations: Annotations) -> Iterator[tu
 
 
 def _scaled(regions: Sequence[Region], scale: float, frame: tuple[int, int]) -> Iterator[Region]:
-    """Scale regions as the data set scales its maps; what no pixel is left of goes."""
+    """Scale regions as the data set scales its maps; regions without any pixel left are dropped."""
     for region in regions:
         if region.mask is not None:
             mask = scale_map(decode_mask(region.mask), scale)
@@ -206,7 +206,7 @@ def _scaled(regions: Sequence[Region], scale: float, frame: tuple[int, int]) -> 
 
 
 def _inside_larger(regions: Sequence[Region], frame: tuple[int, int], most: float) -> list[bool]:
-    """Say of each region whether more than a share of it lies in one larger region that is kept itself."""
+    """Say for each region whether more than a share of it lies in one larger region that is kept."""
     masks = [mask_of(region, frame) for region in regions]
     # Of crowds, the library divides by the area of the first alone: what share of it lies in the second
     shares = coco_mask.iou(masks, masks, [1] * len(masks))

@@ -1,4 +1,4 @@
-"""How a source of regions looks at a plain photo: at what size, through which encoder, and back to full size."""
+"""How a source of regions sees a plain photo: its size, the encoder, and the way back to full size."""
 
 import math
 from typing import Any
@@ -19,9 +19,9 @@ _FLAT = 2  # grey levels: an image that varies no more is of one colour
 
 
 def working_image(image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """Return an image ``(H, W, C)`` as RGB ``(h, w, 3)`` of at most 1024 pixels a side; None where it is of one colour.
+    """Return an image ``(H, W, C)`` as RGB ``(h, w, 3)`` of at most 1024 pixels a side; None if it has one colour.
 
-    Other bands than the first three are left out; of one or two, the first is taken for grey.
+    Bands after the first three are left out; with one or two bands, the first is taken as grey.
     """
     color = image[..., :3] if image.shape[2] >= 3 else image[..., :1].repeat(3, axis=2)
     work = resized(color, min(1.0, _LONGEST / max(image.shape[:2])))
@@ -38,10 +38,10 @@ def resized(image: NDArray[np.uint8], factor: float, least: int = 1) -> NDArray[
 
 
 def full_size_region(mask: NDArray[np.bool_], frame: tuple[int, int], score: float) -> Region | None:
-    """Make the region of a mask ``(h, w)`` at the size of an image; None where nothing of it is left.
+    """Make the region of a mask ``(h, w)`` at the size of an image; None if nothing of it is left.
 
     Args:
-        mask: At the size of ``working_image``.
+        mask: Mask at the size of ``working_image``.
         frame: ``(H, W)`` of the image in pixels.
         score: Score of the region, 0 to 1.
     """
@@ -53,14 +53,14 @@ def full_size_region(mask: NDArray[np.bool_], frame: tuple[int, int], score: flo
 
 
 def fixed_encoder(name: str, weights: str) -> Encoder:
-    """Build an encoder that is only looked through; random weights are the same each time.
+    """Build an encoder that is not trained; random weights are the same each time.
 
     Args:
         name: As ``--encoder`` takes it.
         weights: As ``--weights`` takes them.
 
     Returns:
-        The encoder, in evaluation mode, on the processor.
+        The encoder, in evaluation mode, on the CPU.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # whatever else was drawn before
@@ -68,7 +68,7 @@ def fixed_encoder(name: str, weights: str) -> Encoder:
 
 
 def encoder_fingerprint(network: Encoder) -> dict[str, Any]:
-    """Return what is to be known of an encoder for the key of a ``PatchStore``: name, origin, and a hash of weights."""
+    """Return an encoder's part in the key of a ``PatchStore``: name, origin, and a hash of the weights."""
     state = network.body.state_dict()
     return {
         "encoder": network.name,
@@ -84,7 +84,7 @@ def block_maps(network: Encoder, image: NDArray[np.uint8], side: int) -> list[ND
     Args:
         network: From ``fixed_encoder``.
         image: ``(H, W, 3)`` uint8 RGB.
-        side: Pixels of the shorter side of what the encoder sees; less where the image is very long.
+        side: Shorter side, in pixels, of the image that the encoder sees; less for very long images.
 
     Raises:
         UsageError: The encoder has no maps.

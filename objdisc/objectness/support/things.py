@@ -1,4 +1,4 @@
-"""Which clusters of scene maps behave like things: measured without labels, and kept beside the scene of a run."""
+"""Which clusters of scene maps behave like things, measured without labels and saved with a run's scenes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ _DIGITS = 6  # of how much a cluster behaves like things: it is written to a fil
 
 @dataclass(frozen=True, slots=True)
 class _Behaviour:
-    """What the parts of a cluster are like, over many maps.
+    """Statistics of the parts of a cluster over many maps.
 
     Attributes:
-        count: Parts of the size of a region.
-        large: Share of the cluster's pixels in parts larger than that.
-        fill: Mean share of its box that such a part fills.
+        count: Number of parts of the size of a region.
+        large: Share of the cluster's pixels in larger parts.
+        fill: Mean share of its box that a part of the size of a region fills.
         beyond: Share of the cluster's pixels in parts that reach the border of the image on two sides.
     """
 
@@ -55,7 +55,7 @@ def thing_clusters(paths: Sequence[Path]) -> dict[int, float]:
     """Choose the clusters that behave like things.
 
     Args:
-        paths: Scene maps; at most 100 of them, spread evenly, are looked at.
+        paths: Scene maps, of which at most 100, spread evenly, are used.
 
     Returns:
         How much each of the chosen clusters behaves like things, above 0 and at most 1.
