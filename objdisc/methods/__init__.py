@@ -1,4 +1,4 @@
-"""Methods: each one module, one class behind the seam of ``base.Method``.
+"""Methods, one a module: each is one class that implements ``base.Method``.
 
 ``objdisc.methods.SCAN`` is the class that a module of this package defines; there is no list to keep.
 """

@@ -1,4 +1,4 @@
-"""The one seam: what a method is to the trainer."""
+"""The one interface between methods and the trainer."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from objdisc.types import Batch, Prediction
 
 
 class Views(Enum):
-    """What a batch holds of each sample."""
+    """The views of each sample in a batch."""
 
     SINGLE = "single"
     AUGMENTED_PAIR = "augmented_pair"
@@ -34,8 +34,8 @@ class Ranks(Protocol):
 
     Attributes:
         foreground: ``(N,)`` bool on the CPU, one for each row of the training set.
-        generator: Seeded anew before ``begin_epoch``, by run and epoch, and before ``finish``, by run; alike in every
-            process. Nothing else may be random in these two, or a resumed training would differ from one that never
+        generator: Seeded again before ``begin_epoch``, by run and epoch, and before ``finish``, by run, alike in every
+            process. These two must use no other randomness, or a resumed training would differ from one that never
             stopped.
         world: Number of processes.
     """
@@ -45,13 +45,13 @@ class Ranks(Protocol):
     world: int
 
     def encode(self, function: Callable[[Tensor], Tensor], rows: Tensor, view: int | None = None) -> Tensor:
-        """Run a function of images over rows of the training set, in order, gathered over processes, without gradients.
+        """Run a function of images over rows of the training set, in order, without gradients, gathered over processes.
 
         Args:
             function: Maps images ``(B, C, H, W)`` to ``(B, D)``. A module runs in evaluation mode; while any other
                 function runs, such as ``self.embed``, the whole method is in evaluation mode.
             rows: ``(n,)`` int64 rows of the data set.
-            view: None for the patches as they are, else the number of a random augmented view (the same number
+            view: None for the patches as they are, otherwise the number of a random augmented view (the same number
                 gives the same view again).
 
         Returns:
@@ -60,7 +60,7 @@ class Ranks(Protocol):
         ...
 
     def gather(self, tensor: Tensor) -> Tensor:
-        """Put the tensors of all processes, of one shape ``(n, ...)``, behind each other; gradients flow back."""
+        """Concatenate the tensors of all processes, of one shape ``(n, ...)``; gradients flow back."""
         ...
 
     def sum(self, tensor: Tensor) -> Tensor:
@@ -70,17 +70,16 @@ class Ranks(Protocol):
 
 @dataclass(frozen=True)
 class EpochPlan:
-    """What a method wants of an epoch that begins.
+    """A method's plan for an epoch.
 
     Attributes:
-        rows: ``(n,)`` int64 foreground rows in the order in which batches hold them, n >= 1; a row that comes again is
-            seen in another view, and each process takes a run of its own of a batch. None: every foreground row once,
-            shuffled.
-        partners: ``(N, k)`` int64 rows that a row may be paired with, of which one is drawn for each sample anew; for
-            ``Views.NEIGHBOR_PAIR`` only. A row of -1 is paired with itself; so are all rows where this is None.
-        reset: Parameters that were started anew: the optimiser forgets what it knew of them.
-        assignments: ``(N,)`` int64 cluster of each row that the epoch learns from, -1 for none; kept for the evaluation
-            to compare afterwards. None if there are no such clusters.
+        rows: ``(n,)`` int64 foreground rows in the order in which batches hold them, n >= 1; a repeated row is seen in
+            another view, and each process takes its own part of a batch. None for every foreground row once, shuffled.
+        partners: ``(N, k)`` int64 rows that a row may be paired with, one of which is drawn each time; for
+            ``Views.NEIGHBOR_PAIR`` only. With -1, a row is paired with itself; with None, all rows are.
+        reset: Parameters that were reinitialised: the optimiser drops its state for them.
+        assignments: ``(N,)`` int64 cluster of each row that the epoch trains on, -1 for none; saved so that the
+            evaluation can compare them later. None if there are no such clusters.
     """
 
     rows: Tensor | None = None
@@ -93,8 +92,8 @@ class Method(nn.Module, ABC):
     """A clustering method: an encoder, an objective, and cluster probabilities.
 
     The trainer calls ``setup`` once; then for each epoch ``begin_epoch``, ``training_step`` for each batch, and
-    ``end_epoch``; then ``finish``. A method holds no collectives and never sees a class label. Whatever must survive a
-    resume is a parameter or a buffer.
+    ``end_epoch``; then ``finish``. A method calls no collectives and never sees a class label. Everything that must
+    survive a resume is a parameter or a buffer.
 
     Args:
         encoder: Maps images to features.
@@ -106,19 +105,19 @@ class Method(nn.Module, ABC):
 
     views: Views = Views.SINGLE
     per_pixel: ClassVar[bool] = False
-    """Whether ``infer`` gives probabilities for each pixel of an image, not for it as a whole."""
+    """Whether ``infer`` gives probabilities for each pixel of an image, not for the whole image."""
     trains: ClassVar[bool] = True
-    """Whether there is anything to learn step by step; otherwise the trainer runs no epoch."""
+    """Whether the method is trained step by step; otherwise the trainer runs no epoch."""
     wants_background: ClassVar[bool] = False
-    """Whether batches hold background windows beside objects."""
+    """Whether batches hold background windows besides objects."""
     map_kind: ClassVar[Literal["clusterIds", "sceneIds"]] = "clusterIds"
-    """Folder of a run that maps of cluster ids are written to, and the end of their files' names."""
+    """Name of the run's folder for maps of cluster ids, and suffix of their file names."""
     edge_radius: float = 0.0
-    """How far maps at full size are moved to edges of the image, in shares of its shorter side; 0 for not at all."""
+    """How far full-size maps are moved to edges of the image, as a share of its shorter side; 0 for not at all."""
     preferred: ClassVar[Mapping[str, Any]] = MappingProxyType({})
-    """Settings of a run, by their dotted names, that the method wants where nobody gives any."""
+    """The method's own defaults for settings of a run, by dotted names."""
     default_stages: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
-    """Runs that make up the method where it is not told what to start from, as ``DiscoverOptions.stages`` has them."""
+    """Runs that make up the method unless it is told what to start from, as ``DiscoverOptions.stages`` has them."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -141,16 +140,16 @@ class Method(nn.Module, ABC):
 
     @property
     def exportable(self) -> bool:
-        """Whether ``infer`` is a function of weights alone, which other runtimes can take over."""
+        """Whether ``infer`` depends only on weights, so that other runtimes can run it."""
         return True
 
     def setup(self, num_samples: int) -> None:
         """Allocate every buffer that depends on the size of the data set, before any checkpoint is loaded."""
 
     def start_from(self, state: Mapping[str, Tensor]) -> None:
-        """Take over what another run has learned; called after ``setup``, before any training.
+        """Load what another run has learned; called after ``setup``, before any training.
 
-        By default whatever has the name and shape of a tensor of one's own; the encoder must be there as a whole.
+        By default these are the tensors with the name and shape of the method's own; the encoder must be complete.
 
         Args:
             state: Tensors of that run's weights.
@@ -170,14 +169,14 @@ class Method(nn.Module, ABC):
         self.load_state_dict(taken, strict=False)
 
     def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
-        """Re-cluster, mine neighbours or merge before the epoch's first batch, and say what batches are to hold."""
+        """Re-cluster, mine neighbours or merge before the epoch's first batch, and plan the contents of its batches."""
         return EpochPlan()
 
     def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
-        """Return the scalar ``loss`` of a batch, and named terms to log; of a class that does not train, never called.
+        """Return the scalar ``loss`` of a batch, and named terms to log; never called if the class does not train.
 
-        The term ``occupancy`` is no scalar but says how many samples (or what share of them) each cluster holds,
-        ``(K,)``; it is added up over batches and processes.
+        The term ``occupancy`` is not a scalar: it holds the number (or share) of samples in each cluster, ``(K,)``, and
+        is summed over batches and processes.
 
         Raises:
             NotImplementedError: The class does not train.
@@ -185,16 +184,16 @@ class Method(nn.Module, ABC):
         raise NotImplementedError(_no_step(self))
 
     def end_epoch(self, epoch: int, ranks: Ranks) -> Mapping[str, Tensor]:
-        """Do what is left after an epoch's last batch, such as adding up what each process has counted.
+        """Finish an epoch after its last batch, for instance by summing the counts of all processes.
 
         Returns:
-            Terms that only the whole epoch tells, alike in every process; they are logged in the place of those that
-            batches gave under the same name.
+            Terms that need the whole epoch, alike in every process; they are logged instead of the batches' terms of
+                the same name.
         """
         return {}
 
     def finish(self, ranks: Ranks) -> None:
-        """Do what is left after the last epoch, which a budget of time may have cut short."""
+        """Finish the training after the last epoch, which may come early because of a time budget."""
 
     @abstractmethod
     def infer(self, images: Tensor, context: Tensor) -> Prediction:
@@ -202,16 +201,16 @@ class Method(nn.Module, ABC):
 
         Args:
             images: ``(B, C, H, W)`` as ``training_step`` sees them.
-            context: The same patches with their background, which the foreground head sees; the same tensor where
-                images keep theirs.
+            context: The same patches with their background, which the foreground head sees; the same tensor if images
+                keep theirs.
 
         Returns:
-            Probabilities ``(B, K, h, w)``, h = w = 1 unless ``per_pixel``, and an embedding ``(B, D)``; the
-            probability of being an object and those of all sub-heads where the method has them.
+            Probabilities ``(B, K, h, w)``, h = w = 1 unless ``per_pixel``, and an embedding ``(B, D)``; the probability
+                of being an object and those of all sub-heads if the method has them.
         """
 
     def encoder_input(self, images: Tensor) -> Tensor:
-        """Return what the encoder is given of images ``(B, C, H, W)``, for evaluations that look into the encoder.
+        """Return the encoder's input for images ``(B, C, H, W)``, for evaluations of the encoder itself.
 
         In training mode, images are views of a training batch; in evaluation mode, as ``infer`` takes them.
         """
@@ -228,6 +227,6 @@ def _no_step(method: Method) -> str:
 
 @torch.no_grad()
 def add_up(ranks: Ranks, *counters: Tensor) -> None:
-    """Add up in place, over processes, buffers in which each has counted its share of an epoch."""
+    """Sum buffers in place over processes, each of which has counted its part of an epoch."""
     for counter in counters:
         counter.copy_(ranks.sum(counter))

@@ -22,22 +22,22 @@ _QUADRATIC = ("spectral", "ward")  # time or memory grows with the square of the
 
 
 class Classical(TransductiveMethod):
-    """k-means, spectral clustering, Ward's or graph degree linkage on what an encoder sees, which learns nothing.
+    """k-means, spectral clustering, Ward's or graph degree linkage on features of an encoder, which is not trained.
 
-    Training images keep the cluster that they were given; other images get that of the nearest centre (``kmeans``) or
-    of the nearest training image (all others). ``features`` of an encoder with random weights are the random net that
+    Training images keep their clusters; other images get the cluster of the nearest centre (``kmeans``) or of the
+    nearest training image (all others). ``features`` of an encoder with random weights are the random network that
     papers compare with.
 
     Args:
-        encoder: Maps images to features; of ``pixels`` not used.
+        encoder: Maps images to features; not used for ``pixels``.
         num_clusters: K, at least 2.
         algorithm: kmeans, spectral, ward, or gdl.
-        space: What is clustered: the ``features`` of the encoder, or the ``pixels`` of the patches, in [0, 1].
-        side: Patches larger than this, in pixels, are averaged down to it before their pixels are compared; 0 never.
+        space: The clustered vectors: ``features`` of the encoder, or ``pixels`` of the patches, in [0, 1].
+        side: Side in pixels to which larger patches are averaged before their pixels are compared; 0 for no averaging.
         neighbors: Links of a sample in the graph of spectral and gdl.
-        max_samples: spectral and ward, whose cost grows with the square, cluster so many training images at most, drawn
-            at random; the others get the cluster of the nearest of them.
-        seed: Random seed of that choice, of kmeans and of spectral.
+        max_samples: Most training images that spectral and ward cluster, since their cost is quadratic. They are drawn
+            at random; the others get the cluster of the nearest one.
+        seed: Random seed of that draw, of kmeans and of spectral.
     """
 
     trains: ClassVar[bool] = False
@@ -65,7 +65,7 @@ class Classical(TransductiveMethod):
 
     @property
     def exportable(self) -> bool:
-        """Whether centres alone predict, as those of kmeans do."""
+        """Whether prediction needs only centres, as with kmeans."""
         return self.algorithm == "kmeans"
 
     def cluster(self, points: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ class Classical(TransductiveMethod):
         return found if len(chosen) == len(points) else found[nearest(points, some, 1, "euclidean")[0][:, 0]]
 
     def remember(self, points: Tensor, prints: Tensor, clusters: Tensor) -> None:
-        """Keep what predicts other images: of kmeans the centres alone, which predict training images too."""
+        """Keep what prediction needs; for kmeans only the centres, which also predict training images."""
         if self.algorithm == "kmeans":
             members = torch.nn.functional.one_hot(clusters, self.num_clusters).to(points.dtype)  # (n, K)
             points = members.T @ points / members.sum(dim=0)[:, None]
@@ -101,7 +101,7 @@ class Classical(TransductiveMethod):
 
     @torch.no_grad()
     def infer(self, images: Tensor, context: Tensor) -> Prediction:
-        """Return soft probabilities of kmeans, else one 1 and 0; and what is clustered.
+        """Return probabilities, soft for kmeans and otherwise one-hot, and the clustered vectors.
 
         Raises:
             UsageError: Nothing was clustered yet.
@@ -112,6 +112,6 @@ class Classical(TransductiveMethod):
         return Prediction(soft_assignments(embedding, self.remembered_points)[:, :, None, None], embedding)
 
     def embed(self, images: Tensor) -> Tensor:
-        """Return what is clustered, ``(B, D)`` float32."""
+        """Return the vectors to cluster, ``(B, D)`` float32."""
         embedding: Tensor = self.encoder(images).float()
         return embedding

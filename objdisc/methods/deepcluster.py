@@ -21,28 +21,29 @@ _HEAD_SCALE = 0.01
 
 
 class DeepCluster(PseudoLabelMethod):
-    """Cluster the features of the whole set, learn the clusters as if they were classes, and again.
+    """Alternate between clustering the features of the whole set and training on the clusters as if they were classes.
 
     Before each epoch the features of all images are whitened by principal components, brought to unit length and
-    clustered by k-means. The epoch then trains the encoder, under a new linear layer, to tell the clusters; images are
-    drawn so that each cluster is seen equally often.
+    clustered by k-means. The epoch then trains the encoder, with a new linear layer, to classify the clusters; images
+    are drawn so that each cluster is seen equally often.
 
-    What is clustered is what the encoder gives; the published code takes its last layer before the rectifier. Beyond
-    the paper, ``pca_samples`` above 0 finds the components on some of the images only, ``prediction_dimensions`` above
-    0 takes fewer components for the prediction than for the training, and ``keep_top_layer`` goes on with the weights
-    of the classifier of the epoch before.
+    The encoder's output is clustered; the published code takes its last layer before the rectifier. Beyond the paper,
+    ``pca_samples`` above 0 finds the components on only some of the images, ``prediction_dimensions`` above 0 uses
+    fewer components for the prediction than for the training, and ``keep_top_layer`` keeps the classifier's weights
+    between epochs.
 
     Args:
         encoder: Maps images to features.
         num_clusters: K, at least 2: the predicted clusters, by k-means on the last features.
-        overclusters: Clusters that the encoder learns to tell; the paper has 10,000 for the 1,000 classes of ImageNet.
-        dimensions: Principal components that are clustered; fewer where features or images are fewer.
+        overclusters: Clusters that the encoder learns to classify; the paper uses 10,000 for the 1,000 classes of
+            ImageNet.
+        dimensions: Principal components that are clustered; fewer if there are fewer features or images.
         prediction_dimensions: Principal components in which the K predicted clusters are found; 0 takes all
-            ``dimensions``. As many as K are enough to hold K clusters apart, and each further one, whitened, weighs as
-            much as those that do.
-        pca_samples: Images that the components are found on, at most; 0 takes all, as the paper does.
+            ``dimensions``. K components are enough to separate K clusters, and each further one, whitened, has the same
+            weight as these.
+        pca_samples: Most images that the components are found on; 0 takes all, as the paper does.
         sobel: Whether the network sees horizontal and vertical derivatives of brightness instead of colour.
-        keep_top_layer: Whether the linear layer is kept between epochs, although the clusters change their names.
+        keep_top_layer: Whether the linear layer is kept between epochs, although the clusters are renumbered.
         iterations: Most iterations of k-means in an epoch.
         restarts: Starts of the final k-means; the lowest inertia wins.
         seed: Random seed of clusterings and new layers.
@@ -90,7 +91,7 @@ class DeepCluster(PseudoLabelMethod):
 
     @torch.no_grad()
     def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
-        """Cluster all images anew, and start a new top layer."""
+        """Cluster all images again, and start a new top layer."""
         rows = ranks.foreground.nonzero()[:, 0]
         _, found = self.cluster(self.prepare(ranks, rows, final=False), epoch)
         self.relabel(rows, [found])
@@ -104,7 +105,7 @@ class DeepCluster(PseudoLabelMethod):
         return EpochPlan(rows=order, reset=reset, assignments=self.targets[0])
 
     def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
-        """Cross-entropy of telling the clusters."""
+        """Return the cross-entropy of classifying the clusters."""
         images, rows = batch.views[0][batch.foreground], batch.index[batch.foreground]
         features, targets = self.features(images), self.targets[0, rows]
         with torch.autocast(features.device.type, enabled=False):
@@ -113,7 +114,7 @@ class DeepCluster(PseudoLabelMethod):
         return self.terms(loss, (logits.argmax(1) == targets).float().mean())
 
     def prepare(self, ranks: Ranks, rows: Tensor, *, final: bool) -> Tensor:
-        """Whiten the features that the encoder gives now, ``(n, dimensions)`` of unit length."""
+        """Whiten the encoder's current features, ``(n, dimensions)`` of unit length."""
         features = encode_finite(ranks, self.features, rows)
         few = self.pca_samples or len(features)
         order = torch.randperm(len(features), generator=torch.Generator().manual_seed(self.seed))
@@ -127,7 +128,7 @@ class DeepCluster(PseudoLabelMethod):
         return self.whitened(features)
 
     def embed(self, images: Tensor) -> Tensor:
-        """Return what is clustered, ``(B, dimensions)`` float32 of unit length."""
+        """Return the vectors to cluster, ``(B, dimensions)`` float32 of unit length."""
         return self.whitened(self.features(images))
 
     def whitened(self, features: Tensor) -> Tensor:
@@ -141,12 +142,12 @@ class DeepCluster(PseudoLabelMethod):
         return features
 
     def encoder_input(self, images: Tensor) -> Tensor:
-        """Return derivatives instead of colour where that is asked for."""
+        """Return derivatives instead of colour if ``sobel`` is set."""
         return sobel(images) if self.sobel else images
 
 
 def uniform_over_clusters(targets: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
-    """Draw rows so that every cluster that has any comes equally often; a small one repeats its rows.
+    """Draw rows so that every non-empty cluster appears equally often; a small one repeats its rows.
 
     Args:
         targets: ``(N,)`` int64 clusters, below 0 for rows that are never drawn.

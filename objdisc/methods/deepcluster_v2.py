@@ -15,18 +15,19 @@ from objdisc.types import Batch
 
 
 class DeepClusterV2(PseudoLabelMethod):
-    """Both views of an image should point at the cluster that the image had in the epoch before.
+    """Train both views of an image to predict the image's cluster in the previous epoch.
 
-    Embeddings are collected while an epoch trains. Before the next one, spherical k-means clusters them several times
-    side by side; the centroids are the weights of the layers that tell the clusters, so that none starts anew.
+    Embeddings are collected during an epoch. Before the next one, spherical k-means clusters them several times in
+    parallel; the centroids are the weights of the layers that classify the clusters, so no layer starts from random
+    weights.
 
-    The published recipe has small crops beside the two views; here are two views alone.
+    The published recipe uses small crops besides the two views; here there are only the two views.
 
     Args:
         encoder: Maps images to features.
         num_clusters: K, at least 2: the predicted clusters, by spherical k-means on the last embeddings.
         overclusters: Clusters of each clustering.
-        heads: Clusterings side by side, in turn of the first views and of the second ones.
+        heads: Number of parallel clusterings, alternately of the first views and of the second ones.
         embedding_dim: Length of an embedding.
         hidden: Width of the hidden layer before it.
         temperature: Temperature of the softmax over cosines with the centroids.
@@ -81,7 +82,7 @@ class DeepClusterV2(PseudoLabelMethod):
         self.register_buffer("prototypes", torch.zeros(heads, overclusters, embedding_dim))
 
     def setup(self, num_samples: int) -> None:
-        """Allocate targets, and for both views the bank and what an epoch collects for it, ``(2, N, D)`` each."""
+        """Allocate targets and, for both views, the bank and an epoch's collection for it, ``(2, N, D)`` each."""
         super().setup(num_samples)
         shape = (self.num_views, num_samples, self.prototypes.shape[2])
         self.register_buffer("bank", torch.zeros(shape))
@@ -90,7 +91,7 @@ class DeepClusterV2(PseudoLabelMethod):
 
     @torch.no_grad()
     def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
-        """Cluster the embeddings that the epoch before has collected; for the first epoch, encode two views."""
+        """Cluster the embeddings collected in the previous epoch; for the first epoch, encode two views."""
         rows = ranks.foreground.nonzero()[:, 0]
         at = rows.to(self.bank.device)
         if epoch == 0:
@@ -111,12 +112,12 @@ class DeepClusterV2(PseudoLabelMethod):
         return EpochPlan(assignments=self.targets[0])
 
     def end_epoch(self, epoch: int, ranks: Ranks) -> Mapping[str, Tensor]:
-        """Put together what the processes have collected."""
+        """Merge the embeddings that the processes have collected."""
         add_up(ranks, self.collected, self.counts)
         return {}
 
     def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
-        """Mean cross-entropy of both views over all clusterings."""
+        """Return the mean cross-entropy of both views over all clusterings."""
         rows = batch.index[batch.foreground]
         embeddings = self.embed(torch.cat([view[batch.foreground] for view in batch.views]))  # (V * B, D)
         self._collect(embeddings.detach(), rows)
@@ -128,7 +129,7 @@ class DeepClusterV2(PseudoLabelMethod):
 
     @torch.no_grad()
     def finish(self, ranks: Ranks) -> None:
-        """Cluster the foreground into K clusters; what only training needs is let go."""
+        """Cluster the foreground into K clusters, and drop buffers that only training needs."""
         super().finish(ranks)
         for name in ("bank", "collected", "counts"):
             setattr(self, name, self.get_buffer(name).new_zeros(0))
@@ -144,7 +145,7 @@ class DeepClusterV2(PseudoLabelMethod):
             return F.normalize(self.projector(features.float()), dim=1)
 
     def encoder_input(self, images: Tensor) -> Tensor:
-        """Return derivatives instead of colour where that is asked for."""
+        """Return derivatives instead of colour if ``sobel`` is set."""
         return sobel(images) if self.sobel else images
 
     def _collect(self, embeddings: Tensor, rows: Tensor) -> None:

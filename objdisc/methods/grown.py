@@ -1,4 +1,4 @@
-"""A finished run's categories, which stay as they are, and new ones beside them: what ``--grow`` makes."""
+"""A finished run's categories, unchanged, together with new ones: the method that ``--grow`` makes."""
 
 import json
 from collections.abc import Mapping
@@ -20,19 +20,20 @@ _SIZED = ("weight", "bias", "known_points", "new_points", "new_groups")
 
 
 class Grown(Method):
-    """Categories that another run has learned keep their ids; new ones follow. It is made by ``--grow``.
+    """Keeps another run's categories with their ids, and adds new ones; ``--grow`` makes it.
 
-    An object belongs to a new category if it is nearer to the objects that made it one than to those of the run before,
-    by the mean distance to the five nearest; see ``clustering.growth``. Any other object is what the method of that run
-    says, to the bit. The embedding is that method's, followed by the place among old and new objects.
+    An object belongs to a new category if, by the mean distance to the five nearest, it is nearer to the objects that
+    founded the category than to those of the previous run; see ``clustering.growth``. For any other object, the
+    prediction is that of the previous run's method, bit for bit. The embedding is that method's, followed by the
+    position among old and new objects.
 
     Args:
         encoder: Maps images to features.
         num_clusters: K, the known categories and the new ones.
-        known: Name of the method of the run before, one of this package.
+        known: Name of the previous run's method, one of this package.
         known_args: Its arguments, as JSON.
-        num_known: How many categories that one has.
-        seed: Random seed that it is built with.
+        num_known: Number of categories of the previous run.
+        seed: Random seed that its method is built with.
     """
 
     trains: ClassVar[bool] = False
@@ -73,11 +74,11 @@ class Grown(Method):
 
     @property
     def exportable(self) -> bool:
-        """Whether the method of the run before is."""
+        """Whether the previous run's method is exportable."""
         return self.known.exportable
 
     def take_known(self, state: Mapping[str, Tensor]) -> None:
-        """Take over the weights of the run before.
+        """Load the weights of the previous run.
 
         Args:
             state: All tensors of its method.
@@ -87,16 +88,16 @@ class Grown(Method):
         self.load_state_dict({**renamed, **own})
 
     def take_new(self, found: NewGroups) -> None:
-        """Take over the groups that become categories, as many as there are clusters beside the known ones."""
+        """Take the groups that become categories, as many as there are clusters besides the known ones."""
         self.weight, self.bias, self.known_points = found.weight, found.bias, found.known
         self.new_points, self.new_groups = found.members, found.groups.to(found.members.device)
 
     @torch.no_grad()
     def infer(self, images: Tensor, context: Tensor) -> Prediction:
-        """Return what the method of the run before says, and where objects are of a new category, that.
+        """Return the prediction of the previous run's method, or the new category of objects that belong to one.
 
-        The probability of a known category is that of the method; of a new one, the highest of these; either is then
-        weighed by a softmax over how near the object is to the known ones and to each new category.
+        A known category has the probability of that method, a new one the highest of these; both are then weighted by a
+        softmax over how near the object is to the known objects and to each new category.
         """
         said, features = self._look(images, context)
         if self.num_clusters == self.num_known:
@@ -114,10 +115,10 @@ class Grown(Method):
         return Prediction(probabilities[:, :, None, None], embedding, said.foreground)
 
     def _look(self, images: Tensor, context: Tensor) -> tuple[Prediction, Tensor]:
-        """Return what the method of the run before says, and the features ``(B, F)`` that it says it of.
+        """Return the prediction of the previous run's method, and the features ``(B, F)`` that it is made from.
 
-        The encoder is most of the cost, so that what it has given that method is taken, not asked for again; a program
-        that is traced for export cannot do so.
+        The encoder is most of the cost, so its output for that method is reused; a program that is traced for export
+        cannot do so.
         """
         seen: list[Tensor] = []
         if torch.compiler.is_exporting():
@@ -130,7 +131,7 @@ class Grown(Method):
         return said, seen[0] if seen else self.encoder(self.encoder_input(images))
 
     def encoder_input(self, images: Tensor) -> Tensor:
-        """Return what the method of the run before gives the encoder."""
+        """Return the encoder's input in the previous run's method."""
         return self.known.encoder_input(images)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *args: Any) -> None:
@@ -145,7 +146,7 @@ def _arguments(text: str) -> dict[str, Any]:
     """Read arguments of a method.
 
     Raises:
-        UsageError: They are no JSON object.
+        UsageError: They are not a JSON object.
     """
     try:
         found = json.loads(text)

@@ -22,39 +22,40 @@ from objdisc.types import Batch, Prediction
 
 
 class IIC(Method):
-    """Two views of an image should fall into clusters that say the most about each other.
+    """Maximise the mutual information between the clusters of two views of an image.
 
-    Head B has the clusters that are asked for, head A more of them (overclustering), and each several sub-heads. The
+    Head B has the K requested clusters, head A more of them (overclustering), and each has several sub-heads. The
     prediction is that of head B's sub-head with the lowest loss in the last epoch that trained it.
 
-    From random weights the loss settles, for hundreds of epochs, in partitions that are confident and wrong. Two
-    switches go beyond the paper to start it elsewhere, without labels; 0 gives the paper back. In the first
-    ``pretext_epochs`` the encoder learns to tell images apart (InfoNCE); then k-means on what it learned starts head A.
-    For ``lead_epochs`` head A learns alone; then its clusters, merged until as many are left as head B has and so that
-    the views go on telling the most about each other, start head B. Views cannot say that two kinds of seven are one
-    digit where no view of the one looks like the other; with ``merge_neighbors`` other images do: clusters are then
-    merged by how often those that are nearest in pixels fall into the same.
+    From random weights, the loss stays for hundreds of epochs in partitions that are confident and wrong. Two switches
+    beyond the paper start it elsewhere, without labels; 0 restores the paper's version. In the first ``pretext_epochs``
+    the encoder learns to discriminate images (InfoNCE); then k-means on its features starts head A. For ``lead_epochs``
+    head A learns alone; then its clusters, merged into as many as head B has so that the most mutual information
+    between views is kept, start head B. Views cannot show that two forms of a seven are one digit if no view of one
+    looks like the other; with ``merge_neighbors``, other images can: clusters are then merged by how often images and
+    their nearest images in pixels fall into both.
 
     Args:
         encoder: Maps images to features.
         num_clusters: K, at least 2: the clusters of head B.
         overclusters: Clusters of head A.
-        subheads: Heads of each kind, side by side.
-        order: Which heads learn: one entry an epoch, again from the start after the last; ``AB`` trains both at once.
+        subheads: Number of sub-heads of each head.
+        order: Which heads learn, one entry an epoch, repeated from the start after the last; ``AB`` trains both at
+            once.
         lamb_a: Weight of the marginal entropies in head A's loss; above 1, clusters are pushed towards equal size.
         lamb_b: Weight of the marginal entropies in head B's loss.
-        repeats: r: so many second views are paired with the first view of an image.
+        repeats: r, the number of second views that are paired with the first view of an image.
         sobel: Whether the network sees horizontal and vertical derivatives of brightness instead of colour.
-        center: Share of the side that is looked at to predict: the centre crop of the evaluation.
-        batchnorm: What normalises to predict: ``running`` statistics of the training, or those of the ``batch``.
+        center: Side of the centre crop that prediction uses, as a share of the image's side.
+        batchnorm: Normalisation in prediction: by ``running`` statistics of the training, or by those of the ``batch``.
         pretext_epochs: Epochs of InfoNCE before anything is clustered.
-        lead_epochs: Epochs after them in which head A learns alone.
+        lead_epochs: Epochs after these in which head A learns alone.
         temperature: Temperature of InfoNCE.
         embedding_dim: Length of the embedding that InfoNCE compares and k-means clusters.
-        init_samples: Images that clusters are started from, at most.
-        merge_neighbors: k: clusters are merged by how an image and its k nearest in pixels, at unit length, agree; 0:
-            by how two views of an image agree.
-        seed: Random seed of that choice.
+        init_samples: Most images that initial clusters are found on.
+        merge_neighbors: k: clusters are merged by the agreement of an image with its k nearest in pixels, at unit
+            length; 0 merges by the agreement of two views of an image.
+        seed: Random seed of the start.
     """
 
     views = Views.AUGMENTED_PAIR
@@ -108,11 +109,11 @@ class IIC(Method):
 
     @property
     def num_views(self) -> int:
-        """Views of an image that a batch holds: the first, and those that it is paired with."""
+        """Number of views of an image in a batch: the first, and those that it is paired with."""
         return 1 + self.repeats
 
     def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
-        """Take the epoch's heads, and start those from clusters whose first epoch it is."""
+        """Choose the epoch's heads, and start those from clusters that learn for the first time."""
         self.training_heads = self._heads_of(epoch)
         if 0 < self.pretext_epochs == epoch:
             self._start_head_a(ranks)
@@ -124,24 +125,24 @@ class IIC(Method):
         return EpochPlan()
 
     def end_epoch(self, epoch: int, ranks: Ranks) -> Mapping[str, Tensor]:
-        """Add up what the processes have counted about head B, if it was its turn.
+        """Sum the processes' counts for head B, if it was its turn.
 
         Returns:
-            Images in each cluster of the sub-head that is chosen now, when head B learned last.
+            Number of images in each cluster of the currently chosen sub-head, when head B last learned.
         """
         if "B" in self.training_heads:
             add_up(ranks, self.losses, self.sizes)
         return {"occupancy": self.sizes[self.chosen]}
 
     def finish(self, ranks: Ranks) -> None:
-        """Start head B if the training has ended before its turn: there must be a prediction."""
+        """Start head B if the training ended before its turn, since there must be a prediction."""
         if self.pretext_epochs + self.lead_epochs and not bool(self.sizes.any()):
             if not self.training_heads:
                 self._start_head_a(ranks)
             self._start_head_b(ranks)
 
     def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
-        """Return the mean loss of the epoch's heads, and the loss of each; of InfoNCE in a pretext epoch."""
+        """Return the mean loss of the epoch's heads, and the loss of each; InfoNCE in a pretext epoch."""
         objects = torch.cat([view[batch.foreground] for view in batch.views])
         first, *others = self.features(objects).chunk(len(batch.views))
         # a first view that has several partners counts once for each
@@ -168,9 +169,9 @@ class IIC(Method):
         return int(self.losses.argmin())
 
     def infer(self, images: Tensor, context: Tensor) -> Prediction:
-        """Return the chosen sub-head's probabilities beside those of all sub-heads of head B.
+        """Return the probabilities of the chosen sub-head and those of all sub-heads of head B.
 
-        The embedding is what the pretext compares, ``(B, D)``; without a pretext the encoder's features ``(B, F)``.
+        The embedding is that of the pretext, ``(B, D)``, or the encoder's features ``(B, F)`` without a pretext.
         """
         features = self.features_to_predict(images)
         told: Tensor = self.head_b(features)
@@ -183,7 +184,7 @@ class IIC(Method):
             return self.features(center_crop(images, self.center))
 
     def encoder_input(self, images: Tensor) -> Tensor:
-        """Return what the encoder is given: the centre crop where it predicts, and derivatives instead of colour."""
+        """Return the encoder's input: the centre crop in prediction, and derivatives instead of colour if asked for."""
         images = images if self.training else center_crop(images, self.center)
         return sobel(images) if self.sobel else images
 
@@ -204,7 +205,7 @@ class IIC(Method):
         return "A" if past < 0 else self.order[past % len(self.order)]
 
     def _count(self, z: Tensor, losses: Tensor) -> None:
-        """Add up what a batch says about head B: ``(S, B, K)`` probabilities, ``(S,)`` losses."""
+        """Sum up a batch's ``(S, B, K)`` probabilities and ``(S,)`` losses of head B."""
         self.losses += losses
         self.sizes += F.one_hot(z.argmax(2), self.num_clusters).sum(1)
 
@@ -228,7 +229,7 @@ class IIC(Method):
             start_from_merging(self.head_b, features, views[0], views[1], self.seed)
 
     def _nearest_in_pixels(self, ranks: Ranks, rows: Tensor) -> Tensor:
-        """Return for each row the places ``(n, k)`` in ``rows`` of those that look most like it."""
+        """Return for each row the positions ``(n, k)`` in ``rows`` of the rows that look most like it."""
         pixels = ranks.encode(lambda images: pixel_vectors(images, self.encoder, unit=True), rows)
         k = min(self.merge_neighbors, len(rows) - 1)
         return nearest(pixels, pixels, k, exclude_self=True)[0]
@@ -240,7 +241,7 @@ class IIC(Method):
 
     @contextmanager
     def _batch_statistics(self) -> Iterator[None]:
-        """Within the block, batch normalisation takes the batch's statistics and remembers nothing of them."""
+        """Make batch normalisation use the batch's statistics within the block, without recording them."""
         layers = [module for module in self.encoder.modules() if isinstance(module, nn.BatchNorm2d)]
         before = [(layer.training, layer.track_running_stats) for layer in layers]
         for layer in layers:
@@ -253,7 +254,7 @@ class IIC(Method):
 
 
 def center_crop(images: Tensor, share: float) -> Tensor:
-    """Enlarge the middle of ``(B, C, S, S)`` images, ``share`` of the side, to the whole side."""
+    """Enlarge the middle of ``(B, C, S, S)`` images, ``share`` of the side, to the full side."""
     if share == 1:
         return images
     side = images.shape[3]

@@ -22,34 +22,35 @@ _START_IMAGES, _START_SIDE = 200, 16  # that head B is started from, and places 
 
 
 class DenseIIC(Method):
-    """Each pixel's cluster tells the most about the clusters around it in another view of the image (section 3.3).
+    """Maximise the mutual information between a pixel's cluster and those around it in another view (section 3.3).
 
-    Head B has the clusters that are asked for; head A has more of them (overclustering) and only helps the network to
-    learn. The prediction is that of head B's sub-head with the lowest loss in the last epoch.
+    Head B has the K requested clusters; head A has more of them (overclustering) and only helps the network to learn.
+    The prediction is that of head B's sub-head with the lowest loss in the last epoch.
 
-    Started at random, head B settles where its clusters are of about equal size, which categories are not, and stays
-    there. ``lead_epochs``, which is not in the paper, lets head A learn alone first; its clusters, merged so that the
-    views go on telling the most about each other, then start head B. No label is needed, and 0 gives the paper back.
-    Two more switches have a value that is not the published code's: ``resolution`` and ``order``.
+    Started at random, head B gets stuck in clusters of about equal size, unlike real categories.
+    ``lead_epochs``, which is not in the paper, lets head A learn alone first; its clusters, merged so that the most
+    mutual information between views is kept, then start head B. No label is needed, and 0 restores the paper's version.
+    Two more switches have values that the published code lacks: ``resolution`` and ``order``.
 
     Args:
         encoder: A network with feature maps.
         num_clusters: K, at least 2: the clusters of head B.
         overclusters: Clusters of head A.
-        stride: Pixels of the image that one pixel of the feature map may stand for, at most.
+        stride: Most pixels of the image, along each side, that one pixel of the feature map may stand for.
         half_t: T: the views are compared under all shifts of up to T pixels.
-        sparse_shift: Before that, the second view's output is shifted at random by up to so many pixels.
+        sparse_shift: Largest random shift of the second view's output before that, in pixels.
         lamb_a: Weight of the marginal entropies in head A's loss; above 1, clusters are pushed towards equal size.
         lamb_b: Weight of the marginal entropies in head B's loss.
         collapsed: Whether the tables of all shifts are added up before the loss; otherwise the losses are averaged.
-        subheads: Heads of each kind, side by side.
-        order: Which heads learn: one entry an epoch, again from the start after the last; ``AB`` trains both at once.
-        resolution: Whether losses compare pixels of the ``image``, to which the network's output is enlarged, or of
-            the ``network``, several times faster; T and ``sparse_shift`` are counted in those pixels.
+        subheads: Number of sub-heads of each head.
+        order: Which heads learn, one entry an epoch, repeated from the start after the last; ``AB`` trains both at
+            once.
+        resolution: Whether losses compare pixels of the ``image``, to which the network's output is enlarged, or of the
+            ``network``, which is several times faster; T and ``sparse_shift`` are counted in these pixels.
         lead_epochs: Epochs in which head A learns alone, before its merged clusters start head B.
-        init_scale: Standard deviation of the heads' weights at the start. With 0.01, hundreds of steps go by before
+        init_scale: Standard deviation of the heads' initial weights. With 0.01, it takes hundreds of steps until
             probabilities differ from 1 / K.
-        seed: Random seed for the choice of images that head B is started from.
+        seed: Random seed of the images that head B is started from.
     """
 
     views = Views.AFFINE_PAIR
@@ -107,7 +108,7 @@ class DenseIIC(Method):
         self.register_buffer("losses", torch.zeros(subheads))
 
     def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
-        """Take the epoch's heads, start head B when A has led, and count anew what either learns."""
+        """Choose the epoch's heads, start head B after A has led, and reset the counts."""
         if 0 < self.lead_epochs == epoch:
             self._start_head_b(ranks)
         self.turn.fill_((epoch - self.lead_epochs) % len(self.order) if epoch >= self.lead_epochs else -1)
@@ -119,10 +120,10 @@ class DenseIIC(Method):
         return EpochPlan()
 
     def end_epoch(self, epoch: int, ranks: Ranks) -> Mapping[str, Tensor]:
-        """Add up what the processes have counted.
+        """Sum the processes' counts.
 
         Returns:
-            Pixels that each cluster won when head B learned last.
+            Number of pixels that each cluster won when head B last learned.
         """
         if "B" in self.training_heads:
             add_up(ranks, self.pixels, self.losses)
@@ -131,7 +132,7 @@ class DenseIIC(Method):
         return {"occupancy": self.pixels}
 
     def finish(self, ranks: Ranks) -> None:
-        """Start head B if the training has ended before its turn: there must be a prediction."""
+        """Start head B if the training ended before its turn, since there must be a prediction."""
         if int(self.turn) < 0:
             self._start_head_b(ranks)
 
@@ -141,7 +142,7 @@ class DenseIIC(Method):
         return self.order[int(self.turn)] if int(self.turn) >= 0 else "A"
 
     def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
-        """Return the mean loss of the heads whose turn it is, and the loss of each."""
+        """Return the mean loss of the epoch's heads, and the loss of each."""
         assert batch.to_first is not None  # an affine pair has both
         assert batch.valid is not None
         first, second = self.encoder.feature_map(torch.cat(batch.views), self.stride).chunk(2)
@@ -172,7 +173,7 @@ class DenseIIC(Method):
         return Prediction(probabilities, features.float().mean(dim=(2, 3)))
 
     def _count_joint(self, z: Tensor, z_prime: Tensor, valid: Tensor) -> None:
-        """Add up which clusters of all sub-heads met at the same place of two ``(S, B, K, size, size)`` outputs."""
+        """Count which clusters of all sub-heads met at the same position of two ``(S, B, K, size, size)`` outputs."""
         one, other = (_rows(output).T[:, valid.flatten()] for output in (z, z_prime))  # (S K, pixels)
         self.joint.add_(one @ other.T)
 
@@ -207,7 +208,7 @@ class DenseIIC(Method):
 
 
 def _map_width(encoder: Encoder, stride: int) -> int:
-    """Count the channels of an encoder's map; nothing is learned by looking."""
+    """Count the channels of an encoder's map without changing the encoder."""
     was_training = encoder.training
     with torch.no_grad():
         found = encoder.eval().feature_map(torch.zeros(1, len(encoder.mean), _PROBE, _PROBE), stride)
@@ -216,7 +217,7 @@ def _map_width(encoder: Encoder, stride: int) -> int:
 
 
 def _enlarge(maps: Tensor, size: int) -> Tensor:
-    """Bring ``(S, B, K, h, w)`` maps to squares of ``size``, bilinearly."""
+    """Resize ``(S, B, K, h, w)`` maps bilinearly to squares of ``size``."""
     if maps.shape[3] == size:
         return maps
     enlarged = F.interpolate(maps.flatten(0, 1), (size, size), mode="bilinear", align_corners=False)
@@ -224,12 +225,12 @@ def _enlarge(maps: Tensor, size: int) -> Tensor:
 
 
 def _rows(maps: Tensor) -> Tensor:
-    """Lay ``(S, B, K, h, w)`` maps out as one row for each pixel, ``(B h w, S K)``."""
+    """Rearrange ``(S, B, K, h, w)`` maps into one row for each pixel, ``(B h w, S K)``."""
     return maps.permute(1, 3, 4, 0, 2).flatten(0, 2).flatten(1)
 
 
 def _shifted(maps: Tensor, dy: int, dx: int) -> Tensor:
-    """Move the content of ``(..., H, W)`` maps down and right, with 0 where nothing comes from."""
+    """Shift ``(..., H, W)`` maps down and to the right, and fill the rest with 0."""
     height, width = maps.shape[-2:]
     moved = torch.zeros_like(maps)
     if abs(dy) < height and abs(dx) < width:

@@ -32,42 +32,42 @@ _FORMER_KEY = "remembered_answers"  # of ``remembered_assignments`` in weights b
 
 
 class JULE(TransductiveMethod):
-    """Many small clusters of pixels, merged in periods; between merges the network learns from what is merged so far.
+    """Merge many small clusters in periods; between merges, the network is trained on the current clusters.
 
-    Epoch 0 finds the clusters of nearest neighbours on pixels. Every ``period_epochs`` epochs a period ends: features
-    are computed anew, and of the n clusters that are left ceil(eta n) pairs are merged, until there are K. From 3,000
-    clusters to K = 10 with eta = 0.9 that is 300, 30, 10: three periods train before K is reached, and the paper stops
-    there. So ``--epochs`` is ``period_epochs`` times the number of periods; further epochs go on training with the K
-    clusters that were reached, and with fewer the merges that are left are done at the end, on the last features.
+    Epoch 0 finds clusters of nearest neighbours on pixels. Every ``period_epochs`` epochs a period ends: features are
+    recomputed, and ceil(eta n) merges are made among the n remaining clusters, until there are K. From 3,000 clusters
+    to K = 10 with eta = 0.9 the numbers are 300, 30, 10: three periods train before K is reached, and the paper stops
+    there. So ``--epochs`` is ``period_epochs`` times the number of periods; further epochs continue training with the K
+    clusters, and with fewer epochs the remaining merges are made at the end, on the last features.
 
-    Two assignments are made and scored. SF: the clusters as the periods merged them. RC: the images clustered once more
-    from scratch, on the features of the trained network.
+    Two assignments are made and scored. SF are the clusters as the periods merged them. RC are the clusters of the
+    images clustered again from scratch, on the features of the trained network.
 
-    Where paper and published program differ, a switch takes either: the triplets, their gamma, and whether pixels are
-    scaled to unit length. In both forms a batch's loss is the mean over all its triplets, where the paper's is a sum
+    Where paper and published program differ, a switch selects either: for the triplets, their gamma, and the scaling of
+    pixels to unit length. In both forms a batch's loss is the mean over all its triplets, whereas the paper's is a sum
     and the program draws up to 20 negatives for each pair.
 
     Args:
         encoder: Maps images to features.
         num_clusters: K, at least 2.
         period_epochs: Epochs of a period.
-        eta: Share of the clusters that the end of a period merges: 0.9, and 0.2 for faces.
-        neighbors: K_s, links of an image; fewer where there are fewer images.
-        scale: a, how far links reach, in units of the mean squared distance of neighbours.
-        local_neighbors: K_c, clusters that a merge, and a triplet of the paper's form, looks at.
+        eta: Share of the clusters that are merged at the end of a period: 0.9, and 0.2 for faces.
+        neighbors: K_s, links of an image; fewer if there are fewer images.
+        scale: a, the reach of links in units of the mean squared distance of neighbours.
+        local_neighbors: K_c, nearest clusters that are considered for a merge, and for triplets of the paper's form.
         local_weight: Weight of the local term: lambda.
-        triplets: ``hinge`` (the program): any other image of a shuffled batch is a negative, and a triplet counts until
-            it keeps the margin. ``paper``: negatives are of the K_c nearest clusters, laid out beside their anchors,
-            and differences of affinities count as they are.
-        gamma: Weight of the positive: 2 in the paper; 1 unless told otherwise in the program.
+        triplets: With ``hinge`` (the program), negatives are all images of other clusters in a shuffled batch, and a
+            triplet counts until it keeps the margin. With ``paper``, negatives come from the K_c nearest clusters and
+            are placed in the anchor's batch, and differences of affinities count without a margin.
+        gamma: Weight of the positive: 2 in the paper, 1 by default in the program.
         margin: Margin of ``hinge``, in squared distances.
         unit_pixels: Whether images are scaled to unit length for the first clusters, as the program does.
-        suspect: Share of the mean cluster size below which a cluster that is left at the end may be strays: they join
-            what is nearest if then, without labels, the assignment is better; see ``merge_clusters``. 0 is the paper's
-            and the program's.
-        self_tuning: Whether RC is looked for on a second graph, too, whose links reach as far at each image as its own
-            neighbours are (``knn_graph``); of the two assignments the one is taken whose clusters tell more of walks on
-            the first graph (``walk_information``), without labels. The paper and the program have the first alone.
+        suspect: Share of the mean cluster size below which a final cluster may be outliers: they join the nearest
+            clusters if the assignment is then better by a measure without labels; see ``merge_clusters``. Paper and
+            program have 0.
+        self_tuning: Whether RC is also computed on a second graph, whose links at each image reach as far as its own
+            neighbours (``knn_graph``). The assignment whose clusters tell more about walks on the first graph is taken
+            (``walk_information``), without labels. Paper and program have only the first graph.
         prediction: Which of the two assignments the method predicts: ``rc`` or ``sf``.
     """
 
@@ -116,14 +116,14 @@ class JULE(TransductiveMethod):
         super()._load_from_state_dict(found, prefix, *args)
 
     def setup(self, num_samples: int) -> None:
-        """Allocate the cluster of each sample, and the clusters around each cluster."""
+        """Allocate the cluster of each sample, and the nearest clusters of each cluster."""
         self.register_buffer("clusters", torch.full((num_samples,), -1))
         self.register_buffer("around", torch.full((num_samples, self.local_neighbors), -1))
         self.register_buffer("bandwidth", torch.ones(()))
 
     @torch.no_grad()
     def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
-        """At the start of a period, merge clusters on the features as they are now; at the very start, find them."""
+        """Merge clusters on the current features at the start of a period; at the very start, find them."""
         if epoch % self.period_epochs == 0:
             self._merge(epoch, ranks)
         return EpochPlan(rows=self._rows(ranks.generator))
@@ -141,16 +141,16 @@ class JULE(TransductiveMethod):
             self._take(rows, graph, self._merged(graph, points, self.clusters[rows].cpu().numpy(), wanted))
 
     def _rows(self, generator: np.random.Generator) -> Tensor | None:
-        """Lay out the triplets of the paper; the program's are those of any shuffled batch."""
+        """Choose rows for the paper's triplets; the program's triplets are those of any shuffled batch."""
         if self.triplets == "hinge":
             return None
         around = self.around[: self.clusters_left].cpu().numpy()
         return torch.from_numpy(lay_out_triplets(self.clusters.cpu().numpy(), around, generator))
 
     def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
-        """Return the loss of the batch's triplets, their number, and the share of them that counts.
+        """Return the loss of the batch's triplets, their number, and the share of active ones.
 
-        Once K clusters are left, their occupancy is that of the whole set.
+        Once K clusters are left, occupancy is that of the whole set.
         """
         found = self._triplet_loss(self.embed(batch.views[0]), self.clusters[batch.index])
         left = self.clusters.max() + 1
@@ -161,7 +161,7 @@ class JULE(TransductiveMethod):
 
     @torch.no_grad()
     def finish(self, ranks: Ranks) -> None:
-        """Give the images their clusters: RC from scratch, SF by the merges that are left."""
+        """Give the images their final clusters: RC from scratch, SF by the remaining merges."""
         rows = ranks.foreground.nonzero()[:, 0]
         points, prints = self.points_and_prints(ranks, rows)
         graph = knn_graph(points, self.neighbors, self.scale)
@@ -176,7 +176,7 @@ class JULE(TransductiveMethod):
 
     @torch.no_grad()
     def infer(self, images: Tensor, context: Tensor) -> Prediction:
-        """Return the method's prediction beside both, RC and SF, each as one 1 and else 0; and the features."""
+        """Return the method's prediction, both RC and SF, all one-hot, and the features."""
         embedding = self.embed(images)
         places = self.nearest_remembered(images, embedding)
         both = F.one_hot(self.remembered_assignments[:, places], self.num_clusters).float()
@@ -190,7 +190,7 @@ class JULE(TransductiveMethod):
 
     @property
     def clusters_left(self) -> int:
-        """How many clusters the periods have left so far."""
+        """Current number of clusters after the merges so far."""
         return int(self.clusters.max()) + 1
 
     def _triplet_loss(self, features: Tensor, clusters: Tensor) -> TripletTerms:

@@ -12,16 +12,16 @@ from objdisc.types import Batch, Prediction
 
 
 class KMeansBaseline(ForegroundMethod):
-    """Learns foreground against background only; k-means on the features of the foreground comes afterwards.
+    """Learns only foreground against background; k-means on the features of the foreground follows.
 
-    With a frozen encoder this is k-means on the pretrained features, as ``methods.classical`` has it too. It stands by
-    itself for what that lacks: epochs of training, in which the foreground head and, unless frozen, the encoder learn,
-    so that it differs from k-means memory in the objective alone.
+    With a frozen encoder this is k-means on pretrained features, like ``methods.classical``. Unlike that, it has epochs
+    of training, in which the foreground head and, unless frozen, the encoder learn, so that it differs from k-means
+    memory only in the objective.
 
     Args:
         encoder: Maps images to features.
         num_clusters: K, at least 2.
-        freeze: What of a pretrained encoder stays as it is.
+        freeze: Part of a pretrained encoder that stays frozen.
         restarts: Starts of k-means; the lowest inertia wins.
         seed: Random seed of k-means.
     """
@@ -36,7 +36,7 @@ class KMeansBaseline(ForegroundMethod):
         self.register_buffer("centroids", torch.zeros(num_clusters, encoder.num_features))
 
     def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
-        """Cross-entropy of the foreground head."""
+        """Return the cross-entropy of the foreground head."""
         terms = self.foreground_terms(self.features(batch.context), batch)
         return terms | {"loss": terms["foreground"]}
 

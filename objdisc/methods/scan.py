@@ -22,36 +22,37 @@ log = logging.getLogger(__name__)
 
 
 class SCAN(Method):
-    """A sample and its nearest neighbours, as a pretext saw them, should fall into the same cluster.
+    """Train a sample and its nearest neighbours in a pretext's features to fall into the same cluster.
 
-    Neighbours are mined once, at the start, by the inner product of the encoder's features at unit length: those of
-    the run that ``--init-from`` names, whatever its method, or of the weights that the encoder came with. Then encoder
-    and heads learn together. After each epoch all training samples are seen as they are, and of all epochs and heads
-    those with the lowest SCAN loss are kept; no label takes part.
+    Neighbours are mined once, at the start, by the inner product of the encoder's features at unit length. The encoder
+    is that of the run that ``--init-from`` names, of any method, or has its original weights. Then encoder and heads
+    are trained together. After each epoch the SCAN loss of all training samples without augmentation is computed, and
+    the epoch and head with the lowest loss are kept; no label is used.
 
-    ``discover --method scan`` alone runs the whole chain of the paper: SimCLR, this, self-labelling. With
-    ``--init-from`` it is this step alone.
+    ``discover --method scan`` alone runs the paper's whole chain: SimCLR, this step, self-labelling. With
+    ``--init-from`` it runs this step alone.
 
-    Two switches go beyond the paper, both without labels. ``candidates`` heads learn first on the features as they were
-    mined, which takes minutes, and the best of them by their loss are where training starts: from random weights a head
-    ends in one of many optima. ``kept_side`` sets beside the encoder a copy with the weights that it came with: they
-    and what a pretext made of them find better neighbours together than either alone.
+    Two switches go beyond the paper, both without labels. With ``candidates``, that many heads are first trained on the
+    mined features, which takes minutes, and training starts from those with the lowest loss: from random weights a head
+    ends in one of many optima. ``kept_side`` adds a copy of the encoder with its original weights: these and the
+    pretext's weights together find better neighbours than either alone.
 
-    Deviations: the paper mines from the 128 numbers behind its pretext's projection; here from the features before it,
-    which any pretext and any weights have.
+    A deviation: the paper mines neighbours from the 128 numbers after its pretext's projection, this class from the
+    features before it, which any pretext and any weights have.
 
     Args:
         encoder: Maps images to features.
         num_clusters: K, at least 2.
-        neighbors: How many neighbours of a sample are mined.
-        include_self: Whether a sample is one of them, as in the published code; otherwise as many others are found.
-        entropy_weight: Lambda, how strongly clusters of equal size are asked for.
-        heads: Linear heads that learn side by side from different random weights.
-        freeze: What stays as it was at the start: the whole ``encoder``, or ``nothing``.
-        candidates: How many heads learn on the features alone, before the first epoch; at least ``heads``, of which the
-            best are taken. 0: heads start at random.
-        kept_side: Side in pixels of the images that the copy of the encoder sees; see ``KeptCopy``. 0: no copy.
-        seed: Random seed of the candidates, and of the neighbours that the kept epoch is chosen by.
+        neighbors: Number of neighbours that are mined for a sample.
+        include_self: Whether a sample is one of its own neighbours, as in the published code; otherwise all are other
+            samples.
+        entropy_weight: Lambda, how strongly clusters of equal size are favoured.
+        heads: Number of linear heads that are trained in parallel from different random weights.
+        freeze: Part that stays frozen: the whole ``encoder``, or ``nothing``.
+        candidates: Number of heads that are trained on the features alone before the first epoch, at least ``heads``;
+            the best are taken. With 0, heads start at random.
+        kept_side: Side in pixels of the images that the copy of the encoder sees; see ``KeptCopy``. 0 for no copy.
+        seed: Random seed of the candidates, and of the neighbours by which the kept epoch is chosen.
     """
 
     views = Views.NEIGHBOR_PAIR
@@ -97,7 +98,7 @@ class SCAN(Method):
             encoder.requires_grad_(False)
 
     def setup(self, num_samples: int) -> None:
-        """Allocate the neighbours of N samples and room for the epoch that is kept."""
+        """Allocate the neighbours of N samples and space for the kept epoch."""
         self.register_buffer("near", torch.full((num_samples, self.neighbors), -1))
         self.register_buffer("kept", torch.zeros_like(self._state()))
         self.register_buffer("kept_loss", torch.tensor(torch.inf))
@@ -135,20 +136,20 @@ class SCAN(Method):
         return shown | {"loss": terms.loss.mean()}
 
     def end_epoch(self, epoch: int, ranks: Ranks) -> Mapping[str, Tensor]:
-        """Add up what the processes have counted of each head's clusters."""
+        """Sum the processes' counts of each head's clusters."""
         add_up(ranks, self.sizes)
         return {}
 
     @torch.no_grad()
     def finish(self, ranks: Ranks) -> None:
-        """Go back to the epoch and head with the lowest loss; what only training needs is left behind."""
+        """Return to the epoch and head with the lowest loss, and drop buffers that only training needs."""
         if int(self.near.max()) >= 0:
             self._keep_if_best(-1, ranks)
             self._restore(self.kept)
         del self.near, self.kept, self.kept_loss
 
     def infer(self, images: Tensor, context: Tensor) -> Prediction:
-        """Return the chosen head's probabilities beside those of all heads, and features ``(B, F)`` of unit length."""
+        """Return the probabilities of the chosen head and of all heads, and features ``(B, F)`` of unit length."""
         features = self._features(images)
         told: Tensor = self.heads(features)
         return Prediction(
@@ -158,7 +159,7 @@ class SCAN(Method):
         )
 
     def probabilities(self, images: Tensor) -> Tensor:
-        """Return what every head says, ``(S, B, K)`` float32."""
+        """Return the probabilities of every head, ``(S, B, K)`` float32."""
         probabilities: Tensor = self.heads(self._features(images))
         return probabilities
 
@@ -181,13 +182,13 @@ class SCAN(Method):
         log.info("scan: loss %.4f %s, lowest %.4f", float(lowest.values), when, float(self.kept_loss))
 
     def _evaluate(self, ranks: Ranks) -> ScanTerms:
-        """Compute the loss ``(S,)`` of all training samples as they are, each with one neighbour drawn once for all."""
+        """Compute the loss ``(S,)`` of all training samples, not augmented, each with one fixed random neighbour."""
         rows = ranks.foreground.nonzero()[:, 0]
         told = ranks.encode(lambda images: self.probabilities(images).transpose(0, 1).flatten(1), rows)
         return self._terms(told, rows)
 
     def _terms(self, flat: Tensor, rows: Tensor) -> ScanTerms:
-        """Compute the same from what all heads say, ``(n, S K)``, of these rows, the whole foreground."""
+        """Compute the same from the probabilities ``(n, S K)`` of all heads for these rows, the whole foreground."""
         rows = rows.to(self.near.device)
         heads, clusters = self.sizes.shape
         told = flat.new_zeros(len(self.near), heads * clusters)
@@ -200,7 +201,7 @@ class SCAN(Method):
         return scan_loss(first, second, self.entropy_weight)
 
     def _learned(self) -> list[Tensor]:
-        """List what an epoch changes: the weights, and the statistics of normalisation."""
+        """List the tensors that an epoch changes: weights, and statistics of normalisation."""
         modules = (self.heads,) if self.freeze == "encoder" else (self.encoder, self.heads)
         tensors = (tensor for module in modules for tensor in (*module.parameters(), *module.buffers()))
         return [tensor for tensor in tensors if tensor.is_floating_point()]

@@ -1,4 +1,4 @@
-"""Whole scenes from what an encoder sees: overclusters of its maps, joined to K categories of stuff and things."""
+"""Whole scenes from an encoder's maps: overclusters are merged into K categories of stuff and things."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -29,25 +29,26 @@ _PROBE = 64  # side of the image that tells how wide an encoder's maps are
 
 
 class Scene(Method):
-    """Each pixel's category is that of the nearest of many small clusters of the encoder's maps; no mask is needed.
+    """Gives each pixel the category of the nearest of many small clusters of the encoder's maps; no mask is needed.
 
-    Maps of several blocks are brought to one size, standardised channel by channel so that each block counts alike, and
-    projected on their principal components. k-means finds overclusters in points of all images. These are joined to K
-    by average linkage of the angles between their centres, which, unlike Ward's criterion, does not cut what covers
-    much of the images (road, sky) into parts before it tells small categories apart. Nothing is trained.
+    Maps of several blocks are resized to one size, standardised channel by channel so that blocks have equal weight,
+    and projected to their principal components. k-means finds overclusters in points of all images. These are merged
+    into K by average linkage of the angles between their centres, which, unlike Ward's criterion, does not split
+    categories that cover much of the images (road, sky) before it separates small ones. Nothing is trained.
 
     Args:
         encoder: A network with feature maps; its weights stay as they are.
         num_clusters: K, at least 2.
-        blocks: Whose maps are taken, as indices into ``Encoder.block_maps``; -1 is the last one.
+        blocks: Blocks whose maps are used, as indices into ``Encoder.block_maps``; -1 is the last one.
         stride: Pixels of the network's input that a pixel of the common map stands for.
-        overclusters: Clusters before they are joined; never fewer than twice K.
-        components: Principal components that are kept, at most.
-        sharpness: How much nearer than its typical distance, squared, a centre must be to be nearly certain.
+        overclusters: Clusters before merging; never fewer than twice K.
+        components: Most principal components to keep.
+        sharpness: How strongly nearer centres are preferred, relative to the typical squared distance; larger values
+            give more confident predictions.
         restarts: Starts of k-means; the lowest inertia wins.
-        points: Places that are clustered, over all images, about.
-        edge_radius: How far, in shares of the image's shorter side, a map at full size is moved to edges of the image;
-            0 for not at all.
+        points: Approximate number of points that are clustered, over all images.
+        edge_radius: How far a full-size map is moved to edges of the image, as a share of its shorter side; 0 for not
+            at all.
         seed: Seed of k-means.
     """
 
@@ -109,7 +110,7 @@ class Scene(Method):
 
     @torch.no_grad()
     def finish(self, ranks: Ranks) -> None:
-        """Find the overclusters and join them.
+        """Find the overclusters and merge them.
 
         Raises:
             UsageError: The images hold fewer than K different points.
@@ -127,7 +128,7 @@ class Scene(Method):
         self._fit(found.view(len(rows), widths, -1).transpose(1, 2).reshape(-1, widths))
 
     def _fit(self, points: Tensor) -> None:
-        """Fit everything to ``(n, F)`` float32 points of the standardised maps."""
+        """Fit projection and clusters to ``(n, F)`` float32 points of the standardised maps."""
         widths = torch.cat([torch.full((width,), width) for width in _map_widths(self.encoder, self.blocks)])
         self.mean.copy_(points.mean(dim=0))
         # a block's channels weigh one together, whatever their number
@@ -152,7 +153,7 @@ class Scene(Method):
         self.categories.fill_(-1)[:count] = torch.from_numpy(joined).to(assigned)
 
     def infer(self, images: Tensor, context: Tensor) -> Prediction:
-        """Return probabilities ``(B, K, h, w)`` on the common map, and each image's mean place ``(B, D)`` in it."""
+        """Return probabilities ``(B, K, h, w)`` on the common map, and each image's mean projected point ``(B, D)``."""
         height, width = (max(round(side / self.stride), 1) for side in images.shape[2:])
         maps = [F.interpolate(found, (height, width), mode="bilinear") for found in self._block_maps(images)]
         seen = torch.cat(maps, dim=1).permute(0, 2, 3, 1).flatten(0, 2)  # (B h w, F)
@@ -177,7 +178,7 @@ class Scene(Method):
 
 
 def _map_widths(encoder: Encoder, blocks: Sequence[int]) -> list[int]:
-    """Count the channels of the maps of some blocks; nothing is learned by looking."""
+    """Count the channels of the maps of some blocks without changing the encoder."""
     was_training = encoder.training
     with torch.no_grad():
         maps = encoder.eval().block_maps(torch.zeros(1, len(encoder.mean), _PROBE, _PROBE))
@@ -188,14 +189,14 @@ def _map_widths(encoder: Encoder, blocks: Sequence[int]) -> list[int]:
 
 
 def _join(centers: NDArray[np.float32], sizes: NDArray[np.int64], num_clusters: int) -> NDArray[np.int64]:
-    """Join overclusters to K by average linkage of the angles between their centres.
+    """Merge overclusters into K by average linkage of the angles between their centres.
 
-    The tree is cut so low that K of its branches are large enough; what else branches off, such as places where
-    categories run into each other, goes to the branch that is nearest on average.
+    The tree is cut low enough that K of its branches are large enough; smaller branches, such as transitions between
+    categories, join the branch that is nearest on average.
 
     Args:
         centers: ``(n, D)``, with the mean of all points as origin; n >= K.
-        sizes: ``(n,)`` points of each.
+        sizes: ``(n,)`` number of points in each.
         num_clusters: K.
 
     Returns:

@@ -19,20 +19,21 @@ log = logging.getLogger(__name__)
 
 
 class SelfLabel(Method):
-    """What the clustering is sure of in an image, it should say of a strongly changed view of the image too.
+    """Train strongly augmented views to predict the clusters of which the plain views are confident.
 
-    It starts from a run of SCAN, ``--init-from RUN``, and takes over the head that was chosen there. The first view of
-    a pair is to be plain (``augmentation.first_crop: 1``), the second strong. The weights of the last epoch predict, as
-    in the published code.
+    It starts from a run of SCAN, ``--init-from RUN``, with the head that was chosen there. The first view of a pair
+    must be plain (``augmentation.first_crop: 1``), the second strongly augmented. The weights of the last epoch
+    predict, as in the published code.
 
-    A batch in which nobody is confident teaches nothing and moves no weight. The published code stops there.
+    A batch without a confident sample changes no weight. The published code stops there.
 
     Args:
         encoder: Maps images to features.
         num_clusters: K, at least 2.
-        threshold: Probability above which a cluster is believed, in (0, 1).
-        curriculum: Whether clusters that are seldom sure are believed with less, by how often each was sure of all
-            samples when the epoch began (``losses.scan.curriculum_thresholds``). The paper has one threshold for all.
+        threshold: Probability above which a sample is confident, in (0, 1).
+        curriculum: Whether clusters that are seldom confident have a lower threshold, by how many of all samples each
+            was confident of when the epoch began (``losses.scan.curriculum_thresholds``). The paper has one threshold
+            for all.
         kept_side: As in the run of SCAN.
     """
 
@@ -62,10 +63,10 @@ class SelfLabel(Method):
         self.register_buffer("thresholds", torch.full((num_clusters,), threshold))
 
     def start_from(self, state: Mapping[str, Tensor]) -> None:
-        """Take over a run's encoder, its kept copy if it has one, and its chosen head.
+        """Load a run's encoder, its kept copy if it has one, and its chosen head.
 
         Raises:
-            UsageError: Its encoder is another one, or its heads see other features.
+            UsageError: Its encoder is another one, or its heads are for other features.
         """
         chosen = int(state.get("chosen", torch.zeros(1)))
         heads = {name: value[chosen][None] for name, value in state.items() if name.startswith("heads.")}
@@ -105,12 +106,12 @@ class SelfLabel(Method):
         return {"loss": loss, "confident": sure.float().mean(), "occupancy": sizes}
 
     def end_epoch(self, epoch: int, ranks: Ranks) -> Mapping[str, Tensor]:
-        """Add up what the processes have counted."""
+        """Sum the processes' counts."""
         add_up(ranks, self.sizes, self.seen)
         return {}
 
     def finish(self, ranks: Ranks) -> None:
-        """Say what came of the last epoch."""
+        """Warn if the last epoch learned nothing."""
         self._warn(-1)
 
     def infer(self, images: Tensor, context: Tensor) -> Prediction:

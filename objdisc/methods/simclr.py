@@ -16,29 +16,30 @@ from objdisc.types import Batch, Prediction
 
 
 class SimCLR(Method):
-    """Two views of an image should be more alike than those of different images; k-means clusters what was learned.
+    """Train two views of an image to be more alike than views of different images; k-means clusters the features.
 
-    The pretext of SCAN (Van Gansbeke et al. 2020), and by itself the first row of its ablation. What is clustered, and
-    searched, are the encoder's features at unit length; the projection that the loss compares is left behind, as the
-    paper advises.
+    This is the pretext of SCAN (Van Gansbeke et al. 2020), and by itself the first row of its ablation. The encoder's
+    features at unit length are clustered and searched; the projection that the loss compares is dropped, as the paper
+    advises.
 
-    With ``neighbors``, the second view may be of another image: one of the first one's neighbours, as the encoder sees
-    them now. What a sample's nearest neighbours show is then learned to be alike as well, as in "With a Little Help
-    from My Friends" (Dwibedi et al., ICCV 2021), which takes the nearest one of a queue; here they are mined from the
-    whole set, as in SCAN, and again every few epochs. It wants a start that has good neighbours, so ``--init-from`` or
-    pretrained weights.
+    With ``neighbors``, the second view may be of another image: one of the first one's neighbours in the current
+    features. A sample and its nearest neighbours then become alike too, as in "With a Little Help from My Friends"
+    (Dwibedi et al., ICCV 2021), which takes the nearest one of a queue; here neighbours are mined from the whole set,
+    as in SCAN, and again every few epochs. This needs a start with good neighbours: ``--init-from`` or pretrained
+    weights.
 
     Args:
         encoder: Maps images to features.
         num_clusters: K, at least 2.
         hidden: Width of the projection's hidden layer.
-        embedding_dim: Length of what is compared.
+        embedding_dim: Length of the compared embedding.
         temperature: Temperature of the softmax over cosine similarities.
         restarts: Starts of k-means; the lowest inertia wins.
-        neighbors: Images that the second view may be of, the first one's own among them. 0: always its own.
-        mining_period: Epochs after which they are mined again.
-        kept_side: Side in pixels of the images that a copy of the encoder sees, whose features are mined together with
-            its own; see ``KeptCopy``. What is clustered is the encoder's alone. 0: no copy.
+        neighbors: Number of images that the second view may be of, including the first one's own. With 0, it is always
+            its own.
+        mining_period: Epochs after which neighbours are mined again.
+        kept_side: Side in pixels of the images that a copy of the encoder sees, whose features are used in mining
+            besides the encoder's; see ``KeptCopy``. Only the encoder's own features are clustered. 0 for no copy.
         seed: Random seed of k-means.
     """
 
@@ -79,19 +80,19 @@ class SimCLR(Method):
 
     @torch.no_grad()
     def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
-        """Mine the neighbours, if it is time to."""
+        """Mine the neighbours if they are due."""
         if self.neighbors and epoch % self.mining_period == 0:
             mined = mine(ranks, lambda images: features_of(images, self.encoder, self.kept_copy), self.neighbors)
             self.near[mined.rows] = mined.rows.to(self.near.device)[mined.places]
         return EpochPlan(partners=self.near if self.neighbors else None)
 
     def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
-        """InfoNCE of the pairs of views of the batch's objects."""
+        """Return InfoNCE of the pairs of views of the batch's objects."""
         first, second = self.projected(torch.cat([view[batch.foreground] for view in batch.views])).chunk(2)
         return {"loss": info_nce(first, second, self.temperature)}
 
     def projected(self, images: Tensor) -> Tensor:
-        """Return what the loss compares, ``(B, D)`` float32."""
+        """Return the embedding that the loss compares, ``(B, D)`` float32."""
         features = self.encoder(images).float()
         with torch.autocast(features.device.type, enabled=False):
             projected: Tensor = self.projection(features)
@@ -99,7 +100,7 @@ class SimCLR(Method):
 
     @torch.no_grad()
     def finish(self, ranks: Ranks) -> None:
-        """Cluster the embedding of the foreground; the neighbours are left behind.
+        """Cluster the embedding of the foreground, and drop the neighbours.
 
         Raises:
             UsageError: There are fewer foreground patches than clusters.

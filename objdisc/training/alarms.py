@@ -1,4 +1,4 @@
-"""What a training watches its own course for: a loss that is broken, and clusters that have become one."""
+"""Alarms during training: for a loss that is not finite, and for collapsed clusters."""
 
 import logging
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ COLLAPSED_SHARE = 0.95
 
 
 def check_terms(method: Method, losses: Mapping[str, Tensor], where: str) -> None:
-    """Check what a training step gave.
+    """Check the terms of a training step.
 
     Args:
-        method: Whose step it was.
+        method: The method that made the step.
         losses: Its terms.
         where: Run, epoch and step, for the message.
 
@@ -38,10 +38,10 @@ def check_terms(method: Method, losses: Mapping[str, Tensor], where: str) -> Non
 
 
 def warn_of_collapse(occupancy: Tensor | None, epoch: int) -> None:
-    """Warn where one cluster holds almost all of the foreground.
+    """Warn if one cluster holds almost all of the foreground.
 
     Args:
-        occupancy: ``(K,)`` share of each cluster; None where the method does not say.
+        occupancy: ``(K,)`` share of each cluster; None if the method does not give it.
         epoch: Number of the epoch, from 1.
     """
     if occupancy is not None and float(occupancy.max()) > COLLAPSED_SHARE:

@@ -1,4 +1,4 @@
-"""From raw patches of the loader to what a method is given: views on the device, normalised, and warped where asked."""
+"""From the loader's raw patches to a method's batches: views on the device, normalised, and warped if asked for."""
 
 from dataclasses import replace
 
@@ -17,9 +17,9 @@ class BatchMaker:
     """Makes the batches of one training.
 
     Args:
-        method: Whose encoder says how images are normalised, and which views it compares.
+        method: The method; its encoder says how images are normalised, and the method which views it compares.
         options: Options of the training: backgrounds, equalisation, geometry, seed.
-        device: Where batches go.
+        device: Device of the batches.
     """
 
     def __init__(self, method: Method, options: TrainerOptions, device: torch.device) -> None:
@@ -27,7 +27,7 @@ class BatchMaker:
         self._preprocessing = options.preprocessing(method.encoder)
 
     def __call__(self, raw: RawBatch, epoch: int) -> Batch:
-        """Normalise a batch; epoch (from 0), seed and row alone decide on the maps of views that are warped."""
+        """Normalise a batch; the maps of warped views depend only on epoch (from 0), seed and row."""
         patches = raw.views.to(self._device, non_blocking=True)
         first, context = self._preprocessing.both(patches[0])
         views = (first, *(self._preprocessing(view) for view in patches[1:]))
@@ -36,7 +36,7 @@ class BatchMaker:
         return self._affine_pair(batch, valid, epoch) if self._method.views is Views.AFFINE_PAIR else batch
 
     def _affine_pair(self, batch: Batch, valid: Tensor, epoch: int) -> Batch:
-        """Warp the second views, and keep what undoes it."""
+        """Warp the second views, and keep the inverse maps."""
         seeds = mixed_seeds(self._options.seed, epoch, batch.index.numpy(force=True))
         maps = draw_affines(self._options.affine, seeds).to(batch.index.device)
         to_first = invert(maps)

@@ -1,4 +1,4 @@
-"""Pooled features of each block of a trained network, for whoever looks into it."""
+"""Pooled features of each block of a trained network, for evaluations of the network."""
 
 import math
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from objdisc.methods.base import Method
 
 @dataclass(frozen=True)
 class Block:
-    """One block's pooled features, and where they lie among those of all blocks.
+    """One block's pooled features, and their columns among those of all blocks.
 
     Attributes:
         channels: Channels of its map.
-        grid: Places along a side that the map was averaged into.
+        grid: Cells along a side that the map was averaged into.
         start: First column.
-        stop: Behind the last one.
+        stop: Column after the last one.
     """
 
     channels: int
@@ -28,11 +28,11 @@ class Block:
 
 
 class BlockFeatures(nn.Module):
-    """Averages the map of each block into a grid, so that blocks give about equally many features.
+    """Averages the map of each block over a grid, so that blocks give about equally many features.
 
     Args:
-        method: Whose encoder is looked into, given what the method gives it.
-        at_most: Features of a block; a block with more channels still gives all of them.
+        method: The method, which defines the encoder and its input.
+        at_most: Most features of a block; a block with more channels still gives all of them.
     """
 
     def __init__(self, method: Method, at_most: int) -> None:

@@ -1,4 +1,4 @@
-"""Training state on disk: one file an epoch, written whole or not at all, read without executing code."""
+"""Training state on disk: a file after each epoch, written atomically and read without executing code."""
 
 import pickle
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ from objdisc.methods.base import Method
 
 
 class Stateful(Protocol):
-    """What can be put back into an earlier state."""
+    """An object that can be put back into an earlier state."""
 
     def load_state_dict(self, state_dict: dict[str, Any], /) -> object:
-        """Take a state over."""
+        """Load a state."""
 
 
 def save_checkpoint(run: Run, state: Mapping[str, Any]) -> None:
@@ -27,7 +27,7 @@ def save_checkpoint(run: Run, state: Mapping[str, Any]) -> None:
 
     Args:
         run: Folder of the run.
-        state: Tensors, numbers, strings and containers of them.
+        state: State of tensors, numbers, strings and containers of them.
     """
     run.checkpoints.mkdir(parents=True, exist_ok=True)
     with atomic_write(run.last_checkpoint, "wb") as file:
@@ -52,10 +52,10 @@ def load_checkpoint(run: Run) -> dict[str, Any] | None:
 
 
 def restore(run: Run, state: Mapping[str, Any], parts: Mapping[str, Stateful]) -> tuple[int, int]:
-    """Put a checkpoint's state into what is being trained.
+    """Load a checkpoint's state into the parts of a training.
 
     Args:
-        run: Where the checkpoint lies, for the message.
+        run: The run of the checkpoint, for the message.
         state: What ``load_checkpoint`` returned.
         parts: Method, optimiser and scheduler, by their names in the checkpoint.
 
@@ -78,7 +78,7 @@ def restore(run: Run, state: Mapping[str, Any], parts: Mapping[str, Stateful]) -
 
 
 def start_from(run: Run, method: Method) -> None:
-    """Let a method begin with what a finished run has learned.
+    """Start a method from what a finished run has learned.
 
     Raises:
         UsageError: The run has no weights that can be read, or they do not fit the method.

@@ -1,4 +1,4 @@
-"""How long a training has taken, over all its resumes, and when a budget of time is spent."""
+"""The duration of a training over all its resumes, and its time budget."""
 
 import math
 import time
@@ -9,11 +9,11 @@ from accelerate.utils import broadcast
 
 
 class Clock:
-    """Seconds of a training; every process reads those of the main one, so that all of them stop together.
+    """Seconds of a training; every process reads those of the main process, so that all stop together.
 
     Args:
         accelerator: Device and processes.
-        budget_minutes: What the training may take; 0 sets no limit.
+        budget_minutes: Most minutes that the training may take; 0 sets no limit.
         spent: Seconds that it took before it was interrupted.
     """
 
@@ -38,14 +38,14 @@ class Clock:
         return self.spent
 
     def expected_steps(self, step: int, most: int) -> int:
-        """Return how many steps the training will have, going on at the speed up to now.
+        """Return how many steps the training will have at its speed so far.
 
         Args:
             step: Steps at the last reading.
             most: Steps of all its epochs.
 
         Returns:
-            ``most`` without a budget, and before there is a speed; otherwise at most that.
+            ``most`` without a budget, or before the speed is known; otherwise at most that.
         """
         if not self._budget or not step or not self.spent:
             return most

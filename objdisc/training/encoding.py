@@ -20,7 +20,7 @@ class StoreEncoder:
 
     Args:
         store: Patches.
-        method: Its encoder says how images are normalised.
+        method: The method, whose encoder says how images are normalised.
         accelerator: Device, precision, processes.
         options: Options of the training: backgrounds, augmentation, seed, workers.
     """

@@ -1,4 +1,4 @@
-"""The machine under a network: device and precision; for a training its processes too, by Hugging Face Accelerate."""
+"""Device and precision of a network, and the processes of a training by Hugging Face Accelerate."""
 
 import atexit
 import gc
@@ -24,7 +24,7 @@ Precision = Literal["auto", "bf16", "fp32"]
 
 @dataclass(frozen=True)
 class Machine:
-    """Where one process runs a network, and how exactly.
+    """Device and precision with which one process runs a network.
 
     Attributes:
         device: The device.
@@ -36,14 +36,14 @@ class Machine:
 
     @classmethod
     def choose(cls, device: str, precision: Precision = "auto") -> "Machine":
-        """Choose as a training with these settings does; nothing of the process changes.
+        """Choose as a training with these settings does, without changing the process.
 
         Args:
             device: auto, cpu, cuda or mps.
             precision: bf16, fp32, or auto.
 
         Raises:
-            UsageError: The device is not there.
+            UsageError: The device is not available.
         """
         check_device(device)
         kind = device
@@ -54,19 +54,19 @@ class Machine:
         return cls(place, _is_bf16(device, precision))
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Within the block, a network runs at this precision."""
+        """Run networks at this precision within the block."""
         return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
 
 
 def make_accelerator(device: str, precision: Precision = "auto") -> Accelerator:
-    """Set up device, precision and processes of a training; says what ``auto`` took.
+    """Set up device, precision and processes of a training, and log what ``auto`` chose.
 
     Args:
         device: auto, cpu, cuda or mps.
         precision: bf16, fp32, or auto.
 
     Raises:
-        UsageError: The device is not there.
+        UsageError: The device is not available.
     """
     check_device(device)
     mixed = "bf16" if _is_bf16(device, precision) else "fp32"
@@ -89,12 +89,12 @@ def make_accelerator(device: str, precision: Precision = "auto") -> Accelerator:
 
 @cache
 def _say_once(device: str, precision: str) -> None:
-    """Say what ``auto`` took; one process asks for an accelerator many times."""
+    """Log what ``auto`` chose, once, since one process asks for an accelerator many times."""
     logger.info("device: %s, %s (choose with --device, --precision)", device, precision)
 
 
 def check_device(device: str) -> None:
-    """Check that a device is there.
+    """Check that a device is available.
 
     Args:
         device: auto, cpu, cuda or mps.
@@ -109,9 +109,9 @@ def check_device(device: str) -> None:
 
 
 def _leave_processes() -> None:
-    """Take the group of processes down before the interpreter goes: its threads, found running then, abort it.
+    """Destroy the process group before the interpreter exits: threads that still run then would abort it.
 
-    The threads end with the last reference to the group. Wrapped models keep some, in cycles.
+    The threads end with the last reference to the group. Wrapped models keep some references in cycles.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

@@ -1,4 +1,4 @@
-"""Batches of views out of a patch store: seeded by sample and epoch, the same for any number of workers and ranks."""
+"""Batches of views from a patch store: seeded by sample and epoch, the same for any number of workers and ranks."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,13 +19,13 @@ from objdisc.patches.memory import Patches
 
 
 class Item(NamedTuple):
-    """What is asked of ``PatchViews``.
+    """A request for ``PatchViews``.
 
     Attributes:
         epoch: Number that views are seeded by.
         row: Row of the store.
         partner: Row that the second view is of; -1 for ``row`` itself.
-        turn: How often the row has come in this epoch before.
+        turn: How often the row has already appeared in this epoch.
     """
 
     epoch: int
@@ -35,7 +35,7 @@ class Item(NamedTuple):
 
 
 class RawBatch(NamedTuple):
-    """Patches as they travel to the device.
+    """Patches on their way to the device.
 
     Attributes:
         views: ``(V, B, S, S, 4)`` uint8.
@@ -49,15 +49,15 @@ class RawBatch(NamedTuple):
 
 
 class PatchViews(Dataset[RawBatch]):
-    """Views of patches, a batch at a time; an item is asked for by an ``Item``, or the start of one: ``(epoch, row)``.
+    """Views of patches, a batch at a time; the index is an ``Item``, or the start of one: ``(epoch, row)``.
 
-    A view depends on seed, epoch, row, turn and its own number alone, whatever else is in the batch.
+    A view depends only on seed, epoch, row, turn and its own number, not on the rest of the batch.
 
     Args:
         store: Patches.
-        augmentation: What views may change; None gives the patch itself.
-        num_views: Views of a foreground patch. A background patch is never compared with itself: its further views
-            are the first one again.
+        augmentation: Augmentation of views; None gives the patch itself.
+        num_views: Number of views of a foreground patch. A background patch is never compared with itself: its further
+            views repeat the first.
         seed: Random seed of the run.
         repeat: Probability that a view shows a foreground patch's object several times.
     """
@@ -86,7 +86,7 @@ class PatchViews(Dataset[RawBatch]):
         return self.__getitems__([item])
 
     def __getitems__(self, items: Sequence[tuple[int, ...]]) -> RawBatch:
-        """Return the batch of some items: what PyTorch's loader asks for."""
+        """Return the batch of some items, as PyTorch's loader requests it."""
         asked = [Item(*item) for item in items]
         rows = np.array([item.row for item in asked], np.int64)
         foreground = np.asarray(self.foreground[rows])
@@ -130,22 +130,22 @@ class PatchViews(Dataset[RawBatch]):
 class EpochBatches:
     """Which rows each batch of an epoch holds: every foreground row once, with background rows in a fixed share.
 
-    Every rank takes its run of each global batch's foreground and background, so that the union over ranks is the
-    batch that one process would take.
+    Every rank takes its part of each global batch's foreground and background, so that the union over ranks is the
+    batch that a single process would take.
 
     Args:
         foreground: ``(N,)`` bool.
         batch_size: Rows of a global batch.
-        background_share: Share of background rows in a batch, in [0, 1); lowered where there are too few.
+        background_share: Share of background rows in a batch, in [0, 1); it is lowered if there are too few.
         seed: Random seed of the run.
         rank: Rank of this process.
         world: Number of processes.
 
     Attributes:
-        epoch: Number of the epoch to be cut.
-        order: Its foreground rows in order, repeats allowed; None for each once, shuffled.
-        partners: ``(N, k)`` rows that the second view of a pair may be of, one drawn for each sample; -1 for the row
-            itself. None for no others.
+        epoch: Number of the epoch to divide into batches.
+        order: Foreground rows of the epoch in order, repeats allowed; None for each once, shuffled.
+        partners: ``(N, k)`` rows that the second view of a pair may be of, one of which is drawn for each sample; -1
+            for the row itself. None for no other rows.
     """
 
     def __init__(
@@ -208,15 +208,15 @@ class EpochBatches:
 
 
 def _share(items: list[Item], rank: int, world: int) -> list[Item]:
-    """Return the run of a rank; runs differ in length by one at most."""
+    """Return the part of a rank; parts differ in length by at most one."""
     return items[rank * len(items) // world : (rank + 1) * len(items) // world]
 
 
 class PatchLoader(DataLoader[RawBatch]):
-    """A loader whose processes, where the system starts them anew, do not run the calling script again."""
+    """A loader whose spawned processes do not run the calling script again."""
 
     def __iter__(self) -> Any:
-        """Start the processes, the first time, and yield batches."""
+        """Start the processes on the first call, and yield batches."""
         with main_module_left_out():
             return super().__iter__()
 
@@ -231,9 +231,9 @@ def make_loader(
 
     Args:
         views: Patches.
-        batches: What each batch holds.
-        workers: Processes; 0 loads in this one.
-        generator: What workers are seeded by; None: PyTorch's own, whose state moves on.
+        batches: The rows of each batch.
+        workers: Number of processes; 0 loads in this one.
+        generator: Generator that seeds workers; None for PyTorch's own, whose state advances.
     """
     return PatchLoader(
         views,
@@ -248,7 +248,7 @@ def make_loader(
 
 
 def _as_it_is(batch: Any) -> Any:
-    """Return what ``PatchViews`` gave: it is a batch already."""
+    """Return the item of ``PatchViews`` itself, which is a batch already."""
     return batch
 
 

@@ -1,4 +1,4 @@
-"""What training logs: JSON lines always, TensorBoard where it is installed, a progress bar on a terminal."""
+"""The log of a training: JSON lines, TensorBoard if it is installed, and a progress bar on a terminal."""
 
 import json
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class TrainingLog:
         run: Folder of the run; None writes nothing.
         total_steps: Optimiser steps of the whole training.
         resume_step: Steps that are done; later lines of an earlier, killed process are dropped.
-        shown: Whether to draw a bar; None: if stderr is a terminal.
+        shown: Whether to draw a bar; None to draw it if stderr is a terminal.
     """
 
     def __init__(self, run: Run | None, total_steps: int, resume_step: int = 0, shown: bool | None = None) -> None:
@@ -51,14 +51,14 @@ class TrainingLog:
             self._board.close()
 
     def step(self, loss: float) -> None:
-        """Move the bar on."""
+        """Move the bar forward."""
         self._advance(1, f"loss {loss:.3f}")
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Append one JSON line; its numbers go to TensorBoard as well.
+        """Append one JSON line; its numbers also go to TensorBoard.
 
         Args:
-            record: Holds ``step``; tensors are written as numbers or lists.
+            record: A record with ``step``; tensors are written as numbers or lists.
         """
         if self._path is None:
             return
@@ -85,7 +85,7 @@ class MeanTerms:
             self._sums[name] = self._sums.get(name, torch.zeros((), device=term.device)) + term.detach().float()
 
     def means(self) -> dict[str, float]:
-        """Return the means, and start anew."""
+        """Return the means, and reset them."""
         means = {name: float(value) / max(self._steps, 1) for name, value in self._sums.items()}
         self._sums, self._steps = {}, 0
         return means

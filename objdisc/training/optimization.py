@@ -15,8 +15,8 @@ def make_optimizer(method: nn.Module, options: TrainerOptions) -> Optimizer:
     """Build the optimiser with groups for encoder and rest, with and without weight decay.
 
     Args:
-        method: Its parameters that require gradients are trained.
-        options: Which optimiser, and its numbers.
+        method: The method, whose parameters with gradients are trained.
+        options: The optimiser and its hyperparameters.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in method.named_parameters():
@@ -35,12 +35,12 @@ def make_optimizer(method: nn.Module, options: TrainerOptions) -> Optimizer:
 
 
 def make_scheduler(optimizer: Optimizer, options: TrainerOptions, total_steps: Callable[[], int]) -> LambdaLR:
-    """Build the learning rate's schedule, one step of it for each optimiser step.
+    """Build the schedule of the learning rate, with one step for each optimiser step.
 
     Args:
-        optimizer: Whose learning rate.
+        optimizer: The optimiser whose learning rate is scheduled.
         options: The form of the schedule.
-        total_steps: Tells at each step how many there will be, which a budget of time may change on the way.
+        total_steps: Function that gives the total number of steps, which a time budget may change during the training.
     """
 
     def factor(step: int) -> float:

@@ -1,4 +1,4 @@
-"""How a method is trained, spelled as the flags of torchvision's reference scripts."""
+"""How a method is trained, with the flags of torchvision's reference scripts."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,11 +16,10 @@ class TrainerOptions:
 
     Attributes:
         epochs: Passes over the foreground patches; 0 only initialises the method.
-        budget_minutes: The training stops after the epoch in which it has taken so long, and the cosine falls to 0
-            there instead of at the last epoch; how fast runs go then decides on weights. 0 sets no limit.
-        max_objects: The most objects that are trained on. Where there are more, as many are drawn, seeded and evenly
-            over the images, with a like share of the background; every object gets a prediction all the same. 0 sets
-            no limit.
+        budget_minutes: Minutes after which the training stops at the end of an epoch; the cosine schedule then falls to
+            0 there. Weights then depend on the speed of the machine. 0 sets no limit.
+        max_objects: Most objects to train on. If there are more, a random sample is drawn evenly over the images, with
+            the same share of the background; every object still gets a prediction. 0 sets no limit.
         batch_size: Patches of a global batch, foreground and background together.
         lr: Peak learning rate.
         encoder_lr_scale: Factor on the learning rate of the encoder.
@@ -28,18 +27,18 @@ class TrainerOptions:
         momentum: Momentum of sgd and rmsprop.
         eps: Constant that adamw and rmsprop add to the denominator; the paper's rmsprop takes 1.0.
         weight_decay: Weight decay, decoupled for adamw; biases and normalisation layers are left out.
-        schedule: Course of the learning rate: cosine (after a linear warm-up) or constant.
-        warmup: Share of all steps that the learning rate rises in.
+        schedule: Schedule of the learning rate: cosine (after a linear warm-up) or constant.
+        warmup: Share of all steps in which the learning rate rises.
         clip_norm: Largest norm of the gradient; 0 never clips.
-        accumulation: Batches that one step sums over.
-        background: What clustering sees around an object: keep, dim, or blank.
-        equalization: How far clustering sees all objects at the same mean brightness and contrast, 0 (as they are
-            lit) to 1.
-        background_share: Share of background patches in a batch, of methods that learn from background.
+        accumulation: Number of batches whose gradients one step sums.
+        background: How clustering sees the background of an object: keep, dim, or blank.
+        equalization: How far all objects are brought to the same mean brightness and contrast for clustering, from 0
+            (not at all) to 1.
+        background_share: Share of background patches in a batch, for methods that learn from background.
         augmentation: How strongly the views of a patch differ.
-        affine: How the geometry of the two views differs for methods that compare them pixel by pixel; of
-            ``augmentation`` they take jitter and grey alone.
-        precision: Number format of the networks: bf16, fp32, or auto (bf16 where the processor has units for it).
+        affine: How the geometry of the two views differs for methods that compare them pixel by pixel; they use only
+            jitter and grey of ``augmentation``.
+        precision: Number format of the networks: bf16, fp32, or auto (bf16 if the processor has units for it).
         device: Where the networks run: auto, cpu, cuda, or mps.
         workers: Processes that load data; 0 loads in the main one.
         seed: Random seed for weights, order, augmentation and clusterings.
@@ -91,5 +90,5 @@ class TrainerOptions:
             raise UsageError("training: --lr must be above 0, --warmup between 0 and 1")
 
     def preprocessing(self, encoder: Encoder) -> Preprocessing:
-        """Return what turns patches into the input of a network that is trained like this."""
+        """Return the preprocessing of patches for a network that is trained with these options."""
         return Preprocessing(tuple(encoder.mean), tuple(encoder.std), self.background, self.equalization)

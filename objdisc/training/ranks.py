@@ -1,4 +1,4 @@
-"""What the processes of one training tell each other."""
+"""Communication between the processes of one training."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,7 +30,7 @@ class TrainingRanks:
         self.begin(None)
 
     def begin(self, epoch: int | None) -> None:
-        """Seed the generator for an epoch; None for what comes after the last one, whichever that was."""
+        """Seed the generator for an epoch, or with None for the time after the last one, whichever that was."""
         self.generator = np.random.default_rng([self._seed, 0, 3] if epoch is None else [self._seed, epoch, 2])
 
     def encode(self, function: Callable[[Tensor], Tensor], rows: Tensor, view: int | None = None) -> Tensor:
@@ -38,7 +38,7 @@ class TrainingRanks:
         return self._encoder(function, rows, view)
 
     def gather(self, tensor: Tensor) -> Tensor:
-        """Put the tensors of all processes behind each other; gradients flow back to each."""
+        """Concatenate the tensors of all processes; gradients flow back to each."""
         if self.world == 1:
             return tensor
         gathered: tuple[Tensor, ...] = all_gather(tensor)  # type: ignore[no-untyped-call]
@@ -55,22 +55,22 @@ class TrainingRanks:
 
 @torch.no_grad()
 def share_state(accelerator: Accelerator, method: Method) -> None:
-    """Give all processes the main one's weights and buffers, which batches or unordered sums may have parted."""
+    """Give all processes the main one's weights and buffers, which may differ after batches or unordered sums."""
     if accelerator.num_processes > 1:
         for tensor in method.state_dict().values():
             tensor.copy_(broadcast(tensor.contiguous()))  # gloo takes no channels_last
 
 
 def check_plan(plan: EpochPlan, num_samples: int) -> None:
-    """Hold what ``begin_epoch`` returned to the training set.
+    """Check the plan that ``begin_epoch`` returned against the training set.
 
     Args:
-        plan: What it returned.
+        plan: The plan.
         num_samples: N, rows of the training set, background included.
 
     Raises:
-        TypeError: It is no plan.
-        ValueError: Its rows or partners are no rows, or it speaks of fewer than N.
+        TypeError: It is not a plan.
+        ValueError: Its rows or partners are not rows of the set, or it does not cover all N rows.
     """
     if not isinstance(plan, EpochPlan):
         raise TypeError(f"begin_epoch returned {type(plan).__name__}; expected an EpochPlan")
@@ -84,7 +84,7 @@ def check_plan(plan: EpochPlan, num_samples: int) -> None:
 
 
 def share_plan(accelerator: Accelerator, plan: EpochPlan) -> EpochPlan:
-    """Give all processes the main one's rows and partners, which unordered sums may have parted."""
+    """Give all processes the main one's rows and partners, which may differ after unordered sums."""
     if accelerator.num_processes == 1:
         return plan
     shared = [None if rows is None else rows.cpu() for rows in (plan.rows, plan.partners)]

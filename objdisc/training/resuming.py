@@ -1,4 +1,4 @@
-"""Whether a training can go on from what an earlier process has left, and whether there is anything left to do."""
+"""Whether an interrupted training can be continued, and whether anything is left to do."""
 
 from objdisc.errors import UsageError
 from objdisc.io.run import Run, read_metrics_log
@@ -9,19 +9,19 @@ from objdisc.training.options import TrainerOptions
 
 
 def has_ended(run: Run, options: TrainerOptions) -> bool:
-    """Whether a run's training has come to its end, as far as its log tells: a budget may have ended it before."""
+    """Whether a run's training has ended according to its log; a budget may have ended it early."""
     epochs = [int(record["epoch"]) for record in read_metrics_log(run.metrics_log) if "epoch" in record]
     return max(epochs, default=0) >= options.epochs or options.budget_minutes > 0
 
 
 def check_checkpoint(method: Method, run: Run, options: TrainerOptions, num_samples: int) -> None:
-    """Try whether a training can go on from a run's checkpoint, if it has one; nothing is written.
+    """Check that a training can continue from a run's checkpoint, if it has one; nothing is written.
 
     Args:
-        method: A method of its own, which is of no use afterwards.
+        method: A method for this check alone, which cannot be used afterwards.
         run: The run.
-        options: How it would be trained.
-        num_samples: Rows of its patch store.
+        options: The options of the training.
+        num_samples: Number of rows of its patch store.
 
     Raises:
         UsageError: The checkpoint is damaged, or of another training.
@@ -37,5 +37,5 @@ def check_checkpoint(method: Method, run: Run, options: TrainerOptions, num_samp
 
 
 def is_over(run: Run, options: TrainerOptions) -> bool:
-    """Whether a run has its last weights, and no checkpoint any more to go on from."""
+    """Whether a run has its final weights, and no checkpoint left to continue from."""
     return run.weights.is_file() and not run.last_checkpoint.is_file() and has_ended(run, options)

@@ -1,4 +1,4 @@
-"""The loop that trains every method; it knows none of them by name."""
+"""The loop that trains every method, and knows none of them by name."""
 
 import logging
 import math
@@ -49,23 +49,24 @@ def fit(
     """Train a method in place, and leave its weights, log and checkpoint in the run, if there is one.
 
     A checkpoint is written after each epoch. Every random choice is seeded by run, epoch and sample, so a training
-    that was killed and resumed ends with the weights of one that never stopped, bit for bit on the CPU. With a budget
-    of minutes, the clock decides as well. Of more objects than ``options.max_objects``, a sample is trained on.
+    that was killed and resumed ends with the weights of one that never stopped, bit for bit on the CPU. With a time
+    budget, they also depend on the clock. If there are more objects than ``options.max_objects``, a sample of them is
+    trained on.
 
     Args:
-        method: Method on any device.
+        method: The method, on any device.
         store: Patches of the training split.
         run: Where results go; only the main process writes. None writes nothing.
         options: How to train.
-        resume: Whether to go on from the run's checkpoint, if it has one.
-        init_from: Finished run that the method starts from; not read where there is a checkpoint to go on from.
+        resume: Whether to continue from the run's checkpoint, if it has one.
+        init_from: Finished run that the method starts from; ignored if there is a checkpoint to continue from.
 
     Returns:
         Seconds that the training took, with those before an interruption.
 
     Raises:
-        UsageError: There are too few foreground patches, the checkpoint is damaged or of another training, there is
-            one that is not to be gone on with, ``init_from`` does not fit the method, or its loss has no gradient.
+        UsageError: There are too few foreground patches, the checkpoint is damaged, belongs to another training or must
+            not be continued, ``init_from`` does not fit the method, or its loss has no gradient.
         ObjdiscError: The loss is not finite.
     """
     if run is not None and not resume and run.has_learned:
@@ -100,7 +101,7 @@ def _finish_at_once(
     accelerator: Accelerator,
     init_from: Run | None,
 ) -> float:
-    """Let a method that learns nothing step by step do what it does; it may have no parameter to optimise."""
+    """Run a method that is not trained step by step, and may have no parameters."""
     clock = Clock(accelerator)
     method.to(accelerator.device)
     if init_from is not None:
@@ -113,7 +114,7 @@ def _finish_at_once(
 
 
 class Training:
-    """State of one training, by the arguments of ``fit``: what the loop would hand from function to function."""
+    """State of one training, with the arguments of ``fit``, which the functions of the loop share."""
 
     def __init__(
         self,
@@ -165,7 +166,7 @@ class Training:
         self.scheduler = scheduler
 
     def run_epochs(self) -> float:
-        """Train to the end, or until the budget is spent, and return the seconds that it took."""
+        """Train to the end, or until the budget is spent, and return the seconds taken."""
         main = self.accelerator.is_main_process
         with TrainingLog(self.run, self.most_steps, self.step, shown=None if main else False) as log:
             if self.options.epochs == 0:
@@ -248,9 +249,9 @@ class Training:
                 np.save(file, plan.assignments.cpu().numpy().astype(np.int32))
 
     def _accumulation(self, number: int) -> tuple[int, bool]:
-        """Return how many batches the step sums over that batch ``number`` (from 1) goes into, and if it is the last.
+        """Return the number of batches in the step of batch ``number`` (from 1), and whether the batch is its last.
 
-        An epoch's last step may have fewer: gradients that were left over would be lost to a checkpoint.
+        An epoch's last step may have fewer: a checkpoint would lose gradients that are left over.
         """
         wanted = self.options.accumulation
         start = (number - 1) // wanted * wanted

@@ -1,1 +1,1 @@
-"""What several methods stand on and what is no method by itself."""
+"""Code that several methods share, and that is not a method by itself."""

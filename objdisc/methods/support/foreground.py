@@ -1,4 +1,4 @@
-"""What methods share that learn objects against background: the encoder's features and a foreground head on them."""
+"""The base of methods that learn objects against background: an encoder with a foreground head on its features."""
 
 from typing import ClassVar, Literal, Self
 
@@ -14,17 +14,17 @@ Freeze = Literal["encoder", "batchnorm", "nothing"]
 
 
 class ForegroundMethod(Method):
-    """A method with a linear head on the encoder's features that tells objects from background (paper, section 3.1).
+    """A method with a linear head on the encoder's features that separates objects from background (section 3.1).
 
-    Batches hold background beside objects. Where the training set holds none, as where masks cover every image, no head
-    is learned: its weights are 0, and no probability of being an object is predicted. The head sees objects in their
-    surroundings (``Batch.context``) even where clusters are formed without them: otherwise a blanked background would
-    give away what is an object.
+    Batches hold background besides objects. If the training set holds none, for instance because masks cover every
+    image, no head is learned: its weights are 0, and no probability of being an object is predicted. The head sees
+    objects in their surroundings (``Batch.context``) even if clusters are formed without them: otherwise a blanked
+    background would reveal the objects.
 
     Args:
         encoder: Maps images to features.
         num_clusters: K, at least 2.
-        freeze: What of a pretrained encoder stays as it is: the whole ``encoder``, its ``batchnorm`` statistics, or
+        freeze: Part of a pretrained encoder that stays frozen: the whole ``encoder``, its ``batchnorm`` statistics, or
             ``nothing``. An encoder with random weights always learns.
     """
 
@@ -41,7 +41,7 @@ class ForegroundMethod(Method):
             encoder.requires_grad_(False)
 
     def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
-        """Leave the head out where there is no background to learn it from."""
+        """Leave the head out if there is no background to learn it from."""
         self.has_head = not bool(ranks.foreground.all())
         if not self.has_head:
             nn.init.zeros_(self.head.weight)
@@ -49,11 +49,11 @@ class ForegroundMethod(Method):
         return super().begin_epoch(epoch, ranks)
 
     def _note_head(self) -> None:
-        """Note whether the head is one that learned something; random weights and learned ones are never all 0."""
+        """Record whether the head was learned; random and learned weights are never all 0."""
         self.has_head = bool(self.head.weight.detach().any())
 
     def train(self, mode: bool = True) -> Self:
-        """Switch modes, but leave what is frozen in evaluation mode."""
+        """Switch modes, but leave frozen parts in evaluation mode."""
         super().train(mode)
         if self.freeze == "encoder":
             self.encoder.eval()
@@ -72,7 +72,7 @@ class ForegroundMethod(Method):
         return features
 
     def _frozen_features(self, images: Tensor) -> Tensor:
-        """Encode a training batch in pieces; nothing is learned from it together."""
+        """Encode a training batch in pieces, without gradients."""
         at_once = max(PIXELS_AT_ONCE // (images.shape[2] * images.shape[3]), 1)
         if not self.training or len(images) <= at_once:
             features: Tensor = self.encoder(images).float()
@@ -80,13 +80,13 @@ class ForegroundMethod(Method):
         return torch.cat([self.encoder(piece).float() for piece in torch.split(images, at_once)])
 
     def foreground_terms(self, features: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy and accuracy of the head, both classes weighing the same however many samples they have.
+        """Return cross-entropy and accuracy of the head, with equal weights of both classes for any number of samples.
 
-        Of a head that is not learned, a term of 0.
+        The term is 0 if the head is not learned.
 
         Args:
             features: ``(B, F)`` of ``batch.context``.
-            batch: What they were computed from.
+            batch: The batch that they were computed from.
         """
         with torch.autocast(features.device.type, enabled=False):
             logits = self.head(features)[:, 0]
@@ -101,7 +101,7 @@ class ForegroundMethod(Method):
         return {"foreground": loss, "foreground_accuracy": accuracy}
 
     def foreground_of(self, images: Tensor, context: Tensor, features: Tensor) -> Tensor | None:
-        """Return the probability ``(B,)`` float32 that a patch holds an object; None where no head was learned.
+        """Return the probability ``(B,)`` float32 that a patch holds an object; None if no head was learned.
 
         Args:
             images: ``(B, C, H, W)``.

@@ -1,4 +1,4 @@
-"""Starts for the heads of IIC out of what an encoder has learned already: clusters, then merged clusters."""
+"""Initialisation of IIC's heads from an encoder that has learned already: by clusters, then by merged clusters."""
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ def start_from_kmeans(head: SubHeads, features: Tensor, points: Tensor, seed: in
     Args:
         head: S sub-heads of K clusters.
         features: ``(N, F)`` what the head classifies.
-        points: ``(N, D)`` what is clustered; N >= K.
+        points: ``(N, D)`` points to cluster; N >= K.
         seed: Random seed of the clusterings.
     """
     num_heads, num_clusters = head.bias.shape
@@ -31,9 +31,9 @@ def start_from_kmeans(head: SubHeads, features: Tensor, points: Tensor, seed: in
 def start_from_merging(head: SubHeads, features: Tensor, one: Tensor, other: Tensor, seed: int) -> None:
     """Make each sub-head a linear classifier of merged overclusters.
 
-    The clusters of all overclustering sub-heads are merged as one set. Sub-heads cut the images differently, so that a
-    cluster of one overlaps those of the others that lie next to it: that, and where two views disagree, shows which
-    clusters hang together. Each new sub-head is fitted on its own random images, so that they differ.
+    The clusters of all overclustering sub-heads are merged as one set. Sub-heads divide the images differently, so a
+    cluster of one overlaps nearby clusters of the others: these overlaps, and disagreements between two views, show
+    which clusters belong together. Each new sub-head is fitted on its own random images, so that they differ.
 
     Args:
         head: S sub-heads of K clusters.
@@ -47,10 +47,10 @@ def start_from_merging(head: SubHeads, features: Tensor, one: Tensor, other: Ten
 
 
 def start_from_neighbors(head: SubHeads, features: Tensor, told: Tensor, neighbors: Tensor, seed: int) -> None:
-    """Start from merging where images that are near each other show which clusters hang together.
+    """Start from merged clusters, where images that are near each other show which clusters belong together.
 
-    The more clusters there are, the longer a merging pair by pair takes, and a small cluster is cheap to merge wrongly;
-    so the graph of clusters is cut instead.
+    With many clusters, pairwise merging takes long, and merging a small cluster wrongly costs little; so the graph of
+    clusters is cut instead.
 
     Args:
         head: S sub-heads of K clusters.
@@ -66,12 +66,12 @@ def start_from_neighbors(head: SubHeads, features: Tensor, told: Tensor, neighbo
 
 
 def start_from_joint(head: SubHeads, features: Tensor, overclusters: Tensor, joint: Tensor, seed: int) -> None:
-    """Do what ``start_from_merging`` does where it is known already how often the overclusters met.
+    """Do the same as ``start_from_merging`` for known counts of how often overclusters met.
 
     Args:
         head: S sub-heads of K clusters.
         features: ``(N, F)`` what the head classifies.
-        overclusters: ``(N, n)`` how much each sample belongs to each of the n >= K overclusters of all sub-heads.
+        overclusters: ``(N, n)`` membership of each sample in each of the n >= K overclusters of all sub-heads.
         joint: ``(n, n)`` how often overcluster i of one view met overcluster j of the other, any scale.
         seed: Random seed of the samples that are drawn.
     """
@@ -80,7 +80,7 @@ def start_from_joint(head: SubHeads, features: Tensor, overclusters: Tensor, joi
 
 
 def _side_by_side(view: Tensor) -> Tensor:
-    """Lay out the overclusters of all sub-heads as one set: ``(S', N, K')`` to ``(N, S' K')``."""
+    """Rearrange the overclusters of all sub-heads as one set: ``(S', N, K')`` to ``(N, S' K')``."""
     return view.permute(1, 0, 2).flatten(1)
 
 

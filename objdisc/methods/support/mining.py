@@ -17,8 +17,8 @@ class Mined(NamedTuple):
 
     Attributes:
         rows: ``(n,)`` int64 rows of the foreground in the data set.
-        features: ``(n, F)`` float32 of these, on the training device.
-        places: ``(n, k)`` int64 places in ``rows`` of each sample's neighbours, the nearest first.
+        features: ``(n, F)`` float32 features of these rows, on the training device.
+        places: ``(n, k)`` int64 positions in ``rows`` of each sample's neighbours, the nearest first.
     """
 
     rows: Tensor
@@ -32,8 +32,8 @@ def mine(ranks: Ranks, features: Callable[[Tensor], Tensor], neighbors: int, *, 
     Args:
         ranks: Runs ``features`` over the training set.
         features: Maps images ``(B, C, H, W)`` to features ``(B, F)``.
-        neighbors: How many of each sample, at least 1.
-        include_self: Whether a sample is the first of its own; otherwise as many others are found.
+        neighbors: Number of neighbours for each sample, at least 1.
+        include_self: Whether a sample is its own first neighbour; otherwise all are other samples.
 
     Raises:
         UsageError: There are too few samples, or all have the same features.

@@ -1,4 +1,4 @@
-"""What both versions of DeepCluster share: clusters of the whole set as labels, and the K clusters at the end."""
+"""The base of both versions of DeepCluster: clusters of the whole set as labels, and the K clusters at the end."""
 
 import logging
 from abc import abstractmethod
@@ -20,16 +20,16 @@ logger = logging.getLogger(__name__)
 
 
 class PseudoLabelMethod(Method):
-    """A method that clusters the training images anew in every epoch and learns to tell its own clusters.
+    """A method that re-clusters the training images in every epoch and learns to classify its own clusters.
 
-    It usually has many more such pseudo-clusters than K. The K predicted clusters are those of k-means on what the
-    trained method makes of the images, after the last epoch.
+    It usually has many more such pseudo-clusters than K. The K predicted clusters come from k-means on the trained
+    method's embeddings after the last epoch.
 
     Args:
         encoder: Maps images to features.
         num_clusters: K, at least 2.
         overclusters: Pseudo-clusters of an epoch, at least 2.
-        clusterings: Clusterings of an epoch, side by side.
+        clusterings: Number of parallel clusterings in an epoch.
         embedding_dim: Length of an embedding.
         iterations: Most iterations of k-means in an epoch.
         restarts: Starts of the final k-means; the lowest inertia wins.
@@ -70,17 +70,17 @@ class PseudoLabelMethod(Method):
 
     @abstractmethod
     def prepare(self, ranks: Ranks, rows: Tensor, *, final: bool) -> Tensor:
-        """Fit to the trained encoder what ``embed`` needs, and return the embeddings ``(n, D)`` of the rows.
+        """Prepare ``embed`` for the trained encoder, and return the embeddings ``(n, D)`` of the rows.
 
         Args:
             ranks: The processes that share the training set.
             rows: ``(n,)`` int64.
-            final: Whether they are clustered into the K that are predicted.
+            final: Whether they will be clustered into the K predicted clusters.
         """
 
     @torch.no_grad()
     def finish(self, ranks: Ranks) -> None:
-        """Cluster the foreground as it looks to the trained method into K clusters.
+        """Cluster the trained method's embeddings of the foreground into K clusters.
 
         Raises:
             UsageError: There are fewer foreground patches than clusters.
@@ -93,10 +93,10 @@ class PseudoLabelMethod(Method):
 
     @abstractmethod
     def embed(self, images: Tensor) -> Tensor:
-        """Return what is clustered, ``(B, D)`` float32."""
+        """Return the embeddings to cluster, ``(B, D)`` float32."""
 
     def infer(self, images: Tensor, context: Tensor) -> Prediction:
-        """Return a softmax over negative squared distances to the K centroids, and what is clustered."""
+        """Return a softmax over negative squared distances to the K centroids, and the embeddings."""
         embedding = self.embed(images)
         return Prediction(soft_assignments(embedding, self.centroids)[:, :, None, None], embedding)
 
@@ -106,7 +106,7 @@ class PseudoLabelMethod(Method):
         Args:
             points: ``(n, D)`` float32.
             epoch: From 0.
-            number: Which of the epoch's clusterings.
+            number: Number of the clustering within the epoch.
 
         Returns:
             Centroids ``(overclusters, D)`` and assignments ``(n,)`` int64.
@@ -132,7 +132,7 @@ class PseudoLabelMethod(Method):
         return centroids, found
 
     def relabel(self, rows: Tensor, clusterings: Sequence[Tensor]) -> None:
-        """Take an epoch's clusters as labels, and note how much the first clustering says about the one before.
+        """Take an epoch's clusters as labels, and record how well the first clustering agrees with the previous one.
 
         Args:
             rows: ``(n,)`` int64 rows of the data set.
@@ -147,7 +147,7 @@ class PseudoLabelMethod(Method):
         self.sizes = torch.bincount(now, minlength=self.overclusters).sort(descending=True).values
 
     def terms(self, loss: Tensor, accuracy: Tensor) -> dict[str, Tensor]:
-        """Name what a training step logs; occupancy is that of the epoch's pseudo-clusters."""
+        """Name the terms that a training step logs; occupancy is that of the epoch's pseudo-clusters."""
         terms = {"loss": loss, "accuracy_pseudo": accuracy.detach()}
         if self.sizes is not None:
             terms["occupancy"] = self.sizes

@@ -1,4 +1,4 @@
-"""Starts for the heads of SCAN out of the features that its neighbours were mined from, encoded once."""
+"""Initialisation of SCAN's heads on the features that its neighbours were mined from, encoded once."""
 
 import torch
 from torch import Tensor
@@ -17,18 +17,18 @@ _DROPOUT = 0.3  # of features, in the place of views
 def start_heads(
     heads: SubHeads, features: Tensor, near: Tensor, candidates: int, entropy_weight: float, seed: int
 ) -> None:
-    """Train linear heads by the SCAN loss on features alone, and keep those that end with the lowest loss.
+    """Train linear heads with the SCAN loss on fixed features, and keep those that end with the lowest loss.
 
-    Heads from different random weights end in different optima, and which is better shows in the loss of the whole set
-    with all its neighbours, without labels.
+    Heads from different random weights end in different optima; the loss of the whole set with all its neighbours
+    shows, without labels, which one is better.
 
     Args:
-        heads: S heads of K clusters, S <= candidates; they take over the best.
+        heads: S heads of K clusters, S <= candidates; they get the weights of the best.
         features: ``(n, F)`` float32 of the samples.
-        near: ``(n, k)`` int64 places of each sample's neighbours among them.
-        candidates: Heads to train.
+        near: ``(n, k)`` int64 positions of each sample's neighbours among them.
+        candidates: Number of heads to train.
         entropy_weight: Lambda of the loss.
-        seed: Random seed of the first weights, batches and neighbours.
+        seed: Random seed of initial weights, batches and neighbours.
     """
     kept, clusters = heads.bias.shape
     center = features.mean(dim=0)
@@ -63,6 +63,6 @@ def _train(heads: SubHeads, points: Tensor, near: Tensor, entropy_weight: float)
 
 @torch.no_grad()
 def _losses(heads: SubHeads, points: Tensor, near: Tensor, entropy_weight: float) -> Tensor:
-    """Return the loss ``(S,)`` of each head, the mean over all neighbours."""
+    """Return the loss ``(S,)`` of each head, averaged over all neighbours."""
     told = heads(points)
     return torch.stack([scan_loss(told, told[:, column], entropy_weight).loss for column in near.T]).mean(dim=0)

@@ -1,4 +1,4 @@
-"""What methods share that cluster the training images themselves: any other image gets the cluster of its neighbour."""
+"""The base of methods that cluster the training images themselves and predict others by the nearest one."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -19,13 +19,13 @@ _HALVES = 4  # of 16 bits, which float32 holds exactly
 
 
 class TransductiveMethod(Method):
-    """A method that gives clusters to training images, and to any other image the cluster of the nearest of them.
+    """A method that clusters training images, and gives any other image the cluster of the nearest training image.
 
-    An image of the training is known again by its pixels, bit for bit, so that it gets exactly the cluster that it was
-    given, whatever rounding does to its features; of images that are equal in every pixel the first one's counts.
+    A training image is recognised by its pixels, bit for bit, so that it gets exactly its own cluster in spite of
+    rounding in its features; among images with equal pixels, the first one's cluster counts.
 
-    A method of this kind says what it clusters (``embed``) and how (``cluster``). One that does more in ``finish``
-    calls ``remember`` with what it found.
+    A method of this kind defines what it clusters (``embed``) and how (``cluster``). If it overrides ``finish``, it
+    calls ``remember`` with its clusters.
 
     Args:
         encoder: Maps images to features.
@@ -38,7 +38,7 @@ class TransductiveMethod(Method):
         "remembered_prints",
         "remembered_order",
     )
-    """Buffers that are as long as the training set, which is known when there is something to remember."""
+    """Buffers as long as the training set, which are allocated when there is something to remember."""
 
     remembered_points: Tensor
     remembered_clusters: Tensor
@@ -54,7 +54,7 @@ class TransductiveMethod(Method):
 
     @property
     def exportable(self) -> bool:
-        """No: what is predicted depends on whether an image is one of the training set."""
+        """False, since the prediction depends on whether an image is in the training set."""
         return False
 
     @abstractmethod
@@ -70,11 +70,11 @@ class TransductiveMethod(Method):
 
     @abstractmethod
     def embed(self, images: Tensor) -> Tensor:
-        """Return what is clustered, ``(B, D)`` float32, compared by Euclidean distance."""
+        """Return the vectors to cluster, ``(B, D)`` float32, compared by Euclidean distance."""
 
     @torch.no_grad()
     def finish(self, ranks: Ranks) -> None:
-        """Cluster the foreground as it looks to the trained method, and remember it.
+        """Cluster the trained method's embeddings of the foreground, and remember the clusters.
 
         Raises:
             UsageError: There are fewer foreground patches than clusters.
@@ -89,7 +89,7 @@ class TransductiveMethod(Method):
         return encoded[:, :-_HALVES].contiguous(), _joined(encoded[:, -_HALVES:])
 
     def remember(self, points: Tensor, prints: Tensor, clusters: Tensor) -> None:
-        """Predict from now on these clusters.
+        """Store the clusters that are predicted from now on.
 
         Args:
             points: ``(n, D)`` float32 of the training images.
@@ -103,7 +103,7 @@ class TransductiveMethod(Method):
 
     @torch.no_grad()
     def infer(self, images: Tensor, context: Tensor) -> Prediction:
-        """Return the cluster of each image as one 1 and else 0, and what is clustered.
+        """Return the cluster of each image, one-hot, and the clustered vectors.
 
         Raises:
             UsageError: Nothing was clustered yet.
@@ -113,14 +113,14 @@ class TransductiveMethod(Method):
         return Prediction(F.one_hot(clusters, self.num_clusters).float()[:, :, None, None], embedding)
 
     def nearest_remembered(self, images: Tensor, embedding: Tensor) -> Tensor:
-        """Return which training image each image is, or is nearest to.
+        """Return the training image that each image equals, or is nearest to.
 
         Args:
             images: ``(B, C, H, W)``.
             embedding: ``(B, D)`` of these.
 
         Returns:
-            ``(B,)`` int64 places in ``remember``'s order.
+            ``(B,)`` int64 positions in the order of ``remember``.
 
         Raises:
             UsageError: Nothing was clustered yet.
@@ -145,7 +145,7 @@ class TransductiveMethod(Method):
 
 
 def fingerprints(images: Tensor) -> Tensor:
-    """Hash the bits of images: equal for equal pixels, and as good as never for others.
+    """Hash the bits of images: hashes are equal for equal pixels, and practically never for others.
 
     Args:
         images: ``(B, C, H, W)`` floating.

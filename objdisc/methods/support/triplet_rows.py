@@ -1,4 +1,4 @@
-"""Which rows an epoch of JULE shows: anchors, each with an image of its cluster and images of the clusters around."""
+"""The rows of an epoch of JULE: anchors, each with an image of its cluster and images of the nearest clusters."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,15 +7,15 @@ from numpy.typing import NDArray
 def lay_out_triplets(
     clusters: NDArray[np.int64], neighbors: NDArray[np.int64], generator: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Lay out blocks of an anchor, a positive, and one negative of each neighbouring cluster, one behind the other.
+    """Arrange blocks of an anchor, a positive, and one negative from each neighbouring cluster, one after the other.
 
-    Anchors are drawn without repeat among the rows whose cluster has another one; there are as many blocks as make up
-    an ordinary epoch. What a block lacks is left out: the positive where every cluster is a single row, the negative
-    of a neighbour that is missing.
+    Anchors are drawn without replacement from the rows that are not alone in their cluster; there are as many blocks as
+    fit into an ordinary epoch. A block leaves out missing rows: the positive if every cluster is a single row, and the
+    negative of a missing neighbour.
 
     Args:
         clusters: ``(N,)`` cluster of each row, -1 for background.
-        neighbors: ``(c, k)`` clusters around each cluster, -1 for none.
+        neighbors: ``(c, k)`` nearest clusters of each cluster, -1 for none.
         generator: Source of all draws.
 
     Returns:
