@@ -1,4 +1,4 @@
-"""Classes of annotation files as the labels of a data set that has none: by source id, and painted as maps."""
+"""Classes of annotation files as the labels of a data set without labels: by source id, and as painted maps."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -18,14 +18,14 @@ from objdisc.inference.stitching import footprint
 from objdisc.types import Sample
 
 LabelSource = Literal["ground truth", "annotations", "detector"]
-"""Who says what classes objects are of: the data set's own labels, a person's annotations, or a detector."""
+"""Where the objects' classes come from: the data set's own labels, a person's annotations, or a detector."""
 
 UNANNOTATED = 255
-"""Label id of pixels on which no object with a class lies; maps of ids have eight bits."""
+"""Label id of pixels without an object that has a class; maps of ids have eight bits."""
 
 
 class AnnotatedClasses(ImageDataset):
-    """A data set whose labels are the classes of its annotations, for scoring alone.
+    """A data set whose labels are the classes of its annotations, for scoring only.
 
     Args:
         dataset: The images; it has no labels of its own.
@@ -33,7 +33,7 @@ class AnnotatedClasses(ImageDataset):
 
     Attributes:
         annotations_read: The annotations.
-        has_maps: Whether there are few enough classes for maps of eight bits; 0 and 255 are none.
+        has_maps: Whether there are few enough classes for 8-bit maps, in which 0 and 255 are no classes.
     """
 
     def __init__(self, dataset: ImageDataset, annotations: Annotations) -> None:
@@ -51,19 +51,19 @@ class AnnotatedClasses(ImageDataset):
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
-        """Return False: it is no layout of a folder."""
+        """Return False: it is not a layout of a folder."""
         del path
         return False
 
     @classmethod
     def splits_of(cls, path: Path) -> tuple[str, ...]:
-        """Return no split: it is no layout of a folder."""
+        """Return no splits: it is not a layout of a folder."""
         del path
         return ()
 
     @classmethod
     def open(cls, path: Path, split: str, foreground: Sequence[str] | None, options: DataOptions) -> ImageDataset:
-        """Refuse: it is no layout of a folder."""
+        """Refuse: it is not a layout of a folder."""
         raise TypeError(f"{path}: annotated classes are of a data set that is open, not of a folder")
 
     @property
@@ -76,7 +76,7 @@ class AnnotatedClasses(ImageDataset):
         return self.dataset.read_image(sample)
 
     def image_size(self, sample: Sample) -> tuple[int, int]:
-        """Return the size that the data set says."""
+        """Return the size from the data set."""
         return self.dataset.image_size(sample)
 
     def read_foreground(self, sample: Sample) -> NDArray[np.bool_] | None:
@@ -85,16 +85,16 @@ class AnnotatedClasses(ImageDataset):
         return None
 
     def is_foreground(self, sample: Sample) -> bool | None:
-        """Say what the data set says of the whole image."""
+        """Say what the data set says about the whole image."""
         return self.dataset.is_foreground(sample)
 
     def mask_paths(self, sample: Sample) -> tuple[Path, ...]:
-        """Return no path: annotations are known by their content."""
+        """Return no paths: annotations are identified by their content."""
         del sample
         return ()
 
     def label_paths(self, sample: Sample) -> tuple[Path, ...]:
-        """Return the annotation files of an image that they speak of."""
+        """Return the annotation files if they mention the image."""
         return self.annotations_read.files.paths[:1] if self.labels_of(sample.name) else ()
 
     def labels_of(self, name: str) -> dict[str, int]:
@@ -129,13 +129,13 @@ def _labels_of(dataset: AnnotatedClasses, name: str) -> dict[str, int]:
 
 
 def labelled(dataset: ImageDataset) -> ImageDataset:
-    """Return a data set as it is scored: with labels of its own, else with the classes of its annotations.
+    """Return a data set as it is scored: with its own labels, or else with the classes of its annotations.
 
     Args:
         dataset: The split.
 
     Returns:
-        The same object where it has labels of its own, or there are no classes at all.
+        The same object if it has its own labels, or if there are no classes at all.
     """
     if dataset.has_ground_truth:
         return dataset
@@ -146,13 +146,13 @@ def labelled(dataset: ImageDataset) -> ImageDataset:
 
 
 def labelled_pixels(dataset: ImageDataset) -> ImageDataset:
-    """Return what ``labelled`` does, but a data set without labels where there are too many classes for a map."""
+    """Return the same as ``labelled``, but a data set without labels if there are too many classes for a map."""
     found = labelled(dataset)
     return dataset if isinstance(found, AnnotatedClasses) and not found.has_maps else found
 
 
 def label_source(dataset: ImageDataset) -> LabelSource:
-    """Say who says what classes the objects of a data set are of, as ``labelled`` returned it."""
+    """Say where the classes of a data set's objects come from, as ``labelled`` returned it."""
     if not isinstance(dataset, AnnotatedClasses):
         return "ground truth"
     annotations = dataset.annotations_read

@@ -11,9 +11,9 @@ from objdisc.errors import ObjdiscError
 class ConfusionMatrix:
     """Pixels by true and predicted label id; memory does not grow with the number of frames.
 
-    The scores follow ``cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling``: pixels whose *true* id is
-    ignored count nowhere, neither as hits nor as false positives; a *predicted* id that is ignored (such as 0,
-    "unlabeled") on a pixel that counts is a miss of the true class.
+    The scores follow ``cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling``: pixels whose *true* id is ignored
+    do not count at all, neither as hits nor as false positives; an ignored *predicted* id (such as 0, "unlabeled") on a
+    pixel that counts is a miss of the true class.
 
     Args:
         num_labels: Label ids run from 0 to this number - 1.
@@ -43,7 +43,7 @@ class ConfusionMatrix:
             target: ``(H, W)`` true label ids.
 
         Raises:
-            ObjdiscError: The shapes differ, or an id is not below ``num_labels``, nor a true one that is ignored.
+            ObjdiscError: The shapes differ, or an id is not below ``num_labels`` and is not an ignored true id.
         """
         if prediction.shape != target.shape:
             raise ObjdiscError(f"the prediction is {prediction.shape} pixels, the ground truth {target.shape}")
@@ -59,20 +59,20 @@ class ConfusionMatrix:
         self.counts += np.bincount(pairs, minlength=self.num_labels**2).reshape(self.counts.shape)
 
     def pixel_accuracy(self, classes: Iterable[int] | None = None) -> float:
-        """Share of pixels with the right id, among the pixels whose true id is evaluated.
+        """Return the share of pixels with the right id, among those whose true id is evaluated.
 
         Args:
-            classes: Only pixels whose true id is one of these; None for all evaluated ids.
+            classes: True ids of the pixels to count; None for all evaluated ids.
 
         Returns:
-            A number in [0, 1]; NaN where no pixel counts.
+            A number in [0, 1]; NaN if no pixel counts.
         """
         rows = self._rows(classes)
         total = int(self.counts[rows].sum())
         return int(self.counts.diagonal()[rows].sum()) / total if total else float("nan")
 
     def iou(self) -> NDArray[np.float64]:
-        """Intersection over union of each label id.
+        """Return the intersection over union of each label id.
 
         Returns:
             ``(num_labels,)`` in [0, 1]; NaN for ignored ids and for ids that neither truth nor prediction holds.
@@ -87,10 +87,10 @@ class ConfusionMatrix:
         return scores
 
     def mean_iou(self, classes: Iterable[int] | None = None) -> float:
-        """Mean of ``iou`` over the ids that have one; NaN where none has.
+        """Return the mean of ``iou`` over the ids that have one; NaN if none has.
 
         Args:
-            classes: Only these ids; None for all evaluated ids.
+            classes: The ids to average over; None for all evaluated ids.
         """
         scores = self.iou()[self._rows(classes)]
         scores = scores[~np.isnan(scores)]

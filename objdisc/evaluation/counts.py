@@ -1,4 +1,4 @@
-"""Class x cluster counts of patches: read from labels, written as files."""
+"""Class x cluster counts of patches, from reading labels to writing files."""
 
 import csv
 from collections import defaultdict
@@ -33,16 +33,16 @@ __all__ = [
 def patch_labels(dataset: ImageDataset, patches: Sequence[Patch]) -> NDArray[np.int64]:
     """Read the class of each object patch: the most frequent label id among the pixels of its region.
 
-    Where the classes are those of annotations, and the region comes from these, it is the class that they say.
-    Each label map is read once, whatever the order of the patches, and one at a time.
+    If the classes are those of annotations, and the region comes from these, their class is taken. Each label map is
+    read once, in any order of the patches, and one at a time.
 
     Args:
         dataset: The data set that the patches were cut from.
-        patches: n patches; may be lazy, then each is asked for twice.
+        patches: n patches; a lazy sequence is read twice.
 
     Returns:
-        ``(n,)`` label ids, of two equally frequent ones the smaller; -1 for background patches, for images
-        without ground truth or that the data set does not hold, for empty regions, and for ids that are no class.
+        ``(n,)`` label ids, the smaller of two equally frequent ones; -1 for background patches, for images without
+            ground truth or outside the data set, for empty regions, and for ids that are not a class.
 
     Raises:
         UnreadableImageError: A label map cannot be read or has another size than its image.
@@ -72,7 +72,7 @@ def patch_labels(dataset: ImageDataset, patches: Sequence[Patch]) -> NDArray[np.
 def _take_said(
     dataset: AnnotatedClasses, name: str, patches: Sequence[Patch], rows: list[int], labels: NDArray[np.int64]
 ) -> list[int]:
-    """Note the classes that annotations say of their own regions; return the rows of all other regions."""
+    """Fill in the classes that annotations give their own regions; return the rows of all other regions."""
     said, others = dataset.labels_of(name), []
     for row in rows:
         source_id = patches[row].region.source_id

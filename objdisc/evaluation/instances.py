@@ -1,4 +1,4 @@
-"""How well the objects' masks fit the ground truth's, whatever their class: recall and AP as COCO counts them."""
+"""How well masks of objects fit the ground truth, regardless of class: recall and AP in COCO's definition."""
 
 import contextlib
 import io
@@ -19,22 +19,23 @@ _MOST = (10, 100, 1000)  # detections of one image that count, best first
 
 @dataclass(frozen=True)
 class ClassAgnosticScore:
-    """What ``pycocotools.cocoeval`` says with ``useCats=0``: an object is found if any mask fits it.
+    """The scores of ``pycocotools.cocoeval`` with ``useCats=0``: an object is found if any mask fits it.
 
-    IoU is that of masks; means are over IoU thresholds 0.50, 0.55, ..., 0.95. NaN where there is no such object.
+    IoU is that of masks; means are over IoU thresholds 0.50, 0.55, ..., 0.95. Scores are NaN if there is no such
+    object.
 
     Attributes:
         num_images: Images with ground truth.
-        num_objects: Objects in them; groups that nobody separated (``iscrowd``) are not counted.
+        num_objects: Objects in them; unseparated groups (``iscrowd``) are not counted.
         num_detections: Masks that were compared.
-        ap: Mean average precision over the thresholds, of the best 100 detections an image.
+        ap: Mean average precision over the thresholds, with the best 100 detections an image.
         ap_50: At IoU 0.50.
         ap_75: At IoU 0.75.
-        ar_10: Mean recall over the thresholds, of the best 10 detections an image.
-        ar_100: Average recall of the best 100.
-        ar_1000: Average recall of the best 1000.
-        recall_50: Recall at IoU 0.50, of the best 1000.
-        ar_small: As ``ar_1000``, objects below 32² pixels.
+        ar_10: Mean recall over the thresholds, with the best 10 detections an image.
+        ar_100: Mean recall with the best 100.
+        ar_1000: Mean recall with the best 1000.
+        recall_50: Recall at IoU 0.50 with the best 1000.
+        ar_small: As ``ar_1000``, for objects below 32² pixels.
         ar_medium: From 32² to 96².
         ar_large: Above 96².
     """
@@ -65,11 +66,11 @@ def class_agnostic_score(
 
     Args:
         dataset: The split.
-        image_ids: ``Sample.name`` to COCO image id of the images that were looked at.
+        image_ids: ``Sample.name`` to COCO image id of the predicted images.
         results: COCO results with ``image_id``, ``segmentation`` and ``score``.
 
     Returns:
-        The numbers; None where no image has instances to compare with.
+        The scores; None if no image has instances to compare with.
 
     Raises:
         UnreadableImageError: A mask of the ground truth cannot be decoded or has another size than its image.
@@ -96,8 +97,8 @@ def class_agnostic_score(
 def ground_truth(dataset: ImageDataset, image_ids: Mapping[str, int]) -> dict[str, Any]:
     """Return the instances of a split as a COCO data set of one category.
 
-    Foreground that belongs to no instance, such as groups that the annotators could not separate, is one ``iscrowd``
-    region an image: a mask on it is neither right nor wrong.
+    Foreground outside all instances, such as groups that the annotators could not separate, is one ``iscrowd`` region
+    per image: a mask on it is neither right nor wrong.
 
     Args:
         dataset: The split.
@@ -130,7 +131,7 @@ def _nothing(truth: Mapping[str, Any]) -> COCO:
 
 
 def _summary(evaluation: COCOeval, truth: Mapping[str, Any], num_detections: int) -> ClassAgnosticScore:
-    """Read the means out of precision ``(T, R, K, A, M)`` and recall ``(T, K, A, M)``; -1 means no such object."""
+    """Compute the means of precision ``(T, R, K, A, M)`` and recall ``(T, K, A, M)``; -1 means no such object."""
     precision, recall = evaluation.eval["precision"][:, :, 0], evaluation.eval["recall"][:, 0]
     thresholds = evaluation.params.iouThrs
     at_50, at_75 = np.flatnonzero(np.isclose(thresholds, 0.5)), np.flatnonzero(np.isclose(thresholds, 0.75))

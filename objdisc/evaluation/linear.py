@@ -1,4 +1,4 @@
-"""A linear classifier of frozen features, trained with labels: multinomial logistic regression on the device."""
+"""A linear classifier on frozen features, trained with labels: multinomial logistic regression on the device."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,11 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class LinearClassifier:
-    """Logits of standardised features.
+    """A classifier that gives logits of standardised features.
 
     Attributes:
-        mean: ``(D,)`` of the features it was fitted on.
-        scale: ``(D,)`` their standard deviation; infinite where they do not differ.
+        mean: ``(D,)`` mean of the features that it was fitted on.
+        scale: ``(D,)`` standard deviation of these; infinite where they do not differ.
         weight: ``(C, D)``.
         bias: ``(C,)``.
     """
@@ -24,7 +24,7 @@ class LinearClassifier:
     bias: Tensor
 
     def predict(self, features: Tensor) -> Tensor:
-        """Return the likeliest class ``(n,)`` int64 of features ``(n, D)``."""
+        """Return the most probable class ``(n,)`` int64 of features ``(n, D)``."""
         return (((features - self.mean) / self.scale) @ self.weight.T + self.bias).argmax(dim=1)
 
 
@@ -33,11 +33,11 @@ def fit_linear(
 ) -> LinearClassifier:
     """Minimise mean cross-entropy + decay / 2 * squared weights by L-BFGS over all samples at once.
 
-    The objective is convex, so that no seed and no learning rate takes part. It is scikit-learn's
-    ``LogisticRegression`` with C = 1 / (n decay).
+    The objective is convex, so no seed or learning rate is needed. It is that of scikit-learn's ``LogisticRegression``
+    with C = 1 / (n decay).
 
     Args:
-        features: ``(n, D)`` float32, finite; standardised in here.
+        features: ``(n, D)`` float32, finite; they are standardised here.
         labels: ``(n,)`` int64 in [0, C) on the same device.
         num_classes: C.
         decay: Strength of the penalty, >= 0; biases are not penalised.

@@ -1,6 +1,6 @@
-"""Which cluster stands for which class: contingency counts and the mappings read from them.
+"""Which cluster stands for which class: contingency counts and the mappings made from them.
 
-Both mappings use labels, so they belong to evaluation: no cluster is trained, chosen or renamed by them.
+Both mappings use labels, so they belong to the evaluation: no cluster is trained, chosen or renamed by them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ Matching = Literal["majority", "hungarian"]
 
 @dataclass(frozen=True, eq=False)
 class ClassCounts:
-    """How many patches of each class went to each cluster.
+    """The number of patches of each class in each cluster.
 
     Attributes:
         class_ids: The C label ids that occur, ascending.
@@ -35,7 +35,7 @@ def count_classes(labels: NDArray[np.int64], clusters: NDArray[np.int64], num_cl
     Args:
         labels: ``(n,)`` label ids; negative for unknown.
         clusters: ``(n,)`` cluster ids.
-        num_clusters: K; clusters run from 0 to K - 1, some may be empty.
+        num_clusters: K; cluster ids run from 0 to K - 1, and clusters may be empty.
 
     Raises:
         ValueError: The lengths differ, or a cluster of a labelled patch is out of range.
@@ -60,7 +60,7 @@ def count_classes(labels: NDArray[np.int64], clusters: NDArray[np.int64], num_cl
 
 
 def majority_mapping(counts: NDArray[np.int64], class_ids: Sequence[int] | None = None) -> dict[int, int]:
-    """Map each cluster to its most frequent class: many clusters may share a class.
+    """Map each cluster to its most frequent class; several clusters may share a class.
 
     Args:
         counts: ``(C, K)`` patches by class and cluster.
@@ -83,7 +83,7 @@ def hungarian_mapping(counts: NDArray[np.int64], class_ids: Sequence[int] | None
         class_ids: The C label ids; None for the row numbers.
 
     Returns:
-        Cluster id to label id. Left out: clusters beyond the number of classes, and pairs that no patch supports.
+        Cluster id to label id. Clusters beyond the number of classes, and pairs without any patch, are left out.
     """
     ids = range(len(counts)) if class_ids is None else class_ids
     rows, columns = linear_sum_assignment(counts, maximize=True)
@@ -91,18 +91,18 @@ def hungarian_mapping(counts: NDArray[np.int64], class_ids: Sequence[int] | None
 
 
 def label_mapping(counts: ClassCounts, matching: Matching = "majority") -> dict[int, int]:
-    """Say which label id each cluster gets in labelIds maps.
+    """Choose the label id of each cluster in labelIds maps.
 
-    The default is many-to-one, as the paper's accuracy is: with K above the number of classes the spare clusters
-    are then used, not thrown away. Counts of the scored split are the paper's protocol; counts of the training
-    split, where it has labels, are the stricter one, because nothing of the scored split's labels is then used.
+    The default is many-to-one, like the paper's accuracy: if K is above the number of classes, spare clusters are then
+    used, not thrown away. The paper's protocol uses counts of the scored split; counts of the training split, if it has
+    labels, are a stricter protocol, because no labels of the scored split are then used.
 
     Args:
         counts: From ``count_classes``.
         matching: ``majority`` or ``hungarian``.
 
     Returns:
-        Cluster id to label id; clusters that match nothing are left out.
+        Cluster id to label id; unmatched clusters are left out.
     """
     mappings: dict[Matching, Callable[[NDArray[np.int64], Sequence[int]], dict[int, int]]] = {
         "majority": majority_mapping,
@@ -112,13 +112,13 @@ def label_mapping(counts: ClassCounts, matching: Matching = "majority") -> dict[
 
 
 def labelled_share(count: int, share: float, seed: int = 0) -> NDArray[np.bool_]:
-    """Choose which of some labelled things keep their label, to fit a mapping on few labels.
+    """Choose which of some samples keep their label, to fit a mapping on few labels.
 
     With one seed, a smaller share is part of a larger one.
 
     Args:
         count: How many there are.
-        share: Share that keeps its label, in (0, 1]; at least one does.
+        share: Share that keeps its label, in (0, 1]; at least one sample does.
         seed: Seed of the choice.
 
     Returns:
@@ -136,7 +136,7 @@ def labelled_share(count: int, share: float, seed: int = 0) -> NDArray[np.bool_]
 
 
 def mapped_recall(counts: ClassCounts, mapping: Mapping[int, int]) -> NDArray[np.float64]:
-    """Compute the recall of each class when clusters are read as classes.
+    """Compute the recall of each class when clusters are mapped to classes.
 
     Args:
         counts: The patches to score; every class has at least one.
@@ -152,7 +152,7 @@ def mapped_recall(counts: ClassCounts, mapping: Mapping[int, int]) -> NDArray[np
 def mapped_iou(counts: ClassCounts, mapping: Mapping[int, int]) -> NDArray[np.float64]:
     """Compute the intersection over union ``(C,)`` of each class, in [0, 1]; arguments as in ``mapped_recall``.
 
-    A patch whose cluster maps to nothing is missed by its own class, and held against no other.
+    A patch whose cluster maps to no class is a miss of its own class, and a false positive of none.
     """
     confusion = _confusion(counts, mapping)
     hits = confusion.diagonal()
@@ -166,7 +166,7 @@ def mapped_accuracy(counts: ClassCounts, mapping: Mapping[int, int]) -> float:
 
 
 def _confusion(counts: ClassCounts, mapping: Mapping[int, int]) -> NDArray[np.int64]:
-    """Count patches ``(C, C)`` by their class and by the class that their cluster maps to, if it is among the C."""
+    """Count patches ``(C, C)`` by their class and by the class that their cluster maps to, if it is one of the C."""
     confusion = np.zeros((len(counts.class_ids),) * 2, np.int64)
     rows = {label: row for row, label in enumerate(counts.class_ids)}
     for cluster, label in mapping.items():

@@ -1,8 +1,8 @@
-"""Scores that tell how well clusters agree with classes.
+"""Scores of the agreement between clusters and classes.
 
 Functions on label arrays take ``(labels_true, labels_pred)`` in scikit-learn's order: integers of any shape, arrays or
-tensors on the CPU. A sample whose class is below 0 is of no known class and left out; one whose cluster is below 0 has
-none, and counts as wrong.
+tensors on the CPU. A sample whose class is below 0 has no known class and is left out; one whose cluster is below 0 has
+no cluster and counts as wrong.
 """
 
 from collections.abc import Mapping
@@ -46,15 +46,15 @@ def clustering_accuracy(labels_true: ArrayLike, labels_pred: ArrayLike) -> float
     The matching is found by the Hungarian method (Kuhn 1955); clusters beyond the number of classes are wrong.
 
     Args:
-        labels_true: Class of each sample; below 0 where it is not known.
-        labels_pred: Cluster of each sample, of the same shape; below 0 where it has none.
+        labels_true: Class of each sample; below 0 if it is unknown.
+        labels_pred: Cluster of each sample, of the same shape; below 0 if it has none.
 
     Returns:
-        The share of samples whose cluster is matched with their class, in [0, 1].
+        The share of samples whose cluster is matched to their class, in [0, 1].
 
     Raises:
         ValueError: The shapes differ, or no class is known.
-        TypeError: Labels are no integers.
+        TypeError: Labels are not integers.
     """
     return mapped_accuracy(*_matched(labels_true, labels_pred, "hungarian"))
 
@@ -65,15 +65,15 @@ def balanced_clustering_accuracy(labels_true: ArrayLike, labels_pred: ArrayLike)
     Arguments are those of ``clustering_accuracy``.
 
     Returns:
-        A number in [0, 1]; a class that is matched with no cluster has recall 0.
+        A number in [0, 1]; an unmatched class has recall 0.
     """
     return float(mapped_recall(*_matched(labels_true, labels_pred, "hungarian")).mean())
 
 
 def majority_accuracy(labels_true: ArrayLike, labels_pred: ArrayLike) -> float:
-    """Compute the accuracy with each cluster read as its most frequent class; it is also called purity.
+    """Compute the accuracy with each cluster mapped to its most frequent class, which is also called purity.
 
-    Many clusters may be read as one class, so that it grows with their number: Manning, Raghavan and Schuetze,
+    Several clusters may be mapped to one class, so it grows with their number: Manning, Raghavan and Schuetze,
     "Introduction to Information Retrieval" (2008), section 16.3. Arguments are those of ``clustering_accuracy``.
 
     Returns:
@@ -84,16 +84,16 @@ def majority_accuracy(labels_true: ArrayLike, labels_pred: ArrayLike) -> float:
 
 
 def mean_iou(labels_true: ArrayLike, labels_pred: ArrayLike, *, matching: Matching = "hungarian") -> float:
-    """Compute the mean intersection over union of the classes, with clusters read as classes.
+    """Compute the mean intersection over union of the classes, with clusters mapped to classes.
 
     Args:
-        labels_true: Class of each sample, often a pixel; below 0 where it is not known.
-        labels_pred: Cluster of each sample, of the same shape; below 0 where it has none.
-        matching: How clusters are read: ``hungarian`` as in ``clustering_accuracy``, ``majority`` as in
+        labels_true: Class of each sample, often a pixel; below 0 if it is unknown.
+        labels_pred: Cluster of each sample, of the same shape; below 0 if it has none.
+        matching: How clusters are mapped: ``hungarian`` as in ``clustering_accuracy``, ``majority`` as in
             ``majority_accuracy``.
 
     Returns:
-        The mean over the classes that occur in ``labels_true``, in [0, 1]; 0 for a class that no cluster is read as.
+        The mean over the classes that occur in ``labels_true``, in [0, 1]; a class without a cluster counts as 0.
 
     Raises:
         ValueError: The shapes differ, or no class is known.
@@ -104,18 +104,18 @@ def mean_iou(labels_true: ArrayLike, labels_pred: ArrayLike, *, matching: Matchi
 def normalized_mutual_info(
     labels_true: ArrayLike, labels_pred: ArrayLike, *, average_method: Literal["arithmetic", "geometric"] = "arithmetic"
 ) -> float:
-    """Compute the mutual information of classes and clusters over the mean of their entropies.
+    """Compute the mutual information of classes and clusters divided by the mean of their entropies.
 
-    It is scikit-learn's ``normalized_mutual_info_score``. Samples without a cluster are a cluster together.
+    It is scikit-learn's ``normalized_mutual_info_score``. Samples without a cluster count as one cluster.
 
     Args:
-        labels_true: Class of each sample; below 0 where it is not known.
-        labels_pred: Cluster of each sample, of the same shape; below 0 where it has none.
+        labels_true: Class of each sample; below 0 if it is unknown.
+        labels_pred: Cluster of each sample, of the same shape; below 0 if it has none.
         average_method: The mean of the entropies. ``arithmetic`` is scikit-learn's default; ``geometric``, as JULE
             reports it, is never smaller.
 
     Returns:
-        A number in [0, 1]: 0 where they are independent, 1 where they are the same but for the names.
+        A number in [0, 1]: 0 if they are independent, 1 if they are the same up to the names.
 
     Raises:
         ValueError: The shapes differ, or no class is known.
@@ -127,39 +127,39 @@ def normalized_mutual_info(
 def adjusted_rand(labels_true: ArrayLike, labels_pred: ArrayLike) -> float:
     """Compute the adjusted Rand index: pairs of samples on which classes and clusters agree (Hubert and Arabie 1985).
 
-    It is scikit-learn's ``adjusted_rand_score``. Samples without a cluster are a cluster together. Arguments are those
+    It is scikit-learn's ``adjusted_rand_score``. Samples without a cluster count as one cluster. Arguments are those
     of ``clustering_accuracy``.
 
     Returns:
-        A number in [-0.5, 1]: 0 where chance would agree as often, 1 where they are the same but for the names.
+        A number in [-0.5, 1]: 0 for agreement by chance, 1 if they are the same up to the names.
     """
     return float(adjusted_rand_score(*_known(labels_true, labels_pred)))
 
 
 @dataclass(frozen=True)
 class ClusterMetrics:
-    """Agreement of one clustering with the classes; all but the counts are in [0, 1] unless said otherwise.
+    """Agreement of one clustering with the classes; scores are in [0, 1] unless stated otherwise.
 
-    Patch i is of class y_i and in cluster c_i; H is entropy, I mutual information.
+    Patch i has class y_i and cluster c_i; H is entropy, I mutual information.
 
     Attributes:
         num_patches: Patches with a class label.
         num_clusters: K, empty clusters included.
-        accuracy_majority: Each cluster read as its most frequent class (the paper's accuracy).
+        accuracy_majority: Accuracy with each cluster mapped to its most frequent class (the paper's accuracy).
         accuracy_hungarian: ACC of IIC, SCAN and others: the largest share of i with m(c_i) = y_i over all one-to-one
             mappings m of clusters to classes (Kuhn 1955); spare clusters are wrong.
         accuracy_balanced: Mean recall per class under the one-to-one matching; an unmatched class has recall 0.
-        accuracy_floor: Share of the largest class: what one single cluster would score.
-        nmi: Normalised mutual information, 2 I(y; c) / (H(y) + H(c)): by the arithmetic mean of the entropies, as
-            scikit-learn has it unless told otherwise. 1 where both sides are constant.
+        accuracy_floor: Share of the largest class, which a single cluster would score.
+        nmi: Normalised mutual information, 2 I(y; c) / (H(y) + H(c)): by the arithmetic mean of the entropies,
+            scikit-learn's default. 1 if both sides are constant.
         nmi_geometric: NMI by the geometric mean, I(y; c) / sqrt(H(y) H(c)), as JULE reports it; never smaller.
-        ari: Adjusted Rand index (Hubert and Arabie 1985): pairs of patches on which both agree whether they belong
-            together, 0 where chance would agree as often; in [-0.5, 1].
-        purity: The same number as ``accuracy_majority``; readers look for either name.
+        ari: Adjusted Rand index (Hubert and Arabie 1985): share of pairs of patches on which both agree whether they
+            belong together, corrected for chance; in [-0.5, 1].
+        purity: The same number as ``accuracy_majority``, given because both names are in use.
         effective_clusters: Exponential of the entropy of the cluster sizes, in [1, K].
         counts: Class name to patches per cluster.
-        majority: Class that each cluster is read as; None for an empty cluster.
-        matched: Class that each cluster is matched with one to one; None for an unmatched cluster.
+        majority: Class that each cluster is mapped to; None for an empty cluster.
+        matched: Class that each cluster is matched to one to one; None for an unmatched cluster.
     """
 
     num_patches: int
@@ -230,7 +230,7 @@ def effective_clusters(sizes: NDArray[np.int64]) -> float:
         sizes: ``(K,)`` patches per cluster.
 
     Returns:
-        A number in [1, K]; 0 where there is no patch at all.
+        A number in [1, K]; 0 if there is no patch at all.
     """
     if not sizes.any():
         return 0.0
@@ -246,11 +246,11 @@ def foreground_accuracy(
     Args:
         probability: ``(n,)`` probability of foreground in [0, 1].
         foreground: ``(n,)`` True for object windows.
-        threshold: A window at or above it is called foreground.
+        threshold: Probability from which on a window is predicted as foreground.
 
     Returns:
-        ``foreground_accuracy`` (plain), ``foreground_accuracy_balanced`` (mean recall of the sides that occur)
-        and ``foreground_accuracy_floor`` (share of the larger side).
+        ``foreground_accuracy`` (plain), ``foreground_accuracy_balanced`` (mean recall of foreground and background, as
+            far as they occur) and ``foreground_accuracy_floor`` (share of the larger of both).
 
     Raises:
         UsageError: There is no window.
@@ -270,7 +270,7 @@ def foreground_accuracy(
 
 
 def _known(labels_true: ArrayLike, labels_pred: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return classes and clusters ``(n,)`` of the samples whose class is known; -1 for every one without a cluster."""
+    """Return classes and clusters ``(n,)`` of the samples whose class is known; -1 for those without a cluster."""
     labels, clusters = (np.asarray(ids).astype(np.int64, casting="same_kind") for ids in (labels_true, labels_pred))
     if labels.shape != clusters.shape:
         raise ValueError(f"labels_true is of shape {labels.shape}, labels_pred of {clusters.shape}; both must be alike")

@@ -1,4 +1,4 @@
-"""Many clusters read as few classes: the reading is fitted on few labels of one split and scored on another."""
+"""Many clusters mapped to few classes: the mapping is fitted on few labels of one split and scored on another."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from objdisc.evaluation.matching import count_classes, labelled_share, majority_
 
 @dataclass(frozen=True, slots=True)
 class ReadAccuracy:
-    """Accuracy of one clustering, read as classes with some labels.
+    """Accuracy of one clustering, mapped to classes with some labels.
 
     Attributes:
         num_clusters: K.
         share: Share of the fitting split's labels, in (0, 1].
         labelled: Patches whose label was used.
-        accuracy: On the other split, in [0, 1]; a cluster without a labelled patch counts as wrong.
+        accuracy: Accuracy on the other split, in [0, 1]; patches in a cluster without a labelled patch count as wrong.
     """
 
     num_clusters: int
@@ -40,8 +40,8 @@ def read_accuracies(
         fitted: Labels ``(n,)``, below 0 where unknown, and clusters ``(n,)`` of the split to fit on.
         scored: Labels and clusters of the split that is scored; none of its labels is used to fit.
         num_clusters: K.
-        shares: In (0, 1]; with one seed a smaller share is part of a larger one.
-        seed: Random seed of the choice.
+        shares: Shares of labels in (0, 1]; with one seed, a smaller share is part of a larger one.
+        seed: Random seed of the choice of labels.
 
     Raises:
         UsageError: A split has no labels, or a share is out of range.
@@ -50,7 +50,7 @@ def read_accuracies(
     known = fitted[0] >= 0
     labels, clusters = fitted[0][known], fitted[1][known]
     if not len(labels):
-        raise UsageError("the training split has no class labels to read clusters with; give a data set that has")
+        raise UsageError("the training split has no class labels to map clusters with; give a data set that has")
     accuracies = []
     for share in shares:
         chosen = labelled_share(len(labels), share, seed)

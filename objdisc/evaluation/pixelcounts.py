@@ -1,4 +1,4 @@
-"""Pixels by class and cluster, image by image: what mappings are fitted on and per-pixel predictions scored by."""
+"""Counts of pixels by class and cluster, on which mappings are fitted and per-pixel predictions scored."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -15,7 +15,7 @@ _PIXELS_AT_ONCE = 1 << 22  # bounds what counting a large tile takes beside its 
 
 
 class PixelCounts:
-    """Pixels by class and cluster; memory does not grow with the number or the size of images.
+    """Counts of pixels by class and cluster; memory does not grow with the number or the size of images.
 
     Args:
         class_names: Label id to name.
@@ -24,7 +24,7 @@ class PixelCounts:
 
     Attributes:
         class_ids: The C scored label ids, ascending.
-        table: ``(C, K + 1)`` int64 pixels; the last column are pixels without a cluster.
+        table: ``(C, K + 1)`` int64 pixels; the last column counts those without a cluster.
         num_images: Images counted.
     """
 
@@ -71,15 +71,15 @@ class PixelCounts:
         self.num_images += 1
 
     def add(self, other: "PixelCounts") -> None:
-        """Add what was counted elsewhere, of the same classes and clusters."""
+        """Add other counts of the same classes and clusters."""
         self.table += other.table
         self.num_images += other.num_images
 
     def counts(self) -> ClassCounts:
-        """Return the classes that occur, with the pixels that have a cluster: what mappings are fitted on.
+        """Return the counts for fitting a mapping: classes that occur, and pixels that have a cluster.
 
         Raises:
-            UsageError: No pixel is of any class.
+            UsageError: No pixel has a class.
         """
         sizes: NDArray[np.int64] = self.table.sum(axis=1)
         occurs = sizes > 0
@@ -90,13 +90,13 @@ class PixelCounts:
         return ClassCounts(ids, self.table[occurs, :-1])
 
     def confusion(self, mapping: Mapping[int, int]) -> ConfusionMatrix:
-        """Read clusters as classes.
+        """Map clusters to classes.
 
         Args:
-            mapping: Cluster id to label id. Pixels of other clusters, or without one, are misses.
+            mapping: Cluster id to label id. Pixels of other clusters, or without a cluster, are misses.
 
         Returns:
-            A matrix over label ids, and one more that stands for "no class".
+            A matrix over label ids, with one more id that stands for "no class".
         """
         nothing = max(self.class_ids, default=0) + 1
         matrix = ConfusionMatrix(nothing + 1, {*range(nothing + 1)} - {*self.class_ids})
@@ -115,7 +115,7 @@ def count_pixels(
 
     Args:
         dataset: The split that the predictions belong to.
-        predictions: Maps of cluster ids, of the size of ``read_labels``; images without ground truth are passed by.
+        predictions: Maps of cluster ids, of the size of ``read_labels``; images without ground truth are skipped.
         num_clusters: K.
 
     Raises:

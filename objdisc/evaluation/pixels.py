@@ -1,4 +1,4 @@
-"""Scores of a per-pixel clustering: clusters read as classes by mappings fitted on this split or on another."""
+"""Scores of a per-pixel clustering: clusters are mapped to classes by counts of this split or of another."""
 
 import math
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ _SAVED_AS = {"unclustered": "unanswered"}  # what programs that read metrics.jso
 
 @dataclass(frozen=True)
 class MappedScore:
-    """What clusters score when each is read as a class.
+    """Scores of clusters when each is mapped to a class.
 
     Attributes:
-        pixel_accuracy: Share of scored pixels whose cluster is read as their class.
+        pixel_accuracy: Share of scored pixels whose cluster is mapped to their class.
         mean_iou: Over classes that occur in truth or prediction.
         iou: Class name to intersection over union.
-        classes: Class that each cluster is read as; None where it is none.
+        classes: Class that each cluster is mapped to; None for no class.
     """
 
     pixel_accuracy: float
@@ -37,13 +37,14 @@ class PixelMetrics:
         num_images: Images with ground truth.
         num_pixels: Scored pixels.
         num_clusters: K.
-        accuracy_floor: Share of the largest class: what one single cluster would score.
+        accuracy_floor: Share of the largest class, which a single cluster would score.
         effective_clusters: Exponential of the entropy of the cluster sizes over scored pixels, in [1, K].
-        hungarian: Clusters and classes matched one to one on these very labels (the papers' accuracy for K classes).
-        majority: Each cluster read as its most frequent class on these very labels.
+        hungarian: Scores with clusters and classes matched one to one on these same labels (the papers' accuracy for K
+            classes).
+        majority: Scores with each cluster mapped to its most frequent class on these same labels.
         transferred: As ``hungarian`` and ``majority``, but fitted on the labels of another split; None without one.
         counts: Class name to pixels per cluster.
-        unclustered: Class name to pixels without a cluster; empty where every pixel has one.
+        unclustered: Class name to pixels without a cluster; empty if every pixel has one.
     """
 
     num_images: int
@@ -68,11 +69,10 @@ def pixel_metrics(counts: PixelCounts, fitted_on: PixelCounts | None = None) -> 
 
     Args:
         counts: Counts of the split to score.
-        fitted_on: Counts of the split whose labels mappings are fitted on, beside those fitted on the scored split
-            itself.
+        fitted_on: Counts of another split, to fit further mappings on its labels besides those of the scored split.
 
     Raises:
-        UsageError: No pixel is of any class.
+        UsageError: No pixel has a class.
     """
     found = counts.counts()
     names = counts.class_names
@@ -99,7 +99,7 @@ def pixel_metrics(counts: PixelCounts, fitted_on: PixelCounts | None = None) -> 
 
 
 def mapped_score(counts: PixelCounts, mapping: Mapping[int, int]) -> MappedScore:
-    """Score clusters that are read as classes by a given mapping, perhaps fitted elsewhere.
+    """Score clusters that are mapped to classes by a given mapping, perhaps fitted elsewhere.
 
     Args:
         counts: Counts of the split to score.

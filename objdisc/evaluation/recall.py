@@ -1,4 +1,4 @@
-"""How many of the ground truth's objects a source of regions finds, whatever their class."""
+"""How many of the ground truth's objects a source of regions finds, regardless of class."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ LIMITS: tuple[int | None, ...] = (8, 16, 32, 64, None)
 
 @dataclass(frozen=True)
 class RegionRecall:
-    """What share of the objects some of an image's best regions fit; NaN where there is no object.
+    """The share of objects that some of an image's best regions fit; NaN if there is no object.
 
     Attributes:
         num_images: Images with ground truth.
         num_objects: Objects in them that are large enough.
         num_regions: Regions that were found in them.
-        recall: The most regions of an image that count, best first (None: all of them), to the share of objects that
-            one of these fits with an intersection over union of at least the threshold.
+        recall: Limit on the regions of an image, best first (None for all), to the share of objects that one of these
+            fits with an intersection over union of at least the threshold.
         mean_iou: The same keys to the mean, over objects, of the best intersection over union.
     """
 
@@ -35,7 +35,7 @@ class RegionRecall:
     mean_iou: dict[int | None, float]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as a dictionary whose keys are text; no limit is ``all``."""
+        """Return the fields as a dictionary with text keys; without a limit the key is ``all``."""
         shares = {
             name: {"all" if limit is None else str(limit): value for limit, value in values.items()}
             for name, values in (("recall", self.recall), ("mean_iou", self.mean_iou))
@@ -56,10 +56,10 @@ def region_recall(
 
     Args:
         dataset: A split with instance masks; images without are left out.
-        source: Where the regions come from. Those of one image are taken by falling score, equal ones as they came.
-        min_area: Smaller objects, in pixels, are not asked for.
-        threshold: The intersection over union of masks, 0 to 1, from which on a region fits an object.
-        limits: The most regions of an image that count; None for all.
+        source: Where the regions come from. Those of an image are sorted by falling score, equal ones stay in order.
+        min_area: Pixels of the smallest object that counts.
+        threshold: Intersection over union of masks, 0 to 1, from which on a region fits an object.
+        limits: Limits on the regions of an image; None for all.
 
     Returns:
         The shares over all objects.

@@ -1,4 +1,4 @@
-"""Seams of tiled inference: do clusters change more often where tiles meet than elsewhere?"""
+"""Seams of tiled inference: whether clusters change more often where tiles meet than elsewhere."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class SeamFigure:
-    """How often two neighbouring pixels differ, across the lines where tiles meet and everywhere else.
+    """How often two neighbouring pixels differ across the lines where tiles meet, and everywhere else.
 
     Attributes:
-        across: Share of neighbours on both sides of a line that differ, in [0, 1]; NaN where there is no line.
-        inside: Share of all other neighbours that differ; NaN where there are none.
-        pairs_across: Neighbours on both sides of a line.
-        pairs_inside: All other neighbours.
+        across: Share of neighbours across a line that differ, in [0, 1]; NaN if there is no line.
+        inside: Share of all other neighbours that differ; NaN if there are none.
+        pairs_across: Number of neighbours across a line.
+        pairs_inside: Number of all other neighbours.
     """
 
     across: float
@@ -26,7 +26,7 @@ class SeamFigure:
 
     @property
     def ratio(self) -> float:
-        """``across`` over ``inside``: 1 where seams do not show; NaN or infinite where ``inside`` is 0 or NaN."""
+        """``across`` divided by ``inside``: 1 without visible seams; NaN or infinite if ``inside`` is 0 or NaN."""
         if self.inside == 0:
             return float("nan") if self.across == 0 else float("inf")
         return self.across / self.inside
@@ -40,13 +40,13 @@ def seam_figure(clusters: NDArray[np.integer], rows: Iterable[int], columns: Ite
     """Compare label disagreement across tile borders with that inside tiles.
 
     Both directions count: vertical neighbours across a border row, horizontal neighbours across a border column.
-    Pairs of which a pixel has no cluster (below 0) are left out.
+    Pairs in which a pixel has no cluster (below 0) are left out.
 
     Args:
         clusters: ``(H, W)`` cluster or label ids.
-        rows: Border rows in pixels: r stands for the line between rows r - 1 and r. Those outside (0, H) are the
-            image's own border and mean nothing.
-        columns: Border columns likewise.
+        rows: Border rows in pixels: r stands for the line between rows r - 1 and r. Rows outside (0, H) are the image's
+            own border and are ignored.
+        columns: Border columns in the same way.
 
     Returns:
         The shares.
@@ -66,7 +66,7 @@ def seam_figure(clusters: NDArray[np.integer], rows: Iterable[int], columns: Ite
 def tile_borders(tiles: Sequence[tuple[int, int, int, int]]) -> tuple[list[int], list[int]]:
     """Find the lines where predictions of one tile give way to another's.
 
-    Where tiles overlap, that is every line on which a tile begins or ends, since the blend changes there.
+    Where tiles overlap, these are all lines on which a tile begins or ends, since the blend changes there.
 
     Args:
         tiles: ``(x, y, width, height)`` of each tile in pixels.
@@ -80,7 +80,7 @@ def tile_borders(tiles: Sequence[tuple[int, int, int, int]]) -> tuple[list[int],
 
 
 def _changes(ids: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count, for each line between two rows, the neighbours that differ, and all that have two clusters."""
+    """Count, for each line between two rows, the neighbours that differ, and all pairs with two clusters."""
     differ, pairs = np.zeros(max(len(ids) - 1, 0), np.int64), np.zeros(max(len(ids) - 1, 0), np.int64)
     for line in range(len(differ)):  # row by row: a whole tile's comparison would take as much memory as the tile
         known = (ids[line] >= 0) & (ids[line + 1] >= 0)

@@ -1,4 +1,4 @@
-"""Pixel accuracy and IoU of labelIds maps: ours, frame by frame, and the official Cityscapes evaluator's."""
+"""Pixel accuracy and IoU of labelIds maps: our own, frame by frame, and the official Cityscapes evaluator's."""
 
 import contextlib
 import copy
@@ -30,8 +30,8 @@ class SegmentationScore:
 
     Attributes:
         num_images: Frames with ground truth; others are left out.
-        pixel_accuracy: Over pixels whose true class is evaluated. Our maps hold objects only, so every road or
-            sky pixel is a miss here: the convention is the benchmark's.
+        pixel_accuracy: Over pixels whose true class is evaluated. Our maps hold only objects, so every road or sky
+            pixel is a miss here, by the benchmark's convention.
         mean_iou: Over evaluated classes that occur in truth or prediction; the official "Score Average".
         pixel_accuracy_objects: Over pixels whose true class is one of the object classes; None without them.
         mean_iou_objects: Mean over the object classes; None without them.
@@ -52,7 +52,7 @@ class SegmentationScore:
 
 @dataclass(frozen=True)
 class OfficialScore:
-    """What ``cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling`` says.
+    """The scores of ``cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling``.
 
     Attributes:
         num_images: Frames scored.
@@ -73,12 +73,12 @@ class OfficialScore:
     confusion: list[list[int]]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields but the confusion matrix as a dictionary."""
+        """Return the fields, without the confusion matrix, as a dictionary."""
         return {key: value for key, value in asdict(self).items() if key != "confusion"}
 
 
 def prediction_path(folder: Path, sample: str) -> Path:
-    """Return where the labelIds map of an image lies: ``<folder>/<sample>_labelIds.png``.
+    """Return the path of an image's labelIds map: ``<folder>/<sample>_labelIds.png``.
 
     For Cityscapes names this is ``<city>/<city>_<seq>_<frame>_labelIds.png``, which the official evaluator finds.
 
@@ -137,9 +137,9 @@ def segmentation_score(
 def official_score(labelids_dir: Path, dataset: ImageDataset, *, names: Container[str] | None = None) -> OfficialScore:
     """Run the Cityscapes evaluator on the maps of a run.
 
-    Nothing of it is patched: it gets its own list of pairs and its own copy of its settings, so that other splits
-    than ``val`` and frames without ground truth work, it writes no file, and its prints stay off stdout.
-    It takes some four times as long as ``segmentation_score``: a quarter of a second for a frame of 2048 x 1024.
+    The evaluator is not patched: it gets its own list of pairs and a copy of its settings, so that splits other than
+    ``val`` and frames without ground truth work; it writes no file, and its prints stay off stdout. It takes about four
+    times as long as ``segmentation_score``: a quarter of a second for a frame of 2048 x 1024.
 
     Args:
         labelids_dir: Folder that holds the maps and no other PNG of the same frames (the evaluator searches it
@@ -210,7 +210,7 @@ def _chosen(dataset: ImageDataset, names: Container[str] | None) -> Iterator[Sam
 
 
 def _truth_file(dataset: ImageDataset, sample: Sample, folder: Path) -> Path | None:
-    """Return the labelIds map of an image as the evaluator takes it: the file, or ids in one channel in ``folder``."""
+    """Return an image's labelIds map as the evaluator takes it: the file, or ids in one channel in ``folder``."""
     for path in dataset.label_paths(sample):
         if path.name.endswith(_TRUTH_END) and _has_one_channel(path):
             return None if sample.name in dataset.unscored else path

@@ -1,6 +1,6 @@
 """Class x cluster counts and their summary as text, laid out like tables 2 and 3 of Hickson et al.
 
-The counts are set by hand: two tables stand side by side, each under a title over all its columns, which rich has not.
+The layout is our own, since rich cannot set two tables side by side, each under a title over all its columns.
 """
 
 from collections.abc import Iterator
@@ -38,14 +38,14 @@ def format_table(
 ) -> str:
     """Format the counts with one row a class and one column a cluster, and the summary numbers below.
 
-    Two more rows say which class each cluster is read as (majority) and matched with (one to one).
+    Two more rows give the class that each cluster is mapped to by majority and matched to one to one.
 
     Args:
         metrics: The method's numbers.
-        baseline: The baseline's, of the same patches: to the right of the method's as in table 3, or below
-            where both would be wider than ``max_width``.
-        labels_from: Who says what the classes are. With those of a detector nothing is called accuracy.
-        max_width: Characters in a line; many clusters are broken into several tables of at most this width.
+        baseline: The baseline's scores on the same patches: to the right of the method's as in table 3, or below if
+            both would be wider than ``max_width``.
+        labels_from: Where the classes come from. With a detector's classes, no score is called accuracy.
+        max_width: Characters in a line; many clusters are split into several tables of at most this width.
 
     Returns:
         Monospaced text of several lines, without a line end after the last.
@@ -76,7 +76,7 @@ def _columns(part: ClusterMetrics, names: list[str]) -> list[Column]:
 
 
 def _chunks(columns: list[Column], room: int) -> Iterator[list[Column]]:
-    """Break columns into groups that fit ``room`` characters; a group has at least one."""
+    """Split columns into groups that fit into ``room`` characters; a group has at least one."""
     chunk: list[Column] = []
     used = 0
     for column in columns:
@@ -108,7 +108,7 @@ def _block(title: str, columns: list[Column], *, left: bool = False) -> list[str
 
 
 def in_words_of(labels_from: LabelSource, text: str) -> str:
-    """Call accuracy what is compared with labels that people made, agreement what a detector says."""
+    """Name scores: accuracy if people made the labels, agreement if a detector did."""
     return text.replace("ccuracy", "greement") if labels_from == "detector" else text
 
 

@@ -1,4 +1,4 @@
-"""Whether the label maps of a split can be read: asked before a training whose scoring would stumble over them."""
+"""Whether the label maps of a split can be read, checked before a training whose scoring would fail on them."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -19,11 +19,11 @@ def damaged_labels(dataset: ImageDataset, samples: Sequence[Sample] | None = Non
 
     Args:
         dataset: The split.
-        samples: Those of its images that are asked about; None for all.
+        samples: The images to check; None for all.
 
     Returns:
-        ``Sample.name`` of each image whose map cannot be decoded, does not fit its image, or holds ids that are no
-        class, to what is wrong with it, in the order of the samples.
+        ``Sample.name`` to the problem, in the order of the samples, for each map that cannot be decoded, does not fit
+            its image, or holds ids that are not a class.
     """
     chosen = [sample for sample in samples or dataset.samples if dataset.label_paths(sample)]
     return dict(_problems(dataset, chosen))

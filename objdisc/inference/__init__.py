@@ -1,1 +1,1 @@
-"""A trained method on images of any size: predictions of patches, tiles, stitched maps, folders as a stream."""
+"""A trained method on images of any size: predictions for patches, tiles, stitched maps, streams of folders."""

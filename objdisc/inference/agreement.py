@@ -1,4 +1,4 @@
-"""How often patches keep their cluster when they are cropped, flipped, and seen in another light."""
+"""How often patches keep their cluster when they are cropped, flipped, and changed in colour and light."""
 
 import numpy as np
 import torch
@@ -20,18 +20,18 @@ _EPOCH = 2**31 - 1  # views of no epoch of the training
 def kept_clusters(
     method: Method, store: Patches, options: TrainerOptions, clusters: NDArray[np.int64]
 ) -> dict[int, float]:
-    """Augment some patches of each cluster as the training would, and see how many stay in it.
+    """Augment some patches of each cluster as in training, and measure how many stay in it.
 
-    The share needs no labels: a cluster that its own patches leave so easily has borders that say little.
+    No labels are needed: if patches leave their cluster easily, its borders mean little.
 
     Args:
-        method: Trained.
+        method: The trained method.
         store: N patches.
         options: Options of the training: its augmentation, seed, device, precision and backgrounds.
-        clusters: ``(N,)`` cluster of each patch as it is, -1 for those that count for none.
+        clusters: ``(N,)`` cluster of each patch without augmentation, -1 for patches that do not count.
 
     Returns:
-        Cluster to the share that stays, in [0, 1], for clusters of at least 8 patches.
+        Cluster to the share of patches that stay, in [0, 1], for clusters of at least 8 patches.
     """
     rows = _drawn(clusters, options.seed)
     if not len(rows):
@@ -48,7 +48,7 @@ def kept_clusters(
 
 
 def _drawn(clusters: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Draw equally many rows of each cluster that has enough of them."""
+    """Draw the same number of rows from each cluster that has enough of them."""
     members = [np.flatnonzero(clusters == cluster) for cluster in np.unique(clusters[clusters >= 0])]
     enough = [rows for rows in members if len(rows) >= _FEWEST]
     each = min(_EACH, max(_FEWEST, _MOST // max(len(enough), 1)))

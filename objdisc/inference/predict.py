@@ -1,4 +1,4 @@
-"""What a trained method says about patches: cluster probabilities, embeddings, foreground."""
+"""Predictions of a trained method for patches: cluster probabilities, embeddings, foreground."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from objdisc.types import Prediction
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a method says about N patches.
+    """Predictions of a method for N patches.
 
     Attributes:
         probabilities: ``(N, K)`` float32 cluster probabilities.
         features: ``(N, D)`` float32 embeddings.
         foreground: ``(N,)`` float32 probability of being an object; None if the method learns no such head.
-        subheads: ``(S, N, K)`` float32 probabilities of all sub-heads that the method chose among; None if it had one.
+        subheads: ``(S, N, K)`` float32 probabilities of all sub-heads; None if there is only one.
     """
 
     probabilities: NDArray[np.float32]
@@ -36,12 +36,12 @@ class Predictions:
 
 
 class Predictor:
-    """Asks a trained method about patches, one batch at a time.
+    """Predicts patches with a trained method, one batch at a time.
 
-    Clusters are predicted with backgrounds as in training, foreground with backgrounds kept.
+    Clusters are predicted with backgrounds as in training, foreground with the backgrounds kept.
 
     Args:
-        method: Trained; moved to the device and switched to evaluation.
+        method: The trained method; it is moved to the device and switched to evaluation mode.
         options: Device, precision and backgrounds.
     """
 
@@ -53,11 +53,11 @@ class Predictor:
     def __call__(self, patches: Tensor, context: bool = True) -> Predictions:
         """Predict for ``(B, S, S, C + 1)`` uint8 patches; the batch goes through the network at once.
 
-        Of a method that predicts for each pixel, a patch's probabilities are the mean over its valid pixels.
+        If the method predicts pixels, a patch's probabilities are the mean over its valid pixels.
 
         Args:
             patches: The patches.
-            context: Whether they are looked at with their background, too, to tell objects from it.
+            context: Whether they are also encoded with their background, to predict the foreground probability.
         """
         said = self._infer(patches, context)
         probabilities = _mean_over_valid(said.probabilities.float(), patches[..., -1].to(said.probabilities.device))
@@ -90,7 +90,7 @@ class Predictor:
 
 
 def _mean_over_valid(probabilities: Tensor, masks: Tensor) -> Tensor:
-    """Average ``(B, K, h, w)`` over the places of ``(B, S, S)`` masks, ``(B, K)``; with an empty mask, over all."""
+    """Average ``(B, K, h, w)`` over ``(B, S, S)`` masks, ``(B, K)``; with an empty mask, over all pixels."""
     if probabilities.shape[2:] == (1, 1):
         return probabilities[:, :, 0, 0]
     height, width = probabilities.shape[2:]
@@ -107,14 +107,14 @@ def predict(
     *,
     context: bool = True,
 ) -> Predictions:
-    """Cluster probabilities, embeddings and foreground probabilities of patches of a store, in order.
+    """Predict cluster probabilities, embeddings and foreground probabilities of a store's patches, in order.
 
     Args:
-        method: Trained.
+        method: The trained method.
         store: N patches.
         options: Device, precision, backgrounds and workers.
         rows: At least one row of the store; None for all.
-        context: Whether patches are looked at with their background, too; else no foreground probability is given.
+        context: Whether patches are also encoded with their background; otherwise there is no foreground probability.
     """
     predictor = Predictor(method, options)
     views = PatchViews(store, None, 1, options.seed)
@@ -140,7 +140,7 @@ def select(predictions: Predictions, rows: NDArray[np.int64]) -> Predictions:
 
 
 def join_predictions(parts: Sequence[Predictions]) -> Predictions:
-    """Put the predictions of several batches, at least one, behind each other."""
+    """Concatenate the predictions of several batches, at least one."""
     foreground = [part.foreground for part in parts if part.foreground is not None]
     subheads = [part.subheads for part in parts if part.subheads is not None]
     return Predictions(

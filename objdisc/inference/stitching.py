@@ -1,4 +1,4 @@
-"""From what a method says about patches back to full-frame maps."""
+"""From predictions of patches back to full-frame maps."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,10 +13,10 @@ Footprint = tuple[slice, slice, NDArray[np.bool_]]
 
 
 def footprint(region: Region, frame: tuple[int, int]) -> Footprint:
-    """Say which pixels of the frame a region covers: those of its mask, or its whole box where it has no mask.
+    """Return the pixels of the frame that a region covers: those of its mask, or its whole box if it has no mask.
 
     Args:
-        region: The region; whatever of its box lies outside the frame is cut off.
+        region: The region; parts of its box outside the frame are cut off.
         frame: ``(height, width)`` in pixels.
 
     Returns:
@@ -44,8 +44,8 @@ def stitch(
 ) -> SegmentationMap:
     """Paint the clusters of one image's patches into its frame.
 
-    Every object patch fills its region with its most probable cluster. Where regions overlap, the more confident
-    patch wins, and of two equally confident ones the earlier. Background patches paint nothing.
+    Every object patch fills its region with its most probable cluster. Where regions overlap, the more confident patch
+    wins; if two are equally confident, the earlier one. Background patches paint nothing.
 
     Args:
         frame: ``(height, width)`` of the image in pixels.
@@ -75,14 +75,14 @@ def paint_regions(
     confidence: Sequence[float] | NDArray[np.floating],
     sample: str,
 ) -> SegmentationMap:
-    """Paint regions whose clusters are known into their frame, as ``stitch`` describes.
+    """Paint regions with known clusters into their frame, as ``stitch`` describes.
 
-    Regions of annotation files may nest, as a wheel in a car: of these the smaller one wins, however sure either is.
+    Regions of annotation files may nest, such as a wheel in a car: then the smaller one wins, regardless of confidence.
 
     Args:
         frame: ``(height, width)`` of the image in pixels.
         regions: The image's n regions.
-        clusters: ``(n,)`` their clusters; one that is ``UNKNOWN`` gives way to every other.
+        clusters: ``(n,)`` their clusters; ``UNKNOWN`` gives way to every other cluster.
         confidence: ``(n,)`` the probabilities of the clusters.
         sample: ``Sample.name`` of the image.
 
@@ -117,7 +117,7 @@ def label_map(segmentation: SegmentationMap, cluster_to_label: Mapping[int, int]
         cluster_to_label: Cluster id to label id in [0, 255], such as ``evaluation.matching.label_mapping`` gives.
 
     Returns:
-        ``(H, W)`` label ids; 0 where nothing was found, for what is unknown, and for clusters that match nothing.
+        ``(H, W)`` label ids; 0 where nothing was found, for unknown objects, and for unmatched clusters.
     """
     largest = max([int(segmentation.clusters.max(initial=NOTHING)), *cluster_to_label])
     labels = np.zeros(largest + 1 - UNKNOWN, np.uint8)  # the first rows are no clusters

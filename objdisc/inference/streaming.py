@@ -1,4 +1,4 @@
-"""Images of any number through a frozen run: cut, asked, and let go again; only a batch of patches is in memory."""
+"""Prediction for any number of images with a finished run; only one batch of patches is in memory at a time."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -21,8 +21,8 @@ Predict = Callable[[torch.Tensor], Predictions]
 """A run's method as a function of ``(B, S, S, 4)`` uint8 patches, such as ``inference.predict.Predictor``."""
 
 _SURE = 0.9  # least probability of being an object, of a region that is a guess
-"""A run that was trained with masks on CamVid train then paints cars with a precision of 0.33 instead of 0.13, of those
-frames without their masks, finds 0.77 instead of 0.83 of their pixels, and paints 0.09 instead of 0.35 of the rest."""
+"""On CamVid train without its masks, a run that was trained with them then paints cars with a precision of 0.33 instead
+of 0.13, finds 0.77 instead of 0.83 of their pixels, and paints 0.09 instead of 0.35 of the rest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +31,10 @@ class CutImage:
 
     Attributes:
         sample: The image.
-        frame: ``(height, width)`` in pixels; ``(0, 0)`` of an image that cannot be read.
+        frame: ``(height, width)`` in pixels; ``(0, 0)`` for an image that cannot be read.
         regions: Its n objects.
         patches: ``(n, S, S, 4)`` uint8.
-        problem: Why the image or its mask cannot be read; None where they can.
+        problem: Why the image or its mask cannot be read; None if they can.
     """
 
     sample: Sample
@@ -69,14 +69,14 @@ def cut_image(dataset: ImageDataset, source: ObjectnessSource, options: PatchOpt
 def cut_images(
     dataset: ImageDataset, source: ObjectnessSource, options: PatchOptions, samples: Sequence[Sample], workers: int
 ) -> Generator[CutImage, None, None]:
-    """Cut images in order; threads work ahead by at most two images each.
+    """Cut images in order; each thread works ahead by at most two images.
 
     Args:
         dataset: The images.
-        source: Where their regions come from; one that holds a network is asked in the calling thread.
+        source: Where their regions come from; a source that holds a network runs in the calling thread.
         options: How patches are cut.
-        samples: Which images.
-        workers: Threads; 0 for none.
+        samples: The images to cut.
+        workers: Number of threads; 0 for none.
     """
     if workers < 1 or source.in_process:
         for sample in samples:
@@ -98,15 +98,15 @@ def cut_images(
 def predict_images(
     images: Iterable[CutImage], ask: Predict, batch_size: int
 ) -> Iterator[tuple[CutImage, Predictions | None]]:
-    """Let the patches of several images go through the network together, and give each image its own predictions.
+    """Predict the patches of several images together, and give each image its own predictions.
 
     Args:
-        images: Cut images; they are taken as they are needed.
+        images: Cut images; they are consumed as needed.
         ask: The method.
-        batch_size: Patches that go through the network at once; images wait until there are so many.
+        batch_size: Patches that go through the network at once; images wait until there are that many.
 
     Yields:
-        The images in their order, with what the method says of their n patches; None where n is 0.
+        The images in order, with the predictions for their n patches; None if n is 0.
     """
     waiting: list[CutImage] = []
     count = 0
@@ -145,7 +145,7 @@ def stream(
     workers: int,
     batch_size: int,
 ) -> Iterator[tuple[CutImage, Predictions | None]]:
-    """Cut images and ask the method about their objects, in order; the functions above say how.
+    """Cut images and predict their objects, in order, by the functions above.
 
     Peak memory depends on the largest image and on ``batch_size``, not on the number of images.
     """
@@ -155,11 +155,11 @@ def stream(
 
 
 def sure_objects(image: CutImage, said: Predictions | None) -> tuple[CutImage, Predictions | None]:
-    """Leave out the regions that the method's foreground head is not sure of, if it has one.
+    """Leave out regions with a low foreground probability, if the method has a foreground head.
 
     Args:
         image: A cut image.
-        said: What the method says of its n patches; None where n is 0.
+        said: The predictions for its n patches; None if n is 0.
     """
     if said is None or said.foreground is None:
         return image, said

@@ -1,4 +1,4 @@
-"""Per-pixel predictions at full size: overlapping tiles through the network, blended strip by strip."""
+"""Per-pixel predictions at full size from overlapping tiles, blended strip by strip."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -30,8 +30,8 @@ class Tiling:
         side: Side of a tile in pixels of the image, which is seen at the scale ``size / side``; 0 for the shorter side
             of each image.
         size: Side of a tile in pixels of the network's input.
-        overlap: Share of a tile's side that its neighbour shares, at least, in [0, 1).
-        edge_radius: How far maps are moved to edges of the image, in shares of its shorter side; 0 for not at all.
+        overlap: Least overlap of neighbouring tiles, as a share of a tile's side, in [0, 1).
+        edge_radius: How far maps are moved to edges of the image, as a share of its shorter side; 0 for not at all.
     """
 
     side: int
@@ -40,7 +40,7 @@ class Tiling:
     edge_radius: float = 0.0
 
     def side_of(self, frame: tuple[int, int]) -> int:
-        """Return the side of a tile of an image of ``(height, width)`` pixels."""
+        """Return the side of a tile for an image of ``(height, width)`` pixels."""
         return self.side or min(frame)
 
     def windows(self, frame: tuple[int, int]) -> list[Window]:
@@ -54,9 +54,9 @@ def segment_image(
 ) -> SegmentationMap:
     """Predict every pixel of an image.
 
-    Tiles are cut as training crops are. Their probabilities are added up with weights that fall off towards a tile's
-    border, where the network sees too little. Memory holds one strip of probabilities, as high as a tile: it grows
-    with the image's width and with K, not with its height. Where maps follow the edges of the image, it holds the
+    Tiles are cut like training crops. Their probabilities are averaged with weights that fall off towards a tile's
+    border, where the network has too little context. Memory holds one strip of probabilities, as high as a tile: it
+    grows with the image's width and with K, not with its height. If maps follow the edges of the image, it holds the
     probabilities of the whole image instead, at the scale of the network.
 
     Args:
@@ -64,8 +64,8 @@ def segment_image(
         dataset: Where the image is read from.
         sample: The image.
         tiling: How it is cut.
-        whole_up_to: Pixels up to which an image is decoded once, and not strip by strip; larger ones do not follow
-            edges.
+        whole_up_to: Most pixels of an image that is decoded as a whole, not strip by strip; maps of larger ones do not
+            follow edges.
 
     Raises:
         UnreadableImageError: The image cannot be read.
@@ -86,7 +86,7 @@ def segment_image(
 
 
 def _along_edges(ask: Predictor, name: str, image: NDArray[np.uint8], tiling: Tiling) -> SegmentationMap:
-    """Predict at the scale of the network, at most that of the image, and bring the result to full size by edges."""
+    """Predict at the scale of the network, at most that of the image, and upsample the result along edges."""
     frame = image.shape[0], image.shape[1]
     side = tiling.side_of(frame)
     seen_side = min(side, tiling.size)
@@ -100,11 +100,11 @@ def _along_edges(ask: Predictor, name: str, image: NDArray[np.uint8], tiling: Ti
 def _strips(
     ask: Predictor, read: Callable[[int, int], NDArray[np.uint8]], frame: tuple[int, int], tiling: Tiling
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield the first row and the probabilities ``(K, n, W)`` of strip after strip of an image, from its top.
+    """Yield the first row and the probabilities ``(K, n, W)`` of each strip of an image, from the top.
 
     Args:
         ask: The trained method.
-        read: Reads the rows of the image from one to before another.
+        read: Function that reads the rows of the image from a first row to before a last one.
         frame: Its ``(height, width)`` in pixels.
         tiling: How it is cut.
     """
@@ -127,7 +127,7 @@ def feather(side: int) -> NDArray[np.float32]:
 
 
 class _Strip:
-    """Weighted sums of probabilities for the rows that tiles are still to come for.
+    """Weighted sums of probabilities for the rows that later tiles may still cover.
 
     Args:
         width: Width of the image in pixels.
@@ -144,9 +144,9 @@ class _Strip:
         """Add a tile's ``(K, side, side)`` probabilities.
 
         Args:
-            probabilities: What the network predicts for it.
-            window: ``(x, y, side)`` relative to the strip; may reach over the image.
-            height: Rows of the strip that the image has.
+            probabilities: The network's prediction for it.
+            window: ``(x, y, side)`` relative to the strip; it may reach over the image.
+            height: Rows of the strip inside the image.
         """
         x, y, side = window
         width = self._total.shape[1]
@@ -159,7 +159,7 @@ class _Strip:
         self._total[rows, columns] += weights
 
     def give_up(self, row: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Yield the strip's first row and its mean probabilities ``(K, n, W)`` above ``row``, and go on from there."""
+        """Yield the strip's first row and its mean probabilities ``(K, n, W)`` above ``row``, and drop these rows."""
         count, first = row - self._top, self._top
         if self._sums is None or count == 0:
             return

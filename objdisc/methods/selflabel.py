@@ -80,7 +80,7 @@ class SelfLabel(Method):
 
     @torch.no_grad()
     def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
-        """Say what came of the last epoch, and count anew; see how sure all samples are, if that is asked for."""
+        """Warn if the last epoch learned nothing, reset the counts, and update the thresholds if asked for."""
         self._warn(epoch)
         self.thresholds.fill_(self.threshold)  # another run's may have come with its weights
         if self.curriculum:

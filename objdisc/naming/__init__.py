@@ -1,1 +1,1 @@
-"""Categories: what a person makes of clusters, and the file that carries it."""
+"""Categories that a person makes from clusters, and the file that holds them."""

@@ -1,4 +1,4 @@
-"""Categories: what clusters are once they are named, merged and rejected, and single patches moved."""
+"""Categories: clusters that are named, merged and rejected, with single patches moved."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ REJECTED = -1
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """What one or several clusters stand for.
+    """The meaning of one or several clusters.
 
     Attributes:
-        id: From 1; 0 is free for "nothing".
-        name: As the user wrote it, in Unicode's composed form and without spaces at its ends.
+        id: Id from 1; 0 is reserved for "nothing".
+        name: Name as the user wrote it, in Unicode's composed form and without spaces at its ends.
         color: RGB, 0 to 255.
         clusters: Cluster ids, ascending.
     """
@@ -34,16 +34,16 @@ class Category:
 
 @dataclass(frozen=True)
 class Names:
-    """The categories of a run: its clusters named, merged and rejected, and single patches moved.
+    """The categories of a run: its clusters, named, merged and rejected, and single patches moved.
 
-    A merged cluster takes name and colour of the one it is merged into. Two clusters of the very same name are one
-    category too, in the colour of the first: a class list that holds a name twice is of no use to any program. The
+    A merged cluster takes name and colour of the one it is merged into. Two clusters with exactly the same name are
+    also one category, in the colour of the first: a class list with a repeated name is of no use to any program. The
     categories are numbered from 1 in the order of their lowest cluster.
 
     Attributes:
         num_clusters: K.
-        categories: By ascending id.
-        moved: Row of the patch store to the cluster it was moved to, -1 where the patch was rejected.
+        categories: Categories by ascending id.
+        moved: Row of the patch store to the cluster that the patch was moved to, -1 if it was rejected.
     """
 
     num_clusters: int
@@ -55,7 +55,7 @@ class Names:
         """Name every cluster by its number.
 
         Args:
-            colors: ``(K, 3)`` RGB, such as ``report.palette.cluster_colors`` gives.
+            colors: ``(K, 3)`` RGB, such as ``imaging.colors.cluster_colors`` gives.
         """
         named = [(f"cluster_{k}", (int(red), int(green), int(blue))) for k, (red, green, blue) in enumerate(colors)]
         return cls.of(named)
@@ -100,7 +100,7 @@ class Names:
             clusters: ``(N,)`` cluster of each row of the patch store; below 0 for none.
 
         Returns:
-            ``(N,)`` clusters, -1 where a patch has none or was rejected by itself.
+            ``(N,)`` clusters, -1 if a patch has none or was itself rejected.
         """
         after = np.maximum(clusters.astype(np.int64), REJECTED)
         if self.moved:
@@ -114,21 +114,21 @@ class Names:
             clusters: ``(N,)`` cluster of each row of the patch store; below 0 for none.
 
         Returns:
-            ``(N,)`` category ids from 1; -1 for what is rejected, or was in no cluster.
+            ``(N,)`` category ids from 1; -1 for patches that are rejected, or in no cluster.
         """
         after = self.clusters_of(clusters)
         table = np.append(self.category_of_cluster(), REJECTED)  # row -1: no cluster
         return np.asarray(table[after])
 
     def confidence_of(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return how sure each patch's category is.
+        """Return the confidence of each patch's category.
 
         Args:
-            probabilities: ``(N, K)`` of the clusters.
+            probabilities: ``(N, K)`` probabilities of the clusters.
 
         Returns:
-            ``(N,)`` probability of all clusters of the patch's category together; 1 where a person moved the patch,
-            0 where it is in no category.
+            ``(N,)`` total probability of all clusters in the patch's category; 1 if a person moved the patch, 0 if it
+                is in no category.
         """
         found = self.categories_of(probabilities.argmax(axis=1))
         confidence = np.zeros(len(found), np.float32)
@@ -141,7 +141,7 @@ class Names:
 
 
 def run_identity(run: Run, store: PatchStore) -> str:
-    """Identify what cluster numbers and patch numbers mean: these weights, on these parts of these images.
+    """Identify what cluster and patch numbers refer to: certain weights, on certain parts of certain images.
 
     It does not depend on where run and images lie.
 
@@ -150,7 +150,7 @@ def run_identity(run: Run, store: PatchStore) -> str:
         store: The patches that it predicted.
 
     Returns:
-        32 hexadecimal digits; other weights, other image names or other windows give others.
+        32 hexadecimal digits, which differ for other weights, image names or windows.
 
     Raises:
         UsageError: The run has no weights.
@@ -159,7 +159,7 @@ def run_identity(run: Run, store: PatchStore) -> str:
 
 
 def former_identities(run: Run, store: PatchStore) -> tuple[str, ...]:
-    """Return what version 0.1 called the same run in its report and in ``names.json``.
+    """Return the identities that version 0.1 gave the same run in its report and in ``names.json``.
 
     Raises:
         UsageError: The run has no weights.

@@ -1,4 +1,4 @@
-"""``names.json``, as the report page saves it: read, and held to the run that it names."""
+"""Reading ``names.json``, as the report page saves it, with a check that it belongs to the run."""
 
 import re
 import unicodedata
@@ -32,10 +32,10 @@ def read_names(
         path: The file, as the report page saves it.
         identities: ``run_identity`` of the run that it must belong to, and its ``former_identities``.
         foreground: ``(N,)`` whether a row of the patch store is an object; only objects can be moved.
-        default: Names and colours of clusters that the file says nothing of.
+        default: Names and colours of clusters that the file does not name.
 
     Raises:
-        UsageError: The file is missing or damaged, of another run or another K, or says what cannot be.
+        UsageError: The file is missing, damaged or contradictory, or belongs to another run or another K.
     """
     reader = _Reader(path)
     values = read_json(path)
@@ -46,16 +46,16 @@ def read_names(
 
 
 def read_scene_names(path: Path, default: SceneNames) -> SceneNames:
-    """Read what a ``names.json`` calls the clusters of the scene; one of version 1 calls none.
+    """Read the names of scene clusters from ``names.json``; version 1 has none.
 
-    Whether the file is the run's is ``read_names``'s to say.
+    ``read_names`` checks that the file belongs to the run.
 
     Args:
         path: The file.
-        default: Names and colours of what the file says nothing of.
+        default: Names and colours of clusters that the file does not name.
 
     Raises:
-        UsageError: The file is damaged, or names a cluster that there is not.
+        UsageError: The file is damaged, or names a cluster that does not exist.
     """
     reader, names, given = _Reader(path), list(default.names), list(default.given)
     for where, entry in reader.entries(read_json(path), "scene", _SCENE_KEYS):
@@ -66,7 +66,7 @@ def read_scene_names(path: Path, default: SceneNames) -> SceneNames:
 
 
 class _Reader:
-    """Takes ``names.json`` apart; every complaint names the file and the place in it."""
+    """Parses ``names.json``; every error names the file and the place in it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -104,7 +104,7 @@ class _Reader:
         return [None if root is None else own[root] for root in roots]
 
     def root(self, cluster: int, entries: Mapping[int, Mapping[str, Any]]) -> int | None:
-        """Follow merges to their end; None where something on the way is rejected."""
+        """Follow merges to their end; None if a cluster on the way is rejected."""
         seen = [cluster]
         while True:
             entry = entries.get(seen[-1], {})

@@ -1,4 +1,4 @@
-"""What the clusters of a run's scene are called: by their numbers, or as ``names.json`` says."""
+"""Names of the scene clusters of a run, from ``names.json`` or by number."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class SceneNames:
     """Names of the clusters of a scene.
 
     Attributes:
-        names: Name of each cluster, as a person wrote it in Unicode's composed form, else ``scene_NUMBER``.
+        names: Name of each cluster, as a person wrote it in Unicode's composed form, or else ``scene_NUMBER``.
         colors: ``(K, 3)`` uint8 RGB.
         given: Whether a person gave the name.
     """
@@ -26,12 +26,12 @@ class SceneNames:
 
     @classmethod
     def default(cls, colors: NDArray[np.uint8]) -> "SceneNames":
-        """Call every cluster by its number."""
+        """Name every cluster by its number."""
         return cls([f"scene_{cluster}" for cluster in range(len(colors))], colors, [False] * len(colors))
 
     @property
     def categories(self) -> tuple[Category, ...]:
-        """Categories, numbered from 1 by their lowest cluster: clusters of the very same name are one."""
+        """Categories, numbered from 1 by their lowest cluster; clusters with exactly the same name are one category."""
         members: dict[str, list[int]] = {}
         for cluster, name in enumerate(self.names):
             members.setdefault(name, []).append(cluster)

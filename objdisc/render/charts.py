@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 _LONGEST = 40  # characters of a name
 _CELL = 0.42  # inches
 _FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "WenQuanYi Zen Hei", "Arial Unicode MS", "Noto Sans")
-"""Fonts that are asked for a letter, one after the other, as far as they are installed: class names may be in any
-script, and matplotlib's own font has no Chinese, Japanese or Korean."""
+"""Fonts that are tried for a character, in this order, if they are installed: class names may be in any script, and
+matplotlib's own font has no Chinese, Japanese or Korean."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Bar:
     Attributes:
         value: Length of the bar, from 0.
         low: Where the whisker starts.
-        high: Where it ends.
-        text: What stands beside it.
+        high: Where the whisker ends.
+        text: Text beside the bar.
     """
 
     value: float
@@ -42,12 +42,12 @@ class Bar:
 
 @dataclass(frozen=True)
 class BarColumn:
-    """One number of all rows.
+    """One column of bars, with a number for each row.
 
     Attributes:
         title: Title above the column.
-        bars: A bar for each row; None where there is none.
-        full: What a bar of full length stands for; None: the largest value in the column.
+        bars: A bar for each row, or None.
+        full: Value of a bar of full length; None for the largest value in the column.
     """
 
     title: str
@@ -101,10 +101,10 @@ def line_chart(
     """Draw points joined by lines.
 
     Args:
-        series: Name to ``(x, y)`` points, at least one in all; x > 0 where it is drawn by its logarithm.
+        series: Name to ``(x, y)`` points, at least one in all; x > 0 on a logarithmic axis.
         x_title: Title under the axis.
         y_title: Title beside the axis.
-        logarithmic: Whether x is drawn by its logarithm.
+        logarithmic: Whether the x axis is logarithmic.
     """
     with mpl.rc_context(_style()):
         figure = Figure(figsize=(6.5, 4), layout="constrained")
@@ -127,14 +127,14 @@ def line_chart(
 
 
 def confusion_matrix(counts: Mapping[str, Sequence[int]], matched: Sequence[str | None]) -> Figure:
-    """Draw a confusion matrix: a class a row, a cluster a column, shares of the class in percent.
+    """Draw a confusion matrix: rows are classes, columns are clusters, cells are shares of the class in percent.
 
     Clusters stand in the order of their classes, so that agreement is a diagonal; clusters without a class come last.
-    scikit-learn's ``ConfusionMatrixDisplay`` takes square matrices alone.
+    scikit-learn's ``ConfusionMatrixDisplay`` takes only square matrices.
 
     Args:
         counts: Patches of each class in each of K clusters.
-        matched: ``K`` names of the classes that clusters are matched with one to one; None for a spare cluster.
+        matched: ``K`` names of the classes that clusters are matched to one to one; None for a spare cluster.
     """
     classes = list(counts)
     order = sorted(range(len(matched)), key=lambda cluster: _place(matched[cluster], classes))
@@ -167,7 +167,7 @@ def as_pixels(figure: Figure) -> NDArray[np.uint8]:
 
 
 def as_svg(figure: Figure) -> str:
-    """Draw a chart as an ``<svg>`` document, whose words are text; the same chart is the same document."""
+    """Draw a chart as an ``<svg>`` document with its words as text; the same chart gives the same document."""
     file = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "objdisc"}):
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})

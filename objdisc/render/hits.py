@@ -1,4 +1,4 @@
-"""Pictures of a search: what was asked, what was found, and each find in its frame."""
+"""Pictures of a search: the query, the finds, and each find in its frame."""
 
 from collections.abc import Sequence
 
@@ -28,14 +28,14 @@ def hit_sheet(
     captions: Sequence[str],
     colors: Sequence[Color],
 ) -> NDArray[np.uint8]:
-    """Draw a query above what was found, best first.
+    """Draw a query above its finds, best first.
 
     Args:
         title: First line.
-        lines: What else is to be said of the query.
-        query: ``(S, S, 4)`` uint8 patch; None where a cluster was asked for.
-        patches: ``(S, S, 4)`` uint8 each, the finds.
-        captions: Below each find.
+        lines: Further lines about the query.
+        query: ``(S, S, 4)`` uint8 patch; None if the query was a cluster.
+        patches: The finds, ``(S, S, 4)`` uint8 each.
+        captions: Text below each find.
         colors: Colour of each find's cluster, RGB, for its border.
 
     Returns:
@@ -67,7 +67,7 @@ def hit_sheet(
 def draw_hits(
     image: NDArray[np.uint8], regions: Sequence[Region], labels: Sequence[str], colors: Sequence[Color]
 ) -> NDArray[np.uint8]:
-    """Draw finds into their frame: all around them is dimmed, each has its outline, its box and a label.
+    """Draw finds into their frame: the surroundings are dimmed, and each find has an outline, a box and a label.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
@@ -99,7 +99,7 @@ def draw_hits(
 
 
 def _mask_in_box(region: Region, frame: tuple[int, ...]) -> tuple[slice, slice, NDArray[np.uint8]]:
-    """Rows, columns and mask (0 or 1) of what of a region lies in the frame."""
+    """Return rows, columns and mask (0 or 1) of the part of a region inside the frame."""
     x, y, width, height = region.box
     left, top = max(x, 0), max(y, 0)
     right, bottom = max(min(x + width, frame[1]), left), max(min(y + height, frame[0]), top)

@@ -1,4 +1,4 @@
-"""A sheet of a few images with what was found in them: regions outlined, each in a colour of its own."""
+"""A sheet of a few images with the regions found in them, each outlined in a colour of its own."""
 
 import os
 from collections.abc import Sequence
@@ -24,10 +24,10 @@ class InspectedImage:
     """One image of the sheet.
 
     Attributes:
-        title: Its name, and what was found.
+        title: Its name, and a summary of the finds.
         image: ``(H, W, 3)`` uint8 RGB.
-        regions: What was found in it.
-        labels: ``(H, W)`` ids of classes whose borders are drawn in white; None where there are none.
+        regions: The regions found in it.
+        labels: ``(H, W)`` ids of classes whose borders are drawn in white; None for no classes.
     """
 
     title: str
@@ -37,7 +37,7 @@ class InspectedImage:
 
 
 def inspection_sheet(images: Sequence[InspectedImage]) -> NDArray[np.uint8]:
-    """Draw images beside each other, in the order given; at least one.
+    """Draw one or more images beside each other, in the given order.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
@@ -58,7 +58,7 @@ def inspection_sheet(images: Sequence[InspectedImage]) -> NDArray[np.uint8]:
 
 
 def _drawn(each: InspectedImage) -> NDArray[np.uint8]:
-    """Fit an image into its cell and outline what was found, with lines of the same width in every cell."""
+    """Fit an image into its cell and outline its regions, with lines of the same width in every cell."""
     height, width = each.image.shape[:2]
     factor = min(_WIDTH / width, _HEIGHT / height)
     picture, labels = _resized(each, factor)
@@ -78,7 +78,7 @@ def _drawn(each: InspectedImage) -> NDArray[np.uint8]:
 
 
 def _resized(each: InspectedImage, factor: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """Scale an image and its labels together: pixels are averaged, ids are picked."""
+    """Scale an image and its labels together: pixels are averaged, ids are sampled."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or it asks the network for a newer release
     import albumentations
 

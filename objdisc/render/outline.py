@@ -1,4 +1,4 @@
-"""The outline of a region as a few points, to draw it over its frame in a page."""
+"""The outline of a region as a few points, to draw it over its frame in the report."""
 
 import cv2
 import numpy as np
@@ -18,8 +18,8 @@ def outline(patch: Patch) -> list[list[int]]:
         patch: The patch.
 
     Returns:
-        Closed polygons ``[x, y, x, y, ...]`` in pixels of the full image, the largest first; the box where the region
-        has no mask.
+        Closed polygons ``[x, y, x, y, ...]`` in pixels of the full image, the largest first; the box if the region has
+            no mask.
 
     Raises:
         ObjdiscError: The region's mask has another size than its frame.

@@ -22,10 +22,10 @@ UNKNOWN_COLOR = (128, 128, 128)
 
 @dataclass(frozen=True, eq=False)
 class SceneLayer:
-    """What lies flat below the objects of an overlay.
+    """The scene below the objects of an overlay.
 
     Attributes:
-        clusters: ``(H, W)`` int16 cluster of each pixel, -1 where there is none.
+        clusters: ``(H, W)`` int16 cluster of each pixel, -1 for none.
         colors: ``(K, 3)`` uint8 RGB.
         labels: What the legend says of a cluster.
     """
@@ -44,20 +44,20 @@ def draw(
 ) -> NDArray[np.uint8]:
     """Draw the clusters of one image: filled, outlined, and listed below with their share of the pixels.
 
-    Over a scene, which is filled without outlines, they are outlined alone.
+    Over a scene, which is filled without outlines, they are only outlined.
 
-    What is ``UNKNOWN`` is grey.
+    ``UNKNOWN`` objects are grey.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
         segmentation: Its map, ``(H, W)``.
         colors: ``(K, 3)`` uint8 RGB, as ``imaging.colors.cluster_colors`` gives them.
-        labels: What the legend says of a cluster; others are listed by number alone.
-        scene: What lies below the objects, of the image's size.
+        labels: Text of the legend for a cluster; other clusters are listed by number alone.
+        scene: The scene below the objects, of the image's size.
 
     Returns:
-        ``(H', W', 3)`` uint8 RGB with the legend below the image. The image keeps its scale, but for one narrower than
-        320 pixels, which is enlarged by a whole factor.
+        ``(H', W', 3)`` uint8 RGB with the legend below the image. The image keeps its scale, unless it is narrower than
+            320 pixels: then it is enlarged by a whole factor.
 
     Raises:
         ValueError: Image and map differ in size.
@@ -86,7 +86,7 @@ def draw(
 
 
 def _tinted(image: NDArray[np.uint8], clusters: NDArray[np.int16], colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Lay the colours of ``(H, W)`` clusters flat over an image, without outlines."""
+    """Blend the colours of ``(H, W)`` clusters into an image, without outlines."""
     filled = ((1 - _FILL) * image + _FILL * colors[np.maximum(clusters, 0)]).round().astype(np.uint8)
     return np.where((clusters >= 0)[..., None], filled, image)
 
@@ -98,9 +98,9 @@ def paint(
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
-        clusters: ``(H, W)`` int16 cluster ids, -1 where there is none.
+        clusters: ``(H, W)`` int16 cluster ids, -1 for none.
         colors: ``(K, 3)`` uint8 RGB.
-        fill: Share of a cluster's colour inside its regions, in [0, 1]; 0 outlines them alone.
+        fill: Share of a cluster's colour inside its regions, in [0, 1]; 0 draws only outlines.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB; pixels away from every region are the image's own.

@@ -1,4 +1,4 @@
-"""Prototypes: the patch that stands for each cluster, found without labels, and all of them as one picture."""
+"""Prototypes: the patch that represents each cluster, found without labels, and a picture of all of them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +19,15 @@ def prototypes(
     *,
     confident: int = 10,
 ) -> list[int | None]:
-    """Find the patch that stands for each cluster: of its most confident ones, the one nearest to their mean.
+    """Find the patch that represents each cluster: among its most confident ones, the one nearest to their mean.
 
-    After Van Gansbeke et al. 2020, section 3.4.
+    This follows Van Gansbeke et al. 2020, section 3.4.
 
     Args:
         probabilities: ``(N, K)``; a patch belongs to its most probable cluster.
         features: ``(N, D)`` embeddings.
         eligible: ``(N,)`` bool, rows to consider, usually the foreground.
-        confident: How many of a cluster's most confident patches are looked at; more, where others are as confident.
+        confident: Number of a cluster's most confident patches to choose from; more if others are as confident.
 
     Returns:
         A row for each cluster; None for an empty one.
@@ -51,7 +51,7 @@ def prototype_picture(
         rows: Rows that ``prototypes`` returned.
         images: ``(N, S, S, C + 1)`` uint8 patches; only the rows shown are read.
         colors: Colours of the clusters, RGB.
-        names: Classes that the evaluation matched to clusters, where there are labels.
+        names: Classes that the evaluation matched to clusters, if there are labels.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.

@@ -1,4 +1,4 @@
-"""What a search has found, as a table, a list, a sheet, and drawn into the frames."""
+"""The finds of a search as a table, a list, a sheet, and drawn into the frames."""
 
 import csv
 import logging
@@ -32,7 +32,7 @@ class Find:
         rank: From 1.
         row: Row of the index and of the patch store.
         distance: Euclidean, between embeddings.
-        similarity: Cosine of the embeddings; None where they have no unit length.
+        similarity: Cosine of the embeddings; None if they do not have unit length.
         cluster: Its cluster.
         confidence: Probability of the cluster.
         patch: Where it lies.
@@ -50,20 +50,20 @@ class Find:
 
     @property
     def measure(self) -> float:
-        """What finds are ranked by in tables: the similarity, where there is one."""
+        """The measure by which finds are ranked in tables: the similarity if there is one, else the distance."""
         return self.distance if self.similarity is None else self.similarity
 
     def called(self, names: Mapping[int, str]) -> str:
-        """Return the cluster's number, and its name where it has one."""
+        """Return the cluster's number, and its name if it has one."""
         return f"{self.cluster} {names.get(self.cluster, '')}".strip()
 
 
 def table(finds: Sequence[Find], names: Mapping[int, str]) -> str:
-    """Set finds, at least one, as a table for the terminal.
+    """Format one or more finds as a table for the terminal.
 
     Args:
         finds: Best first.
-        names: What clusters are called.
+        names: Names of the clusters.
     """
     head = ("rank", measure_name(finds), "cluster", "box", "image")
     rows = [
@@ -80,7 +80,7 @@ def table(finds: Sequence[Find], names: Mapping[int, str]) -> str:
 
 
 def measure_name(finds: Sequence[Find]) -> str:
-    """Return what ``Find.measure`` is for these finds."""
+    """Return the name of ``Find.measure`` for these finds."""
     return "distance" if finds[0].similarity is None else "similarity"
 
 
@@ -109,11 +109,11 @@ def write_sheet(
     Args:
         path: The picture.
         title: Title of the search.
-        lines: What else is to be said of it.
+        lines: Further lines about it.
         query: ``(S, S, 4)`` uint8 patch; None for none.
         finds: Best first, at least one.
         images: ``(N, S, S, 4)`` uint8 patches of the store.
-        names: What clusters are called.
+        names: Names of the clusters.
     """
     shown = finds[:_ON_SHEET]
     palette = _palette(finds)
@@ -132,12 +132,12 @@ def write_sheet(
 def write_retrieved_frames(
     folder: Path, finds: Sequence[Find], most: int, stretch: tuple[float, float] | None = None
 ) -> None:
-    """Draw the best finds into their frames; frames that cannot be read are named on the log.
+    """Draw the best finds into their frames; frames that cannot be read are named in the log.
 
     Args:
         folder: Where the pictures go.
         finds: Best first.
-        most: How many frames.
+        most: Most frames to draw.
         stretch: Stretch of measured values, as ``read_rgb`` takes it.
     """
     palette = _palette(finds)
@@ -166,12 +166,12 @@ def write_retrieved_frames(
 
 
 def drawn_frames(folder: Path) -> list[str]:
-    """Name the frames that an earlier search has drawn, below its folder."""
+    """List the frames that an earlier search has drawn, relative to its folder."""
     return [f"overlays/{path.name}" for path in (folder / "overlays").glob("[0-9][0-9][0-9]_*.jpg")]
 
 
 def _read_frame(find: Find, stretch: tuple[float, float] | None) -> NDArray[np.uint8] | None:
-    """Read the frame of a find; None where it is gone, or another image lies under its name."""
+    """Read the frame of a find; None if it is missing, or if another image has its name."""
     try:
         image = read_rgb(find.image, stretch)
     except UnreadableImageError:

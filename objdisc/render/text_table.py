@@ -10,12 +10,12 @@ _WIDE = 10_000  # characters: a table is never wrapped, a terminal does that
 
 
 def text_table(head: Sequence[str], rows: Sequence[Sequence[object]], *, left: Collection[int] = (0,)) -> str:
-    """Set rows under a head, columns two spaces apart.
+    """Format rows under a head, with columns two spaces apart.
 
     Args:
-        head: Title of each column; no line is written for empty ones.
-        rows: A cell for each column, of anything that has a text.
-        left: Columns that stand left, from 0; the others stand right.
+        head: Title of each column; if all are empty, the head is left out.
+        rows: A cell for each column, of any type that can be converted to text.
+        left: Numbers of left-aligned columns, from 0; the others are right-aligned.
 
     Returns:
         Lines without spaces at their ends, and without a line end after the last.

@@ -1,4 +1,4 @@
-"""Finding patches again: what shows a cluster, the run's index of embeddings, and how far is too far."""
+"""Retrieval of patches: ranking within clusters, the run's index of embeddings, and detection of unknown objects."""
 
 from objdisc.retrieval.index import Index
 from objdisc.retrieval.novelty import Centers

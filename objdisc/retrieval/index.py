@@ -1,4 +1,4 @@
-"""The run's index: embedding and cluster of every patch of the evaluation split, in plain files."""
+"""The run's index: the embedding and cluster of every patch of the evaluation split, in plain files."""
 
 import json
 import os
@@ -31,21 +31,21 @@ _ROWS_AT_ONCE = 1 << 16
 class Index:
     """Embeddings of N patches: row i is row i of the evaluation split's ``PatchStore``.
 
-    A folder of ``.npy`` files, read memory-mapped, and ``index.json``; all of them appear together. No file holds a
-    pickle.
+    The index is a folder of ``.npy`` files, which are read memory-mapped, and ``index.json``; all appear together. No
+    file holds a pickle.
 
     Attributes:
-        embeddings: ``(N, D)`` float32, what the method clusters.
-        clusters: ``(N,)`` int32, the most probable cluster, 0 to K - 1; of background patches too.
+        embeddings: ``(N, D)`` float32, the vectors that the method clusters.
+        clusters: ``(N,)`` int32, the most probable cluster, 0 to K - 1, also of background patches.
         confidence: ``(N,)`` float32, its probability.
         probabilities: ``(N, K)`` float32.
         foreground: ``(N,)`` bool, False for background patches, which no search returns.
         normalized: Whether embeddings have unit length.
-        split: The evaluation split; ``""`` where the data set has none.
+        split: The evaluation split; ``""`` if the data set has none.
         store_key: ``PatchStore.key`` of that split's patches.
         weights: Hash of the weights that computed the embeddings.
-        root: The data set's folder, as it lay when the index was written.
-        image_paths: ``Sample.name`` to the image file, likewise.
+        root: The data set's folder when the index was written.
+        image_paths: ``Sample.name`` to the image file at that time.
     """
 
     embeddings: NDArray[np.float32]
@@ -118,10 +118,10 @@ class Index:
             embedding: ``(D,)``, or ``(Q, D)`` for several at once. Brought to unit length if the index is.
             top: How many, at least 1.
             cluster: Only objects of this cluster.
-            device: Where PyTorch searches.
+            device: Device of the search.
 
         Returns:
-            ``(n,)`` or ``(Q, n)`` rows and distances, nearest first; n is less than ``top`` where there are fewer.
+            ``(n,)`` or ``(Q, n)`` rows and distances, nearest first; n is less than ``top`` if there are fewer.
 
         Raises:
             ValueError: ``top`` is below 1, or the embedding is of another length, or not finite.
@@ -147,7 +147,7 @@ class Index:
         return found if np.ndim(embedding) == 2 else Hits(found.rows[0], found.distances[0])
 
     def members(self, cluster: int | None = None) -> NDArray[np.bool_]:
-        """Tell the objects ``(N,)``: all, or those of one cluster.
+        """Return which rows ``(N,)`` are objects, of any or of one cluster.
 
         Raises:
             UsageError: There is no such cluster.
@@ -176,7 +176,7 @@ class Index:
         root: Path,
         image_paths: Mapping[str, Path],
     ) -> None:
-        """Write the index of a run; the attributes of ``Index`` say what the arguments are.
+        """Write the index of a run; the arguments are described as attributes of ``Index``.
 
         Raises:
             ValueError: The arrays differ in length.
@@ -212,7 +212,7 @@ class Index:
 
 
 def has_unit_length(embeddings: NDArray[np.float32]) -> bool:
-    """Whether all of ``(N, D)`` embeddings have length 1; False for none."""
+    """Whether all of ``(N, D)`` embeddings have length 1; False if there are none."""
     return len(embeddings) > 0 and all(
         bool(np.all(np.abs(np.linalg.norm(embeddings[start : start + _ROWS_AT_ONCE], axis=1) - 1) < _UNIT_LENGTH))
         for start in range(0, len(embeddings), _ROWS_AT_ONCE)

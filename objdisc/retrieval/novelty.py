@@ -1,4 +1,4 @@
-"""Cluster centres of the training objects and how far these lie from them: what tells the unknown from the known."""
+"""Detection of unknown objects by the distances of training objects to their cluster centres."""
 
 import json
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class Centers:
-    """Centres of K clusters, and the distances of n training objects to the nearest of them. No label is involved.
+    """Centres of K clusters, and the distances of n training objects to the nearest centre. No label is involved.
 
-    An object of a new image is far from every cluster if it is farther from the nearest centre than nearly all
-    training objects are: farther than a quantile of their distances.
+    An object of a new image is far from every cluster if it is farther from the nearest centre than nearly all training
+    objects, that is, than a quantile of their distances.
 
     Attributes:
         centers: ``(K, D)`` float32, the mean embedding of each cluster's training objects; NaN for an empty cluster.
@@ -77,7 +77,7 @@ class Centers:
 
     @classmethod
     def read(cls, path: Path) -> "Centers | None":
-        """Read what ``write`` wrote; None where there is no such file, as in runs of earlier versions.
+        """Read what ``write`` wrote; None if there is no such file, as in runs of earlier versions.
 
         Raises:
             UsageError: The file is damaged or of another version.

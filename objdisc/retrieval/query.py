@@ -1,4 +1,4 @@
-"""From a part of any image to a patch that a run's method sees as it saw its own objects."""
+"""From a part of any image to a patch in the form of the run's own objects."""
 
 from dataclasses import replace
 
@@ -14,11 +14,12 @@ Box = tuple[int, int, int, int]
 
 
 def query_region(frame: tuple[int, int], box: Box | None, *, outlines: bool) -> Region:
-    """Make a region of a box, as near as a box comes to the regions that the run was trained on.
+    """Turn a box into a region that is as similar as possible to those that the run was trained on.
 
-    Where those are outlines of objects, the ellipse that the box holds is the outline, as with boxes of annotation
-    files: what lies around it is blanked or dimmed as the run's settings say, and the patch has the margin of theirs.
-    Where the run's regions are windows, a box is one of them. The whole image is never cut down to an ellipse.
+    If those are outlines of objects, the outline is the ellipse inscribed in the box, as with boxes of annotation
+    files: its surroundings are blanked or dimmed as the run's settings say, and the patch gets the same margin as
+    theirs. If the run's regions are windows, the box is taken as a window. The whole image is never reduced to an
+    ellipse.
 
     Args:
         frame: ``(height, width)`` of the image in pixels.
@@ -39,7 +40,7 @@ def query_region(frame: tuple[int, int], box: Box | None, *, outlines: bool) -> 
 
 
 def query_patch(image: NDArray[np.uint8], region: Region, options: PatchOptions) -> NDArray[np.uint8]:
-    """Cut a region out as a ``PatchStore`` would.
+    """Cut out a region as a ``PatchStore`` would.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.

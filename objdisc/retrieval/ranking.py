@@ -1,4 +1,4 @@
-"""What a cluster holds: its most confident patches, random and least certain ones, as rows and as a picture."""
+"""The patches that show a cluster: most confident, random and least confident ones, as rows and as a picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ class ClusterPatches:
 
     Attributes:
         cluster: Its id.
-        size: All patches of the cluster.
+        size: Number of patches in the cluster.
         mean_confidence: Mean over all its patches, in [0, 1]; 0 for an empty cluster.
         confident: ``(m,)`` int64 rows, most confident first.
-        random: ``(m,)`` int64 rows drawn evenly from the whole cluster, confident ones not excluded: only so do they
-            show what a cluster is like.
-        uncertain: ``(m,)`` int64 rows, least confident first: where the cluster ends.
+        random: ``(m,)`` int64 rows drawn uniformly from the whole cluster, including confident ones, so that they are
+            representative.
+        uncertain: ``(m,)`` int64 rows, least confident first, at the border of the cluster.
     """
 
     cluster: int
@@ -54,10 +54,10 @@ def rank(
     Args:
         probabilities: ``(N, K)``; a patch belongs to its most probable cluster, with that probability as confidence.
         eligible: ``(N,)`` bool, rows to consider, usually the foreground; None for all.
-        features: ``(N, D)`` embeddings: of equally confident patches those nearest to the mean of their cluster come
-            first, as where a method gives every patch a cluster and no probability. None: those stored first.
-        count: At most so many of each kind.
-        seed: Random seed of those that are drawn.
+        features: ``(N, D)`` embeddings: among equally confident patches, those nearest to the mean of their cluster
+            come first, for instance if a method gives no probabilities. None keeps them in stored order.
+        count: Most rows in each of the three lists.
+        seed: Random seed of the random rows.
 
     Returns:
         One entry a cluster, in the order of their ids, empty clusters included.
@@ -87,10 +87,10 @@ def distances_to_mean(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def thumbnail(patch: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Shrink or enlarge one patch and let what lies outside its mask pale.
+    """Scale one patch, and make everything outside its mask pale.
 
     Args:
-        patch: ``(S, S, C + 1)`` uint8: RGB, further bands that are not shown, and last the mask.
+        patch: ``(S, S, C + 1)`` uint8: RGB, further bands, which are not shown, and last the mask.
         side: Side of the result, in pixels.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours among embeddings on disk: candidates by products or faiss, decided in float64."""
+"""Exact nearest neighbours among embeddings on disk: candidates by products or faiss, then ranked in float64."""
 
 import importlib
 import logging
@@ -14,15 +14,15 @@ from objdisc.clustering.neighbors import VALUES_AT_ONCE, candidate_rows
 log = logging.getLogger("objdisc")
 
 FAISS_FROM = 1_000_000
-"""Rows beyond which faiss searches, where it is installed."""
+"""Number of rows above which faiss is used, if it is installed."""
 
 _SPARE = 16
-"""So many more candidates are looked at exactly."""
+"""Number of additional candidates that are compared exactly."""
 
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """What lies nearest to each query, nearest first.
+    """The rows nearest to each query, nearest first.
 
     Attributes:
         rows: ``(..., n)`` int64 rows of the index, one line a query.
@@ -44,21 +44,20 @@ def nearest_rows(
     faiss_from: int = FAISS_FROM,
     values_at_once: int = VALUES_AT_ONCE,
 ) -> Hits:
-    """Find the rows nearest to each query, exactly; equal distances in the order of the rows.
+    """Find the rows nearest to each query, exactly; rows at equal distances stay in order.
 
-    Candidates come from float32 matrix products, a few more than asked for; their distances are then computed in
-    float64, and those decide.
+    Float32 matrix products give a few more candidates than asked for; these are then ranked by distances in float64.
 
     Args:
         embeddings: ``(N, D)``, perhaps memory-mapped; never copied as a whole.
         queries: ``(Q, D)``.
-        top: How many, at least 1; fewer come back where fewer are eligible.
+        top: How many rows to find, at least 1; fewer are returned if fewer are eligible.
         eligible: ``(N,)`` rows to consider; None for all.
-        squared_lengths: ``(N,)`` of the embeddings, where the caller has them already.
-        device: Where the products are made.
-        faiss_from: Rows beyond which faiss is used instead of torch, where it is installed.
-        values_at_once: Numbers of the block of embeddings that is searched at a time, or those of one embedding where
-            they are more; what is found does not depend on it.
+        squared_lengths: ``(N,)`` squared lengths of the embeddings, if the caller has them already.
+        device: Where the products are computed.
+        faiss_from: Number of rows above which faiss is used instead of torch, if it is installed.
+        values_at_once: Most values of a block of embeddings that is searched at a time, but at least those of one
+            embedding; it does not affect the result.
 
     Returns:
         ``(Q, n)`` rows and distances, n = ``top`` or the number of eligible rows.
@@ -98,9 +97,9 @@ def _faiss_candidates(
     eligible: NDArray[np.bool_] | None,
     values_at_once: int,
 ) -> NDArray[np.int64]:
-    """Find what ``candidate_rows`` finds with faiss.
+    """Find the same candidates as ``candidate_rows``, by faiss.
 
-    This is its exact search over plain arrays: what ``IndexFlatL2`` does, without its copy of all rows.
+    This is faiss's exact search over plain arrays, like ``IndexFlatL2`` but without a copy of all rows.
     """
     asked = np.ascontiguousarray(queries, np.float32)
     best = np.full((len(queries), 0), np.inf, np.float32)
