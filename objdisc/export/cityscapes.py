@@ -1,6 +1,6 @@
 """Maps as 8-bit PNG files, as the Cityscapes evaluator and viewers read them.
 
-``labelIds/`` must hold nothing but labelIds maps: the official evaluator searches it recursively for
+``labelIds/`` must hold only labelIds maps: the official evaluator searches it recursively for
 ``<city>_<seq>_<frame>*.png`` and stops on a second match, so coloured and cluster-id maps go to folders beside it.
 """
 
@@ -43,7 +43,7 @@ def write_cluster_ids(folder: Path, segmentation: SegmentationMap, num_clusters:
         segmentation: The map.
         num_clusters: K. Up to 254 the file has 8 bits, unknown is 254 and nothing 255; beyond it 16 bits, 65534 and
             65535.
-        kind: How the file's name ends.
+        kind: Ending of the file's name.
 
     Returns:
         The file, ``<folder>/<sample>_<kind>.png``.
@@ -63,7 +63,7 @@ def cluster_id_depth(num_clusters: int) -> type[np.uint8] | type[np.uint16]:
 
 
 def write_color(folder: Path, sample: str, ids: NDArray[np.uint8 | np.int16], colors: Mapping[int, Color]) -> Path:
-    """Write a map in colours: label ids in the data set's, or cluster ids in a palette's.
+    """Write a map in colours: label ids in those of the data set, or cluster ids in a palette.
 
     Args:
         folder: A folder outside ``labelIds``; made if missing.
@@ -87,7 +87,7 @@ def colorize(ids: NDArray[np.uint8 | np.int16], colors: Mapping[int, Color]) -> 
 
     Args:
         ids: ``(H, W)`` ids of at least -2.
-        colors: Id to RGB; ids without one are black, and of those below 0 all but ``UNKNOWN``.
+        colors: Id to RGB; ids without a colour are black, and so are those below 0 except ``UNKNOWN``.
 
     Returns:
         ``(H, W, 3)`` RGB.

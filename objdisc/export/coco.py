@@ -22,13 +22,13 @@ def write_coco(folder: Path, named: NamedObjects, info: Mapping[str, Any]) -> Pa
 
     Images are numbered from 1 in the order of ``named.frames``, ``file_name`` is the path below the data set's
     folder. ``score`` is the source's score of the region times the probability of its category. Beyond the format,
-    each annotation has ``patch``, the row of the patch store, and ``source_id``, what the annotation file that it comes
-    from calls it, if there is one; each category has its ``color`` and ``clusters``.
+    each annotation has ``patch``, the row of the patch store, and ``source_id``, its id in the annotation file that it
+    comes from, if there is one; each category has its ``color`` and ``clusters``.
 
     Args:
         folder: Where they go.
         named: The objects.
-        info: What the file's ``info`` holds.
+        info: Content of the file's ``info``.
 
     Raises:
         ObjdiscError: A file cannot be written.
@@ -78,13 +78,13 @@ def annotations(named: NamedObjects) -> Iterator[dict[str, Any]]:
 
 
 def results(named: NamedObjects) -> Iterator[dict[str, Any]]:
-    """Yield one COCO result an object; without its box, which ``loadRes`` would take the area from."""
+    """Yield one COCO result an object, without its box, from which ``loadRes`` would take the area."""
     for annotation in annotations(named):
         yield {key: annotation[key] for key in ("image_id", "category_id", "segmentation", "score")}
 
 
 def _place(patch: Patch) -> dict[str, Any]:
-    """Mask, box and area of a patch's region; a region without a mask is its box, cut off at the frame's border."""
+    """Return mask, box and area of a patch's region; without a mask it is its box, cut off at the frame's border."""
     region = patch.region
     if region.mask is not None:
         return {"segmentation": region.mask, "bbox": list(region.box), "area": region.area}

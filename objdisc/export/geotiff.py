@@ -21,15 +21,15 @@ _BLOCK = 256  # side of the file's own tiles in pixels: windows are written with
 class GeoTiffWriter:
     """A map of ids that grows tile by tile; memory is bounded by a tile, not by the map.
 
-    Use it as a context: the file bears a temporary name until the block ends without an error, so that a map is there
-    whole or not at all.
+    Use it as a context manager: the file has a temporary name until the block ends without an error, so that there is
+    never an incomplete map.
 
     Args:
-        path: The file to be, ``.tif``.
-        source: The image whose coordinate system and position the map takes; where that has none, neither has the map.
-        size: ``(height, width)`` of the map in pixels. If that is not the source's, pixels are that much larger or
-            smaller on the ground.
-        nothing: Id that stands for "nothing found", noted as the file's no-data value; None for none.
+        path: The ``.tif`` file to write.
+        source: The image whose coordinate system and position the map takes; if it has none, neither has the map.
+        size: ``(height, width)`` of the map in pixels. If it differs from the source's, pixels are correspondingly
+            larger or smaller on the ground.
+        nothing: Id that stands for "nothing found", written as the file's no-data value; None for none.
         colors: Id to RGB, 0 to 255, for viewers; only with 8-bit ids.
         wide: Whether ids need 16 bits.
 
@@ -117,7 +117,7 @@ def write_geotiff(
     Args:
         path: The file to be.
         source: The image.
-        ids: ``(H, W)`` ids from 0, 16 bits where the largest is above 255; negative ids are written as ``nothing``.
+        ids: ``(H, W)`` ids from 0, with 16 bits if the largest is above 255; negative ids are written as ``nothing``.
         nothing: The no-data value, 255 by default; None for none.
         colors: Id to RGB for viewers.
 
@@ -165,7 +165,7 @@ def _profile_of(source: Path, size: tuple[int, int]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _failing(path: Path) -> Iterator[None]:
-    """Turn what goes wrong while writing into one line."""
+    """Turn errors while writing into one line."""
     import rasterio
 
     try:
@@ -176,7 +176,7 @@ def _failing(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Pass over images without a georeference: their maps have none either."""
+    """Ignore warnings about images without a georeference: their maps have none either."""
     import rasterio
 
     with warnings.catch_warnings():

@@ -1,6 +1,6 @@
-"""Objects as the Cityscapes evaluator of instances reads them, and the Cityscapes class that each category stands for.
+"""Objects for the Cityscapes evaluator of instances, and the Cityscapes class of each category.
 
-One text file an image with a line ``mask.png labelId confidence`` an object: the format that
+Each image has a text file with a line ``mask.png labelId confidence`` for each object, the format that
 ``cityscapesscripts/evaluation/evalInstanceLevelSemanticLabeling.py`` describes.
 """
 
@@ -23,11 +23,11 @@ from objdisc.types import Patch
 
 @dataclass(frozen=True, slots=True)
 class LabelChoice:
-    """Which Cityscapes class a category is written as.
+    """The Cityscapes class as which a category is written.
 
     Attributes:
         label: Label id, 0 for none.
-        by_name: Whether the category bears the class's name; else the run's evaluation matched it, with labels.
+        by_name: Whether the category has the class's name; otherwise the run's evaluation matched it, with labels.
     """
 
     label: int
@@ -35,10 +35,10 @@ class LabelChoice:
 
 
 def choose_labels(named: NamedObjects, matched: Mapping[int, int]) -> dict[int, LabelChoice]:
-    """Say which label id each category is written as.
+    """Choose the label id as which each category is written.
 
-    A category that is called like a Cityscapes class, in any case of letters, is that class. Another one is the class
-    that the evaluation matched most of its objects' clusters to.
+    A category with the name of a Cityscapes class, in upper or lower case, is that class. Any other is the class that
+    the evaluation matched most of its objects' clusters to.
 
     Args:
         named: The objects.
@@ -65,15 +65,16 @@ def write_cityscapes(
     labels: Mapping[int, LabelChoice],
     below: Callable[[str], NDArray[np.uint8] | None] | None = None,
 ) -> Path:
-    """Write ``labelIds/`` for the evaluator of pixels, and ``instances/`` for the evaluator of instances.
+    """Write ``labelIds/`` for the pixel evaluator, and ``instances/`` for the instance evaluator.
 
-    Images that are one object as a whole get none. Objects whose category stands for no class are left out.
+    Images that are one object as a whole get no files. Objects whose category stands for no class are left out.
 
     Args:
-        folder: Where they go; either subfolder is what its evaluator takes as the folder of results.
+        folder: Where they go; either subfolder is the folder of results for its evaluator.
         named: The objects.
         labels: Category id to label id.
-        below: Image name to the label ids ``(H, W)`` of its scene, which show where no object lies; None for none.
+        below: Image name to the label ids ``(H, W)`` of its scene, which fill the pixels without objects; None for
+            none.
 
     Raises:
         ObjdiscError: A file cannot be written.
@@ -95,7 +96,7 @@ def write_cityscapes(
 def _write_instances(
     folder: Path, named: NamedObjects, frame: Frame, objects: Objects, table: NDArray[np.uint8]
 ) -> None:
-    """Write the masks of one frame, then the file that lists them; it is there for frames without objects too."""
+    """Write the masks of one frame, then the file that lists them, also for frames without objects."""
     path = folder / f"{frame.sample}.txt"
     lines = []
     for number, (row, patch) in enumerate(objects):

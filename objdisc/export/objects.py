@@ -1,4 +1,4 @@
-"""What every format writes: the objects of a run's predictions with their categories, and the frames they lie in."""
+"""The data that every format writes: a run's predicted objects with their categories, and their frames."""
 
 import os
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ class Frame:
 
     Attributes:
         sample: ``Sample.name``.
-        path: Where the file lay when the run was made.
+        path: The file's path when the run was made.
         file_name: Its path below the data set's folder, ``/``-separated.
         height: In pixels.
         width: In pixels.
@@ -47,8 +47,8 @@ class NamedObjects:
     Attributes:
         store: The patches.
         names: The categories.
-        clusters: ``(N,)`` int64 cluster of each patch, single moves applied; -1 where a patch was rejected by itself.
-        categories: ``(N,)`` int64 ids from 1; -1 for background patches and whatever is rejected.
+        clusters: ``(N,)`` int64 cluster of each patch after single moves; -1 if the patch itself was rejected.
+        categories: ``(N,)`` int64 ids from 1; -1 for background patches and rejected ones.
         confidence: ``(N,)`` float32 probability of the category, as ``Names.confidence_of`` says.
         frames: Every readable image, in the order of the store.
     """
@@ -66,7 +66,7 @@ class NamedObjects:
 
         Args:
             store: The evaluation split's patches.
-            index: What the run says about them, row by row.
+            index: The run's predictions for them, row by row.
             names: The categories.
         """
         categories = np.where(store.foreground, names.categories_of(index.clusters), REJECTED)
@@ -85,15 +85,15 @@ class NamedObjects:
 
     @cached_property
     def object_rows(self) -> NDArray[np.int64]:
-        """Rows of all objects that have a category."""
+        """The rows of all objects that have a category."""
         return np.flatnonzero(self.categories != REJECTED)
 
     def score(self, row: int, patch: Patch) -> float:
-        """How sure it is that a patch is an object of its category: the source's score times the confidence."""
+        """Return the score that a patch is an object of its category: the source's score times the confidence."""
         return float(patch.region.score) * float(self.confidence[row])
 
     def objects(self) -> Iterator[tuple[Frame, Objects]]:
-        """Yield every frame with its objects, as rows and patches; frames without any too. One frame is in memory."""
+        """Yield every frame with its objects, if any, as rows and patches. Only one frame is in memory."""
         pairs = ((int(row), self.store.patch(int(row))) for row in self.object_rows)
         groups = groupby(pairs, key=lambda pair: pair[1].sample)
         sample, found = next(groups, _END)
@@ -105,7 +105,7 @@ class NamedObjects:
                 yield frame, []
 
     def outlined(self) -> Iterator[tuple[Frame, Objects]]:
-        """Yield what ``objects`` does, but for images that are one object as a whole: a map tells nothing of them."""
+        """Yield the same as ``objects``, except for images that are one object as a whole, which need no map."""
         for frame, objects in self.objects():
             whole = (0, 0, frame.width, frame.height)
             if not any(patch.region.mask is None and patch.region.box == whole for _, patch in objects):
@@ -115,7 +115,7 @@ class NamedObjects:
         """Paint the categories of one frame; where objects overlap, the one with the higher confidence wins.
 
         Returns:
-            ``(H, W)`` category ids, 0 where there is none.
+            ``(H, W)`` category ids, 0 for no category.
         """
         rows = [row for row, _ in objects]
         weights = np.zeros((len(rows), max(len(self.names.categories), 1)), np.float32)

@@ -1,6 +1,6 @@
-"""The network as one ONNX file: from uint8 patches, as a PatchStore holds them, to clusters, ready for onnxruntime.
+"""The network as one ONNX file for onnxruntime: from a PatchStore's uint8 patches to clusters.
 
-Background, equalisation and normalisation are inside the graph, so that nobody has to repeat them.
+Background, equalisation and normalisation are part of the graph, so that users need not repeat them.
 """
 
 import importlib.util
@@ -33,7 +33,7 @@ _EXAMPLES = 2  # patches; the exporter takes a batch of 1 for a constant
 
 
 class DeployedMethod(nn.Module):
-    """A method with everything before it: the whole way from stored patches to probabilities, in float32.
+    """A method with its preprocessing: from stored patches to probabilities, in float32.
 
     Args:
         method: Trained.
@@ -52,7 +52,7 @@ class DeployedMethod(nn.Module):
             patches: ``(B, S, S, C + 1)`` uint8: C image channels, RGB first, and the mask of the object.
 
         Returns:
-            Cluster probabilities ``(B, K)``, or ``(B, K, h, w)`` of a method that predicts each pixel; embeddings
+            Cluster probabilities ``(B, K)``, or ``(B, K, h, w)`` for a method that predicts each pixel; embeddings
             ``(B, D)``; and the probability of being an object ``(B,)``, if the method learned such a head.
         """
         said = self.method.infer(*self.preprocessing.both(patches))
@@ -62,19 +62,19 @@ class DeployedMethod(nn.Module):
 
 
 def write_onnx(path: Path, method: Method, options: TrainerOptions, size: int, about: Mapping[str, Any]) -> Path:
-    """Write a method as ONNX, batch size free.
+    """Write a method as ONNX, with a variable batch size.
 
     The input is ``patches``; the outputs are ``probabilities``, ``embedding`` and, with a foreground head,
-    ``foreground``: see ``DeployedMethod.forward``. The head looks at the background too, which costs the encoder a
-    second time; onnxruntime skips that with ``RunOptions.only_execute_path_to_fetches`` where the output is not asked
+    ``foreground``: see ``DeployedMethod.forward``. The head also sees the background, which needs a second pass of the
+    encoder; with ``RunOptions.only_execute_path_to_fetches``, onnxruntime skips that pass if the output is not asked
     for.
 
     Args:
         path: The file.
-        method: Trained; moved to the CPU.
+        method: The trained method; it is moved to the CPU.
         options: Options of its training.
         size: Side of a patch in pixels.
-        about: What goes into the file's metadata, each value as JSON.
+        about: The file's metadata, each value as JSON.
 
     Raises:
         UsageError: The extra ``onnx`` is not installed.
@@ -96,26 +96,26 @@ def write_onnx(path: Path, method: Method, options: TrainerOptions, size: int, a
 
 
 def _require_extra() -> None:
-    """Raise unless all is there that writing and checking takes; PyTorch's exporter needs onnxscript."""
+    """Raise an error unless the packages for writing and checking are installed; the exporter needs onnxscript."""
     missing = [name for name in ("onnx", "onnxruntime", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(f"--format onnx: {', '.join(missing)} not installed; run: pip install 'objdisc[onnx]'")
 
 
 def check_onnx(path: Path, method: Method, options: TrainerOptions, patches: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Compare what onnxruntime makes of the file with the method itself, in float32 on the CPU.
+    """Compare onnxruntime's output for the file with that of the method itself, in float32 on the CPU.
 
     Args:
         path: The file.
-        method: What it was written from.
+        method: The method that it was written from.
         options: Options of its training.
         patches: ``(n, S, S, C + 1)`` uint8.
 
     Returns:
-        ``(n,)`` clusters that onnxruntime gives; ``(n, h, w)`` of a method that predicts each pixel.
+        ``(n,)`` clusters from onnxruntime; ``(n, h, w)`` for a method that predicts each pixel.
 
     Raises:
-        ObjdiscError: A patch gets another cluster, though its two best differ by more than rounding.
+        ObjdiscError: A patch gets another cluster, although its two best differ by more than rounding.
     """
     import onnxruntime
 
@@ -138,7 +138,7 @@ def check_onnx(path: Path, method: Method, options: TrainerOptions, patches: NDA
 
 
 def _convert(deployed: DeployedMethod, example: Tensor, names: list[str]) -> Any:
-    """Trace the network into an ``onnx.ModelProto``; the exporter's own talk is kept off the terminal."""
+    """Trace the network into an ``onnx.ModelProto``; the exporter's own messages are kept off the terminal."""
     import onnx
 
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.fx", "onnxscript", "onnx_ir")]
@@ -169,7 +169,7 @@ def _convert(deployed: DeployedMethod, example: Tensor, names: list[str]) -> Any
 
 
 def _reason(error: BaseException) -> str:
-    """Say in one plain line what the first error was: the exporter wraps it in others, which say what to do next."""
+    """Say in one line what the first error was: the exporter wraps it in others, which say what to do next."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = _TERMINAL_CODES.sub("", str(error)).strip().splitlines()

@@ -1,4 +1,4 @@
-"""Indexed PNG maps with a palette: a picture to the eye, category ids to a program."""
+"""Indexed PNG maps with a palette: viewers show them as pictures, and programs read category ids."""
 
 import csv
 import io
@@ -20,8 +20,8 @@ _MOST = 255  # an index has 8 bits, and 0 is nothing
 def write_png_maps(folder: Path, named: NamedObjects) -> Path:
     """Write one map an image, and the legend as ``categories.json`` and ``categories.csv``.
 
-    A map is in palette mode, 8 bits a pixel: 0 where nothing was found, else the category id. Images that are one
-    object as a whole get none.
+    A map is in palette mode, 8 bits a pixel: 0 where nothing was found, otherwise the category id. Images that are one
+    object as a whole get no map.
 
     Args:
         folder: Where they go: ``<folder>/maps/<sample>.png``, the legend beside ``maps``.
@@ -44,7 +44,7 @@ def write_indexed(path: Path, ids: NDArray[np.int64], categories: Sequence[Categ
     Args:
         path: The file.
         ids: ``(H, W)`` category ids, 0 for nothing.
-        categories: All that there are, by ascending id from 1.
+        categories: All categories, by ascending id from 1.
 
     Raises:
         UsageError: More categories than 8 bits can number.
@@ -67,7 +67,7 @@ def write_indexed(path: Path, ids: NDArray[np.int64], categories: Sequence[Categ
 
 
 def write_legend(folder: Path, categories: Sequence[Category], name: str) -> None:
-    """Write what the values of indexed maps stand for, as ``NAME.json`` and ``NAME.csv``."""
+    """Write the meaning of the values in indexed maps, as ``NAME.json`` and ``NAME.csv``."""
     legend = [
         {"id": category.id, "name": category.name, "color": category.color, "clusters": category.clusters}
         for category in categories

@@ -1,4 +1,4 @@
-"""The scene of a run's images for other programs: an indexed PNG an image, and label ids below those of the objects."""
+"""The scenes of a run's images for other programs: indexed PNGs, and label ids below those of objects."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from objdisc.naming.scenes import SceneNames
 
 @dataclass(frozen=True, eq=False)
 class NamedScene:
-    """The scene maps of a run, and what their clusters are called.
+    """The scene maps of a run, and the names of their clusters.
 
     Attributes:
         names: Names of the K clusters.
@@ -28,7 +28,7 @@ class NamedScene:
     matched: Mapping[int, int]
 
     def clusters(self, sample: str) -> NDArray[np.int64] | None:
-        """Read the map ``(H, W)`` of an image, -1 where it has no cluster; None where there is no map."""
+        """Read the map ``(H, W)`` of an image, -1 where it has no cluster; None if there is no map."""
         path = self.path_of(sample)
         if not path.is_file():
             return None
@@ -36,10 +36,10 @@ class NamedScene:
         return np.where(ids < len(self.names.names), ids, -1)
 
     def labels(self) -> NDArray[np.uint8]:
-        """Return the Cityscapes label id of each cluster, 0 for none, and another 0 for pixels of no cluster.
+        """Return the Cityscapes label id of each cluster, 0 for none, and another 0 for pixels without a cluster.
 
-        A cluster that is called like a Cityscapes class, in any case of letters, is that class; one that nobody named
-        is what the evaluation matched it to.
+        A cluster with the name of a Cityscapes class, in upper or lower case, is that class; an unnamed one is the
+        class that the evaluation matched it to.
         """
         by_name = {name.casefold(): label for name, label in LABEL_IDS.items()}
         table = np.zeros(len(self.names.names) + 1, np.uint8)
@@ -49,7 +49,7 @@ class NamedScene:
         return table
 
     def label_map(self, sample: str) -> NDArray[np.uint8] | None:
-        """Return the label ids ``(H, W)`` of an image's scene; None where it has no map."""
+        """Return the label ids ``(H, W)`` of an image's scene; None if it has no map."""
         clusters = self.clusters(sample)
         return None if clusters is None else self.labels()[clusters]
 
@@ -63,7 +63,7 @@ def write_scene_maps(folder: Path, scene: NamedScene, samples: list[str]) -> int
         samples: Names of the images.
 
     Returns:
-        How many maps were written.
+        The number of maps that were written.
 
     Raises:
         UsageError: More categories than 8 bits can number.

@@ -1,4 +1,4 @@
-"""One line an object: the table that spreadsheets and scripts read."""
+"""A table for spreadsheets and scripts, with one line per object."""
 
 import csv
 from pathlib import Path
@@ -16,11 +16,11 @@ def write_table(path: Path, named: NamedObjects) -> Path:
     """Write one line for every object that has a category.
 
     ``patch`` is the row of the patch store, as in ``names.json``; ``image`` the file below the data set's folder; the
-    box and the area are pixels of the full image; ``cluster`` is where the patch is after single moves. Where regions
-    come from annotation files, a last column ``source_id`` has what these call the object.
+    box and the area are in pixels of the full image; ``cluster`` is the patch's cluster after single moves. If regions
+    come from annotation files, a last column ``source_id`` has the object's id there.
 
     Args:
-        path: The CSV file, UTF-8, fields quoted where they must be.
+        path: The CSV file, in UTF-8, with fields quoted where necessary.
         named: The objects.
 
     Raises:

@@ -1,1 +1,1 @@
-"""What commands share: options, a run's parts and its folder, loading a run, segmenters, stages, results and maps."""
+"""Code that commands share: options, a run's parts and folder, loading a run, segmenters, stages, results, maps."""

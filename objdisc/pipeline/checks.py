@@ -1,4 +1,4 @@
-"""What a job finds in its folder, and what it would stumble over: asked before anything is touched."""
+"""Checks of a job's folder and of problems that would come up later, before anything is changed."""
 
 import logging
 import shutil
@@ -26,7 +26,7 @@ log = logging.getLogger("objdisc")
 
 
 def is_finished(job: Job) -> bool:
-    """Whether a run holds all that is asked for: the same settings, the same images, and every result whole."""
+    """Whether a run holds everything asked for: the same settings, the same images, and complete results."""
     return (
         has_same_settings(job.run, job.options)
         and _has_all(job)
@@ -35,7 +35,7 @@ def is_finished(job: Job) -> bool:
 
 
 def _has_all(job: Job) -> bool:
-    """Whether the run's training, and for discover its results, have come to their end."""
+    """Whether the run's training, and for discover its results, are complete."""
     run = job.run
     try:
         centers = Centers.read(run.centers)
@@ -57,18 +57,18 @@ def splits(job: Job) -> list[ImageDataset]:
 
 
 def _is_current(job: Job, dataset: ImageDataset) -> bool:
-    """Whether the run's patches of a split are those of its images as they are now."""
+    """Whether the run's patches of a split are those of the current images."""
     return PatchStore.find(cut_job(dataset, job.source, job.options), store_folder(job.run, dataset)) is not None
 
 
 def has_same_settings(run: Run, options: DiscoverOptions) -> bool:
-    """Whether a run was made with the same settings, but for where things lie and what hardware is used."""
+    """Whether a run was made with the same settings, apart from paths and hardware."""
     there = load(DiscoverOptions, run.config, allow_import=options.allow_import, quiet=True)
     return not difference(there, options)
 
 
 def refusal(job: Job) -> str:
-    """Say why a folder that holds a run is not simply taken for another."""
+    """Explain why a folder that holds a run is not used for another."""
     if not has_same_settings(job.run, job.options):
         what = "holds a run with other settings"
     elif not _has_all(job):
@@ -76,19 +76,19 @@ def refusal(job: Job) -> str:
     else:
         what = "holds a run on other images"
     return (
-        f"{job.home}: {what}; go on with it by --resume {job.home}, replace it by --overwrite, or give another "
+        f"{job.home}: {what}; continue it with --resume {job.home}, replace it with --overwrite, or give another "
         "--output-dir."
     )
 
 
 def check_start(job: Job) -> None:
-    """Check what a training would stumble over after it has begun to write."""
+    """Check for problems that a training would meet only after it has begun to write."""
     if job.replaces and job.run.has_learned:
         same = has_same_settings(job.run, job.options) and _is_current(job, job.dataset)
         if not same:
             raise UsageError(
                 f"{job.home}: an earlier --overwrite with other settings or on other images was interrupted, and what "
-                f"it has learned lies in {job.run.path}; give the same again to go on with it, or delete that folder."
+                f"it has learned lies in {job.run.path}; give the same again to continue it, or delete that folder."
             )
     store = None
     with suppress(UsageError):  # not cut yet
@@ -98,7 +98,7 @@ def check_start(job: Job) -> None:
             raise UsageError(
                 f"{job.home}: the images of split {job.dataset.split or 'all'!r}, their masks or how patches are cut "
                 "have changed since the run was trained on them; begin a new run with another --output-dir, or replace "
-                "this one by --overwrite."
+                "this one with --overwrite."
             )
         check_count(job, store)
         for stage in job.stages:
@@ -118,7 +118,7 @@ def _trained_on(stage: Stage, store: PatchStore) -> int:
 
 
 def check_count(job: Job, store: PatchStore) -> None:
-    """Hold the number of clusters to the number of objects.
+    """Check the number of clusters against the number of objects.
 
     Raises:
         UsageError: There are fewer objects.
@@ -134,7 +134,7 @@ def check_count(job: Job, store: PatchStore) -> None:
 
 
 def _check_init_from(job: Job) -> None:
-    """Let a method that is thrown away start from the run that is named, unless that was done before."""
+    """Try to start a temporary method from the named run, unless that was done before."""
     first = job.stages[0]
     if first.options.init_from is None or first.run.last_checkpoint.is_file() or first.run.weights.is_file():
         return
@@ -144,7 +144,7 @@ def _check_init_from(job: Job) -> None:
 
 
 def _check_room(job: Job) -> None:
-    """Refuse what surely does not fit on the disk: the patches, and per training weights and a checkpoint."""
+    """Refuse a run that cannot fit on the disk: its patches, and weights and a checkpoint for each training."""
     size = job.options.patches.size
     known = {dataset: _known_objects(job, dataset) for dataset in dict.fromkeys((job.dataset, job.scored))}
     # each object that annotations know of, else one an image
@@ -164,7 +164,7 @@ def _check_room(job: Job) -> None:
 
 
 def _known_objects(job: Job, dataset: ImageDataset) -> int:
-    """Count the objects of a split that are known before any image is opened, and say what they take."""
+    """Count the objects of a split that are known before any image is opened, and log their size."""
     known = job.source.count(dataset, job.options.patches.min_area) or 0
     if known:
         windows = int(known * (1 + job.options.patches.background_ratio))

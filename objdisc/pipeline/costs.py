@@ -1,4 +1,4 @@
-"""What many objects cost in disk, memory and time, estimated and said before anything is cut."""
+"""Estimates of the disk, memory and time that many objects need, logged before anything is cut."""
 
 import logging
 import time
@@ -10,7 +10,7 @@ from objdisc.pipeline.job import Job
 from objdisc.training.engine import Machine
 
 MANY = 20_000
-"""Objects from which on it is said what they cost."""
+"""Number of objects from which on their cost is logged."""
 
 _TRIED = 16  # patches that go through the encoder to tell its speed
 _BACKWARD = 3  # a step of training costs about three forward passes
@@ -24,8 +24,8 @@ class Costs:
     """An estimate of what a run needs.
 
     Attributes:
-        objects: Objects of all splits.
-        trained_on: Objects that the training sees.
+        objects: Number of objects in all splits.
+        trained_on: Number of objects that the training sees.
         disk: Bytes of the patches on the disk.
         memory: Bytes of the embeddings and probabilities of all patches.
         seconds: Seconds of training and prediction.
@@ -50,9 +50,9 @@ def estimate(job: Job, trained: int, others: int, seconds_a_patch: float) -> Cos
     """Estimate what a run needs.
 
     Args:
-        job: What is to be done.
-        trained: Objects of the split that is trained on.
-        others: Objects of the evaluation split, where it is another one.
+        job: The job.
+        trained: Number of objects in the training split.
+        others: Number of objects in the evaluation split, if it is another one.
         seconds_a_patch: Seconds that the encoder takes for a patch.
     """
     options, patches = job.options, job.options.patches
@@ -71,12 +71,12 @@ def estimate(job: Job, trained: int, others: int, seconds_a_patch: float) -> Cos
 
 
 def say_costs(job: Job, trained: int, others: int) -> None:
-    """Log what a run needs where it has many objects; fewer are done before anybody asks.
+    """Log what a run needs if it has many objects; with few it takes no time.
 
     Args:
-        job: What is to be done.
-        trained: Objects of the split that is trained on, as far as they are known.
-        others: Objects of the evaluation split, where it is another one.
+        job: The job.
+        trained: Number of objects in the training split, as far as known.
+        others: Number of objects in the evaluation split, if it is another one.
     """
     if trained + others >= MANY:
         log.info("%s", estimate(job, trained, others, _seconds_a_patch(job)))
@@ -84,7 +84,7 @@ def say_costs(job: Job, trained: int, others: int) -> None:
 
 @torch.no_grad()
 def _seconds_a_patch(job: Job) -> float:
-    """Let a few patches through the encoder, once to warm up and once to be timed."""
+    """Run a few patches through the encoder, once to warm up and once for timing."""
     training, encoder = job.options.training, job.method.encoder
     machine = Machine.choose(training.device, training.precision)
     was_training, side = encoder.training, job.options.patches.size

@@ -1,4 +1,4 @@
-"""The images of a run: its folder, and the splits that are trained on and scored."""
+"""The images of a run: its folder, its training split and its evaluation split."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ TOY_CITY = Path("runs/cache/toycity")
 
 
 def find_data(path: Path | None) -> Path:
-    """Return the folder to work on: the one that was given, $CITYSCAPES_DATASET, or the generated toy city."""
+    """Return the folder to work on: the given one, $CITYSCAPES_DATASET, or the generated toy city."""
     if path is not None:
         return path
     if named := os.environ.get("CITYSCAPES_DATASET"):
@@ -26,7 +26,7 @@ def find_data(path: Path | None) -> Path:
 
 
 def open_splits(path: Path, options: DiscoverOptions) -> tuple[ImageDataset, ImageDataset]:
-    """Open the split to train on and the evaluation split; the same object twice where they are the same.
+    """Open the training split and the evaluation split; the same object twice if they are the same.
 
     Raises:
         UsageError: A split is missing or empty.
@@ -50,7 +50,7 @@ def open_split(
     data: DataOptions,
     files: FileOptions | None = None,
 ) -> ImageDataset:
-    """Open the split that was named, else val, else the first there is."""
+    """Open the named split, or else val, or else the first one."""
     splits = available_splits(path, files)
     default = "val" if "val" in splits else next(iter(splits), "")
     return open_dataset(path, split or default, foreground, data, files)

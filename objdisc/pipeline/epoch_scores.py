@@ -1,4 +1,4 @@
-"""How the clusters that a method learned from agree, epoch by epoch, with those before and with the classes."""
+"""Agreement of the clusters that a method trained on with those of the previous epoch and with the classes."""
 
 import csv
 import logging
@@ -25,20 +25,20 @@ _COLUMNS = ("epoch", "clusters", "nmi_previous", "nmi_labels")
 def score_epochs(
     run: Run, folder: Run, dataset: ImageDataset, store: PatchStore, rows: NDArray[np.int64] | None = None
 ) -> list[dict[str, Any]]:
-    """Compare each epoch's clusters with those of the epoch before, and with the classes where there are any.
+    """Compare each epoch's clusters with those of the previous epoch, and with the classes if there are any.
 
-    Nothing of it goes back into the training, which is over. The table goes to ``epochs.csv``.
+    The results never reach the training, which is over. The table is written to ``epochs.csv``.
 
     Args:
-        run: Its ``assignments`` hold the clusters; without any, nothing is read and nothing written.
+        run: The run, whose ``assignments`` hold the clusters; without any, nothing is read or written.
         folder: Where the results are written.
         dataset: The training split.
         store: Its N patches.
-        rows: ``(n,)`` rows of them that were trained on; None for all.
+        rows: ``(n,)`` rows of the patches that were trained on; None for all.
 
     Returns:
-        An entry an epoch: ``epoch`` from 1, ``clusters`` that are not empty, ``nmi_previous`` (not of the first) and
-        ``nmi_labels`` (only with classes), normalised by the arithmetic mean of the entropies.
+        An entry per epoch: ``epoch`` from 1, the number of non-empty ``clusters``, ``nmi_previous`` (except for the
+            first) and ``nmi_labels`` (only with classes), normalised by the arithmetic mean of the entropies.
     """
     # an epoch that was interrupted, and not gone on with, has clusters that nothing was learned from
     trained = max((int(record["epoch"]) for record in read_metrics_log(run.metrics_log)), default=1)
@@ -69,7 +69,7 @@ def score_epochs(
 
 
 def _labels(dataset: ImageDataset, store: PatchStore) -> torch.Tensor | None:
-    """Read the classes ``(N,)`` of the training split's patches; None where there are none."""
+    """Read the classes ``(N,)`` of the training split's patches; None if there are none."""
     dataset = labelled(dataset)
     if not dataset.has_ground_truth:
         return None

@@ -1,4 +1,4 @@
-"""What an export finds beside a run's objects: the scene under its names, and the images with their ground truth."""
+"""Data of an export besides a run's objects: the scenes with their names, and the images with their ground truth."""
 
 import logging
 from dataclasses import replace
@@ -21,15 +21,15 @@ _SHOWN = 3  # missing images that are named
 
 
 def find_scene(loaded: LoadedRun, file: Path | None, *, allow_import: bool) -> NamedScene | None:
-    """Find the scene maps of a run, under the names that a person gave them.
+    """Find the scene maps of a run, with the names that a person gave to their clusters.
 
     Args:
         loaded: The run.
         file: A names.json of the run; None for none.
-        allow_import: Whether the run's settings may name classes outside of the package, whose modules are then run.
+        allow_import: Whether the run's settings may name classes from outside the package, whose modules are then run.
 
     Returns:
-        The scene; None where the run divided none.
+        The scenes; None if the run divided none.
 
     Raises:
         UsageError: The file is another run's, or damaged.
@@ -48,17 +48,17 @@ def find_scene(loaded: LoadedRun, file: Path | None, *, allow_import: bool) -> N
 def find_scored(
     loaded: LoadedRun, index: Index, named: NamedObjects, path: Path | None, annotations: Path | None
 ) -> ImageDataset | None:
-    """Open the evaluation split, and name the images on the log that are not there any more.
+    """Open the evaluation split, and log the images that no longer exist.
 
     Args:
         loaded: The run.
-        index: What it says about the split.
+        index: The run's predictions for the split.
         named: The objects of the split.
         path: Where the data set is now; None for where it was.
         annotations: Where the annotations are now; None for where they were.
 
     Returns:
-        The split; None where it is not where it was.
+        The split; None if it is no longer in its place.
 
     Raises:
         UsageError: It is not at ``path``.

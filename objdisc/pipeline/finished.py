@@ -1,4 +1,4 @@
-"""A finished run as Python users hold it: its clusters, figures, maps and report, and what it says of new images."""
+"""A finished run for Python users: its clusters, scores, maps and report, and its predictions for new images."""
 
 import csv
 from collections.abc import Mapping
@@ -32,8 +32,8 @@ class ClusteredObject:
     Attributes:
         image: The image file.
         box: ``(x, y, width, height)`` in pixels of the image.
-        area: Pixels of the object.
-        cluster: Its cluster; -2 (``UNKNOWN``) for one that is far from all.
+        area: Number of pixels of the object.
+        cluster: Its cluster; -2 (``UNKNOWN``) for an object that is far from all clusters.
         confidence: Probability of that cluster, in [0, 1].
     """
 
@@ -46,12 +46,12 @@ class ClusteredObject:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One category that was found.
+    """One discovered category.
 
     Attributes:
         id: 0 to K - 1.
-        name: The class that most of it is, where there is ground truth; else empty.
-        objects: What is in it, in the order of the images.
+        name: Its most frequent class if there is ground truth; otherwise empty.
+        objects: Its objects, in the order of the images.
     """
 
     id: int
@@ -76,7 +76,7 @@ class FinishedRun:
 
     @property
     def metrics(self) -> Mapping[str, Any]:
-        """The figures of ``metrics.json``, and what the run knows about itself; empty where it was trained alone."""
+        """The content of ``metrics.json``: scores and facts about the run; empty if the run was only trained."""
         summary = self._loaded.summary
         return {} if summary is None else summary.to_json()
 
@@ -100,14 +100,14 @@ class FinishedRun:
         """The categories that were found in the evaluation split, with their objects.
 
         Raises:
-            UsageError: The run was trained alone, and nothing was predicted yet.
+            UsageError: The run was only trained, and nothing was predicted yet.
         """
         summary = self._loaded.summary
         names = {} if summary is None else summary.cluster_names or {}
         return read_clusters(Run(self.path).clusters_csv, self._loaded.options.k, names)
 
     def predict(self, images: "Patches | Tensor | NDArray[Any] | Dataset[Any]") -> Predictions:
-        """Predict the clusters of images of one object each; see ``objdisc.predict``."""
+        """Predict the clusters of images that show one object each; see ``objdisc.predict``."""
         return predict(self.method, as_patches(images), replace(self._loaded.options.training, workers=0))
 
     def segment_image(self, dataset: ImageDataset, sample: Sample) -> SegmentationMap:
@@ -125,12 +125,12 @@ class FinishedRun:
         annotations: Path | str | None = None,
         **settings: Any,
     ) -> SegmentedFolder:
-        """Segment a folder of images, of any number; a cluster keeps the id that it has in the run.
+        """Segment a folder of any number of images; clusters keep the ids that they have in the run.
 
         Args:
             path: The folder.
-            split: Split of the folder, where it has splits; None for val, else the first there is.
-            objectness: Where objects may be, by name; None for whatever suits the images.
+            split: Split of the folder, if it has splits; None for val, or for the first split if there is no val.
+            objectness: Name of the source of regions; None for one that suits the images.
             output_dir: Where the maps go; None for PATH_OF_RUN/segment/FOLDER.
             annotations: File or folder of masks or boxes; None for those in the folder or beside it.
             settings: Fields of ``FolderOptions``: ``overlays``, ``unknown``, ``strict`` and the like.
@@ -167,7 +167,7 @@ def read_clusters(path: Path, num_clusters: int, names: Mapping[int, str]) -> tu
     Args:
         path: The file.
         num_clusters: K.
-        names: What clusters are called.
+        names: Names of the clusters.
 
     Raises:
         UsageError: The file is missing or damaged.

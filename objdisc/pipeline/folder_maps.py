@@ -1,4 +1,4 @@
-"""Maps of a folder of any size, shard by shard: what is finished stays finished, and memory does not grow."""
+"""Maps of a folder of any size, shard by shard: finished shards are kept, and memory does not grow."""
 
 import csv
 import logging
@@ -36,14 +36,14 @@ _FOUND = ["cluster", "confidence", "objectness", "distance", "best_cluster", "na
 
 @dataclass
 class Totals:
-    """What was found in a folder so far.
+    """The totals of a folder so far.
 
     Attributes:
         images: Images that could be read.
         skipped: Images that could not.
-        reused: Images whose objects were known from an earlier, perhaps interrupted, call.
-        clusters: Objects of each cluster; of ``UNKNOWN`` too.
-        squares: Objects that are mere squares.
+        reused: Images whose objects are known from an earlier, perhaps interrupted, call.
+        clusters: Number of objects in each cluster, also of ``UNKNOWN`` ones.
+        squares: Number of objects that are only squares.
     """
 
     images: int = 0
@@ -54,7 +54,7 @@ class Totals:
 
     @property
     def objects(self) -> int:
-        """All objects, unknown ones too."""
+        """The number of all objects, including unknown ones."""
         return self.clusters.total()
 
 
@@ -69,11 +69,11 @@ class FolderJob:
         patches: How patches are cut.
         ask: The run's method.
         weights: Hash of its weights.
-        centers: The run's cluster centres; None where it does not know them.
-        threshold: Objects farther than this from every centre are unknown; None: no object is.
+        centers: The run's cluster centres; None if it has none.
+        threshold: Distance from all centres above which objects are unknown; None for no unknown objects.
         style: Colours and legends.
-        names: What each cluster is called in ``clusters.csv``, K.
-        overlays: Draw at most so many frames, spread evenly over the folder.
+        names: Name of each of the K clusters in ``clusters.csv``.
+        overlays: Most frames to draw, spread evenly over the folder.
         workers: Threads that cut patches.
         batch_size: Patches that go through the network at once.
         strict: Whether the first unreadable image stops the job.
@@ -95,11 +95,11 @@ class FolderJob:
     strict: bool
 
     def run(self) -> Totals:
-        """Segment the folder; shards that an earlier call has finished are neither asked about nor drawn again.
+        """Segment the folder; shards that an earlier call has finished are neither predicted nor drawn again.
 
         Raises:
             UsageError: No image can be used.
-            UnreadableImageError: An image is unreadable, and ``strict``.
+            UnreadableImageError: An image is unreadable, and ``strict`` is set.
             ObjdiscError: The disk is full, or the folder cannot be written.
         """
         self.source.check(self.dataset)
@@ -126,13 +126,13 @@ class FolderJob:
         return totals
 
     def is_unknown(self, image: SegmentedImage) -> list[bool]:
-        """Tell of each object of an image whether it is far from every cluster."""
+        """Return for each object of an image whether it is far from every cluster."""
         if self.threshold is None:
             return [False] * len(image.regions)
         return [bool(distance > self.threshold) for distance in image.distances]
 
     def shown_clusters(self, image: SegmentedImage) -> list[int]:
-        """Return the cluster of each object of an image, ``UNKNOWN`` for those that are far from all."""
+        """Return the cluster of each object of an image, ``UNKNOWN`` for those far from all clusters."""
         pairs = zip(image.clusters.tolist(), self.is_unknown(image), strict=True)
         return [UNKNOWN if unknown else cluster for cluster, unknown in pairs]
 
@@ -150,7 +150,7 @@ class FolderJob:
         return digest_json(known)
 
     def _shard(self, plan: ShardPlan, totals: Totals) -> SegmentedShard:
-        """Take the shard that an earlier call has written, or ask the method about its images."""
+        """Take the shard that an earlier call has written, or predict its images."""
         key = self._key(plan)
         shard = SegmentedShard.read(self._path(plan, ".json"), key)
         if shard is not None and not (self.strict and shard.skipped):
@@ -194,7 +194,7 @@ class FolderJob:
         return SegmentedImage(sample.name, sample.image_path, cut.frame, cut.regions, clusters, confidence, distances)
 
     def _draw(self, shard: SegmentedShard, plan: ShardPlan, drawn: frozenset[str]) -> None:
-        """Write the maps of a shard, unless those that lie there are what would be written."""
+        """Write the maps of a shard, unless the same maps already exist."""
         images = [image for image in shard.images if not image.is_one_region]
         wanted = [image.sample for image in images if image.sample in drawn]
         marker, key = self._path(plan, ".drawn"), self._drawing_key(shard, wanted)
@@ -222,7 +222,7 @@ class FolderJob:
         return all(path.is_file() for path in (*maps, *overlays))
 
     def _note_skipped(self, shard: SegmentedShard, totals: Totals) -> str:
-        """Name the first skipped images of a folder on the log; return the first of the shard."""
+        """Log the first skipped images of a folder; return the first of the shard."""
         for path, reason in shard.skipped[: max(_REPORTED - totals.skipped, 0)]:
             log.warning("skipped %s: %s", path, reason)
         return f"the first: {shard.skipped[0][0]}: {shard.skipped[0][1]}" if shard.skipped else ""
@@ -235,7 +235,7 @@ class FolderJob:
             totals.squares += sum(region.is_mere_square(image.frame) for region in image.regions)
 
     def _write_list(self, plans: Sequence[ShardPlan]) -> None:
-        """Join the shards to ``clusters.csv``, one of them in memory at a time."""
+        """Join the shards into ``clusters.csv``, with one in memory at a time."""
         with atomic_write(self.output.clusters_csv) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow([*_PLACE, *_FOUND])

@@ -1,4 +1,4 @@
-"""Folders of what commands make of a finished run."""
+"""Folders for the results of commands on a finished run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,14 +24,14 @@ def result_folder(
     dataset: ImageDataset | None = None,
     subject: str = "",
 ) -> Iterator[Path]:
-    """Hold the folder of a command's results, as ``io.claims.claimed`` says.
+    """Hold the folder of a command's results, as ``io.claims.claimed`` does.
 
     Args:
         command: Its name.
-        loaded: The run that they are of.
-        named: The folder that was asked for; None for the usual one.
-        usual: The folder where none is asked for.
-        dataset: The images; None where none are read.
+        loaded: The run that the results belong to.
+        named: The folder that the user named; None for the usual one.
+        usual: The folder if none is named.
+        dataset: The images; None if none are read.
         subject: What is asked for; see ``io.marks.Mark``.
 
     Yields:

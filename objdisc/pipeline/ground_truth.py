@@ -1,4 +1,4 @@
-"""Label maps that cannot be read: found before the training, counted, and left out of the scoring alone."""
+"""Label maps that cannot be read: they are found before the training, counted, and left out of the scoring only."""
 
 import logging
 from dataclasses import replace
@@ -12,14 +12,14 @@ log = logging.getLogger("objdisc")
 
 
 def with_sound_labels(dataset: ImageDataset, *, strict: bool) -> ImageDataset:
-    """Return a split whose damaged label maps are not read for scoring; what is trained on does not change.
+    """Return a split without its damaged label maps, for scoring; the training data does not change.
 
     Args:
         dataset: The split that will be scored.
-        strict: Whether the first damaged map ends the command.
+        strict: Whether a damaged map is an error.
 
     Raises:
-        UsageError: A map is damaged, and ``strict``; or all of them are.
+        UsageError: A map is damaged, and ``strict`` is set; or all maps are damaged.
     """
     if not dataset.has_ground_truth or dataset.labels_whole_images:
         return dataset

@@ -1,4 +1,4 @@
-"""A finished run that meets other images: its categories stay as they are, and new ones are found beside them."""
+"""Growing a finished run on other images: its categories stay as they are, and new ones are added."""
 
 import json
 import logging
@@ -34,10 +34,10 @@ _SAMPLES, _VIEWS = 2000, 4  # objects of either side that are looked at, at most
 
 
 def as_grown(options: DiscoverOptions) -> DiscoverOptions:
-    """Take over what a grown run has of the run that it grows from; any other options are returned as they are.
+    """Copy to a grown run the options of the run that it grows from; options of other runs are returned unchanged.
 
-    Encoder, patches and how patches look to the network are those of that run, and so is the method, within
-    ``methods.grown``. The number of clusters is that run's until new ones are found.
+    Encoder, patches and their preprocessing are those of that run, and so is the method, within ``methods.grown``. The
+    number of clusters is that run's until new ones are found.
 
     Raises:
         UsageError: There is no such run, it cannot grow, or a setting contradicts it.
@@ -78,10 +78,10 @@ def as_grown(options: DiscoverOptions) -> DiscoverOptions:
 
 
 def _check_kind(loaded: LoadedRun) -> None:
-    """Hold a run to what can grow.
+    """Check that a run can grow.
 
     Raises:
-        UsageError: It divides pixels, its method is somebody's own, or it was never evaluated.
+        UsageError: It divides pixels, its method is not one of this package, or it was never evaluated.
     """
     path, method = loaded.run.path, loaded.options.method.name
     if loaded.options.method.class_path not in component_names(Method, "objdisc.methods").values():
@@ -99,7 +99,7 @@ def _check_kind(loaded: LoadedRun) -> None:
 
 
 def _check_settings(options: DiscoverOptions, loaded: LoadedRun) -> None:
-    """Refuse settings that contradict the run; one that is left at its default gives way to the run's.
+    """Refuse settings that contradict the run; settings left at their defaults give way to the run's.
 
     Raises:
         UsageError: There is one.
@@ -124,7 +124,7 @@ def _check_settings(options: DiscoverOptions, loaded: LoadedRun) -> None:
 
 
 def _compared(options: DiscoverOptions) -> dict[str, object]:
-    """Map flags to the settings that a grown run has of the run before."""
+    """Map flags to the settings that a grown run takes from the previous run."""
     found: dict[str, object] = {"--method": options.method.name}
     found |= {f"--{name}": getattr(options, name) for name in ("encoder", "weights", "channels", "pooling")}
     found |= {f"--{name}": getattr(options.training, name) for name in ("background", "equalization")}
@@ -135,7 +135,7 @@ def _compared(options: DiscoverOptions) -> dict[str, object]:
 
 
 def with_known_growth(options: DiscoverOptions, run: Run) -> DiscoverOptions:
-    """Take the number of categories that an earlier call of the very same command has found, if there was one.
+    """Take the number of categories that an earlier call of exactly the same command has found, if there was one.
 
     Raises:
         UsageError: The run's folder is damaged.
@@ -148,7 +148,7 @@ def with_known_growth(options: DiscoverOptions, run: Run) -> DiscoverOptions:
 
 
 def training_stores(loaded: LoadedRun, allow_import: bool) -> list[PatchStore]:
-    """Open the patches that a run was trained on; of one that has grown, those of the runs before, too.
+    """Open the patches that a run was trained on, and for a grown run those of the runs before, too.
 
     Raises:
         UsageError: They are gone.
@@ -167,9 +167,9 @@ def training_stores(loaded: LoadedRun, allow_import: bool) -> list[PatchStore]:
 
 
 def with_growth(job: Job) -> Job:
-    """Find the new categories of a job that has begun, and make its method whole; any other is returned as it is.
+    """Find the new categories of a begun job, and complete its method; other jobs are returned unchanged.
 
-    Nothing is trained: the encoder is that of the run before.
+    Nothing is trained: the encoder is that of the previous run.
 
     Raises:
         UsageError: The images hold no object.
@@ -198,7 +198,7 @@ def with_growth(job: Job) -> Job:
 
 
 def _found(job: Job, loaded: LoadedRun, store: PatchStore) -> NewGroups:
-    """Compare equally many objects of the run before and of the new images."""
+    """Compare the same number of objects of the previous run and of the new images."""
     seed, before = job.options.training.seed, training_stores(loaded, job.options.allow_import)
     most = min(_SAMPLES, int(store.foreground.sum()), sum(int(each.foreground.sum()) for each in before))
     log.info("growing: looking at %d objects of either side and %d views of each", most, _VIEWS)
@@ -208,7 +208,7 @@ def _found(job: Job, loaded: LoadedRun, store: PatchStore) -> NewGroups:
 
 
 def _joined(parts: Sequence[Seen]) -> Seen:
-    """Put what was seen in several folders behind each other; no image is in two of them."""
+    """Concatenate the objects of several folders; no image is in two of them."""
     starts = np.cumsum([0, *(int(part.images.max(initial=-1)) + 1 for part in parts)])
     return Seen(
         torch.cat([part.features for part in parts]),
@@ -218,7 +218,7 @@ def _joined(parts: Sequence[Seen]) -> Seen:
 
 
 def _drawn(stores: Sequence[PatchStore], most: int, seed: int) -> list[NDArray[np.int64]]:
-    """Draw objects of several stores as if they were one: ascending rows of each."""
+    """Draw objects from several stores as if they were one: ascending rows of each."""
     objects = [np.flatnonzero(store.foreground) for store in stores]
     ends = np.cumsum([len(rows) for rows in objects])
     chosen = np.sort(np.random.default_rng(seed).permutation(ends[-1])[:most])

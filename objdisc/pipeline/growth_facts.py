@@ -1,4 +1,4 @@
-"""What a grown run says of its categories: which of the known ones it met, which are new, which have vanished."""
+"""Facts about a grown run's categories: which known ones it met, which are new, and which have vanished."""
 
 from pathlib import Path
 
@@ -19,15 +19,15 @@ _EXPECTED, _LEFT = 10, 0.1  # objects, and the share of these that a category ma
 
 
 def growth_of(method: Grown, run: Run, before: Run) -> GrowthFacts:
-    """Count the objects of a grown run by category, and tell which known categories have vanished.
+    """Count the objects of a grown run by category, and find the known categories that have vanished.
 
-    A category has vanished if it holds at most a tenth of the objects that its share of the run before would give it,
-    and that is at least ten: where nothing has changed, fewer than one category in a thousand looks like it by chance
-    (Poisson). Nothing is said to have vanished where the run before does not note its objects' categories.
+    A category has vanished if it holds at most a tenth of the objects expected from its share in the previous run, and
+    at least ten were expected: if nothing has changed, fewer than one category in a thousand looks vanished by chance
+    (Poisson). No category has vanished if the previous run did not record its objects' categories.
 
     Args:
         method: The grown one.
-        run: The grown run, which has noted the categories of its training objects.
+        run: The grown run, which has recorded the categories of its training objects.
         before: The run that it grew from.
     """
     now, then = Centers.read(run.centers), Centers.read(before.centers)
@@ -44,7 +44,7 @@ def growth_of(method: Grown, run: Run, before: Run) -> GrowthFacts:
 
 
 def in_words(found: GrowthFacts) -> str:
-    """Say what is known, new and vanished, in whole sentences."""
+    """Describe known, new and vanished categories in whole sentences."""
     known, new = sum(found.known.values()), sum(found.new.values())
     said = [f"Of {known + new} objects, {known} belong to the {len(found.known)} known categories of {found.run}."]
     if found.new:
@@ -69,7 +69,7 @@ def _objects(count: int) -> str:
 
 
 def check_names(path: Path, loaded: LoadedRun) -> None:
-    """Hold a names.json to the run that is grown.
+    """Check that a names.json belongs to the run that is grown.
 
     Raises:
         UsageError: It is damaged, or another run's.
@@ -80,7 +80,7 @@ def check_names(path: Path, loaded: LoadedRun) -> None:
 
 
 def carry_names(path: Path, folder: Run, run: Run, store: PatchStore, num_clusters: int) -> None:
-    """Write what the known categories are called as a names.json of the grown run; patches that were moved are not its.
+    """Write the names of known categories as a names.json of the grown run, without patches that were moved.
 
     Args:
         path: That of the run before.

@@ -1,4 +1,4 @@
-"""Which images a folder holds, whatever it is called and wherever it lies."""
+"""A fingerprint of the images in a folder, independent of the folder's name and place."""
 
 from objdisc.datasets import ImageDataset
 from objdisc.imaging.spread import spread_evenly

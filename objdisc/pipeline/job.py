@@ -1,4 +1,4 @@
-"""A training that can begin: what it is asked for, on what, where to, and how far an earlier call has come."""
+"""A training that can begin: its options, images and folder, and how far an earlier call has come."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +19,19 @@ class Job:
 
     Attributes:
         command: ``discover`` or ``train``.
-        options: What was asked for.
+        options: The options.
         path: Folder of the images.
         dataset: The split to train on.
-        scored: The evaluation split; the same object where there is no other.
+        scored: The evaluation split; the same object if there is no other.
         source: Where regions come from.
         home: The run's folder.
-        run: Where it is written: there, or beside the run that it will replace.
-        stages: The trainings of a chain, in order; the last is the run itself.
-        method: That one's method, untrained.
-        finished: Whether all of it is there already.
-        trained: Whether the training has ended, so that predictions are all that is left.
+        run: Where the run is written: in ``home``, or beside the run that it will replace.
+        stages: The trainings of a chain, in order; the last one is the run itself.
+        method: Method of the last stage, untrained.
+        finished: Whether the whole run exists already.
+        trained: Whether the training has ended, so that only predictions are left.
         accelerator: Device and processes.
-        scene: The run that divides whole images, as ``scene_options`` lays it out; None where none is wanted.
+        scene: The run that divides whole images, from ``scene_options``; None if none is wanted.
     """
 
     command: str

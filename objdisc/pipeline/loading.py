@@ -1,4 +1,4 @@
-"""A finished run loaded: its settings, its method and its summary, without executing anything of it."""
+"""Loading a finished run: its settings, its method and its summary, without executing any of its code."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -35,13 +35,13 @@ from objdisc.training.engine import check_device
 
 @dataclass(frozen=True)
 class LoadedRun:
-    """What a finished run knows.
+    """A loaded run.
 
     Attributes:
         run: Its folder.
         options: Its settings.
         method: Its method with the weights of the last epoch, in evaluation mode.
-        summary: What it noted about itself; None where it was trained alone.
+        summary: The facts in its ``metrics.json``; None if it was only trained.
     """
 
     run: Run
@@ -54,7 +54,7 @@ class LoadedRun:
 
         Args:
             device: auto, cpu, cuda or mps.
-            changes: To further settings of ``TrainerOptions``.
+            changes: Changes of further settings of ``TrainerOptions``.
         """
         training = replace(self.options.training, device=device, **changes)
         return replace(self, options=replace(self.options, training=training))
@@ -66,11 +66,11 @@ def load_run(path: Path, *, allow_import: bool = False, device: str = "auto") ->
     Args:
         path: Its folder.
         device: Where its network will run, checked before anything is done: auto, cpu, cuda or mps.
-        allow_import: Whether its settings may name classes outside of the package, whose modules are then run.
+        allow_import: Whether its settings may name classes from outside the package, whose modules are then run.
 
     Raises:
-        UsageError: The folder is no run, the run is not finished, its weights do not fit its settings, or the device is
-            not there.
+        UsageError: The folder is not a run, the run is not finished, its weights do not fit its settings, or the device
+            is not available.
     """
     check_device(device)
     run = Run.open(path)
@@ -90,13 +90,13 @@ def load_run(path: Path, *, allow_import: bool = False, device: str = "auto") ->
 
 
 def _origin_of(options: DiscoverOptions) -> WeightsOrigin:
-    """Say what a run's weights began with, as its settings tell."""
+    """Return the origin of a run's initial weights from its settings."""
     origin = origin_of(options.encoder, options.weights)
     return origin if options.init_from is None else origin_after(options.init_from, origin)
 
 
 def open_results(run: Run) -> tuple[Index, PatchStore]:
-    """Open what a run said about its evaluation split, and that split's patches; no image is needed.
+    """Open a run's predictions for its evaluation split, and that split's patches; no image is needed.
 
     Raises:
         UsageError: Either is missing, or they do not belong together.
@@ -113,15 +113,15 @@ def open_results(run: Run) -> tuple[Index, PatchStore]:
 
 
 def weights_name(run: Run) -> str:
-    """Identify a run's weights, for caches of what they computed."""
+    """Identify a run's weights, for caches of their predictions."""
     return digest_file(run.weights)
 
 
 def foreground_scorer(loaded: LoadedRun) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]] | None:
-    """Make the run's foreground head a function of patches; None if its method learned none.
+    """Return the run's foreground head as a function of patches; None if its method learned none.
 
     Args:
-        loaded: The run; its options say on what device.
+        loaded: The run; its options name the device.
 
     Returns:
         A function from ``(n, S, S, 4)`` uint8 patches to ``(n,)`` probabilities.
@@ -142,18 +142,18 @@ def foreground_scorer(loaded: LoadedRun) -> Callable[[NDArray[np.uint8]], NDArra
 def choose_source(
     named: Component | None, dataset: ImageDataset, loaded: LoadedRun, *, divided: bool = False
 ) -> ObjectnessSource:
-    """Build the source of regions; windows are kept by the run's foreground head, if it learned one.
+    """Build the source of regions; windows are scored by the run's foreground head, if it learned one.
 
-    Where nobody has masked the images, regions are parts of scenes, too, if those of the run were, by ``union``.
+    If the images have no masks, and regions of the run came from scenes too, ``union`` is used.
 
     Args:
-        named: What was asked for; None for whatever suits the images.
+        named: The named source; None for one that suits the images.
         dataset: The images.
         loaded: The run.
-        divided: Whether the scenes of the images are going to be divided before the regions are asked for.
+        divided: Whether the scenes of the images will be divided before the regions are needed.
 
     Raises:
-        UsageError: The source cannot be built; that the file of the run's first weights is gone is said so.
+        UsageError: The source cannot be built, for instance because the file of the run's initial weights is gone.
     """
     options, scene = loaded.options, loaded.run.scene
     summary = RunSummary.read(scene) if scene.things.is_file() else None
@@ -179,6 +179,6 @@ def choose_source(
 
 
 def _has_scenes_of(scene: Run, dataset: ImageDataset) -> bool:
-    """Whether the scenes of a run were divided in these very images, and not in others of the same names."""
+    """Whether the scenes of a run were divided in exactly these images, and not in others with the same names."""
     known = read_json(scene.index / "index.json") if (scene.index / "index.json").is_file() else {}
     return fingerprint(dataset) in (known.get("fingerprints") or ())

@@ -1,4 +1,4 @@
-"""What a run shows of one split: maps and overlays frame by frame, the list of patches, and sheets of every cluster."""
+"""A run's output for one split: maps and overlays of frames, the list of patches, and sheets of clusters."""
 
 import csv
 import logging
@@ -29,17 +29,17 @@ log = logging.getLogger("objdisc")
 
 @dataclass(frozen=True, eq=False)
 class FrameStyle:
-    """How the maps of a split look, and what their legends say.
+    """The appearance of a split's maps, and the texts of their legends.
 
     Attributes:
         colors: ``(K, 3)`` uint8 RGB of the clusters.
-        legend: What the legend says of a cluster; its number where nothing is said.
+        legend: Text of the legend for a cluster; its number by default.
         cluster_to_label: Label ids for ``labelIds/``; None: no such maps.
-        class_colors: Label id to RGB, for ``color/``; None: ``color/`` shows clusters.
-        shown_as: ``(K,)`` the cluster that stands for each in pictures, -1 for those that are not drawn; None: each
-            stands for itself. ``clusterIds/`` and ``labelIds/`` do not depend on it.
+        class_colors: Label id to RGB, for ``color/``; with None, ``color/`` shows clusters.
+        shown_as: ``(K,)`` the cluster as which each is drawn in pictures, -1 for those that are not drawn; None draws
+            each as itself. ``clusterIds/`` and ``labelIds/`` do not depend on it.
         kind: Folder of the maps of cluster ids, ``Method.map_kind``.
-        scene: Finds what lies below the objects in the overlay of an image, by its name.
+        scene: Function that returns the scene below the objects in an image's overlay, by the image's name.
     """
 
     colors: NDArray[np.uint8]
@@ -58,14 +58,14 @@ class FrameStyle:
         cluster_to_label: Mapping[int, int] | None = None,
         cluster_names: Mapping[int, str] | None = None,
     ) -> "FrameStyle":
-        """Show every cluster in its own colour and, where there is a matching, with its class."""
+        """Show every cluster in its own colour and, if there is a matching, with its class."""
         legend = {cluster: f"cluster {cluster}: {name}" for cluster, name in (cluster_names or {}).items()}
         class_colors = dataset.class_colors if cluster_to_label is not None else None
         return cls(cluster_colors(num_clusters), legend, cluster_to_label, class_colors or None)
 
     @classmethod
     def named(cls, names: Names, cluster_to_label: Mapping[int, int] | None = None) -> "FrameStyle":
-        """Show the categories that a person made of the clusters; rejected clusters are not drawn."""
+        """Show the categories that a person made from the clusters; rejected clusters are not drawn."""
         colors = np.zeros((names.num_clusters, 3), np.uint8)
         shown_as = np.full(names.num_clusters, NOTHING, np.int16)
         legend = {}
@@ -76,7 +76,7 @@ class FrameStyle:
         return cls(colors, legend, cluster_to_label, None, shown_as)
 
     def pictured(self, segmentation: SegmentationMap) -> SegmentationMap:
-        """Return the map as pictures show it."""
+        """Return the map as it is drawn in pictures."""
         if self.shown_as is None:
             return segmentation
         table = np.concatenate([self.shown_as, np.array([UNKNOWN, NOTHING], np.int16)])  # the last rows are -2 and -1
@@ -123,18 +123,18 @@ def write_maps(
 ) -> tuple[Sample, ...]:
     """Stitch and write every frame; one frame is in memory at a time.
 
-    An image that is one region as a whole (``--objectness whole``) gets no map: its cluster stands in ``clusters.csv``.
+    An image that is one region as a whole (``--objectness whole``) gets no map: its cluster is in ``clusters.csv``.
 
     Args:
         run: Folder to write to.
         dataset: The split.
         store: Its N patches.
-        predictions: What the method says about them.
-        cluster_to_label: Label ids for ``labelIds/``; None: no such maps. ``color/`` then shows clusters, and
-            also where the data set names no colours.
+        predictions: The method's predictions for them.
+        cluster_to_label: Label ids for ``labelIds/``; with None there are no such maps, and ``color/`` shows clusters,
+            as it does if the data set has no colours.
         cluster_names: Class names for the legends.
-        max_overlays: Overlays are drawn for this many frames, spread evenly over the split.
-        scene: Finds what lies below the objects in the overlay of an image, by its name.
+        max_overlays: Number of frames with overlays, spread evenly over the split.
+        scene: Function that returns the scene below the objects in an image's overlay, by the image's name.
 
     Returns:
         The samples that have maps.
@@ -153,7 +153,7 @@ def write_maps(
 
 
 def _read_if_there(dataset: ImageDataset, sample: Sample) -> NDArray[np.uint8] | None:
-    """Read an image; a run does not fail at its end because one was moved or broken since its patches were cut."""
+    """Read an image; a run must not fail at its end because one was moved or damaged after its patches were cut."""
     try:
         return dataset.read_image(sample)[..., :3]
     except UnreadableImageError as error:
@@ -164,17 +164,17 @@ def _read_if_there(dataset: ImageDataset, sample: Sample) -> NDArray[np.uint8] |
 def frame_painter(
     dataset: ImageDataset, store: PatchStore, predictions: Predictions
 ) -> Callable[[str], NDArray[np.uint8]]:
-    """Make a function that draws one frame with its clusters when it is asked for.
+    """Make a function that draws one frame with its clusters on demand.
 
     Args:
         dataset: The split.
         store: Its N patches.
-        predictions: What the method says about them.
+        predictions: The method's predictions for them.
 
     Returns:
-        A function from an image's name to ``(H, W, 3)`` uint8 RGB; it raises ``UnreadableImageError`` where the image
-        is no longer there, or no longer the one that the patches were cut from. An image that is one region as a whole
-        comes as it is.
+        A function from an image's name to ``(H, W, 3)`` uint8 RGB; it raises ``UnreadableImageError`` if the image is
+            missing, or is no longer the one that the patches were cut from. An image that is one region as a whole is
+            returned unchanged.
     """
     samples = {sample.name: sample for sample in dataset.samples}
     palette = cluster_colors(predictions.probabilities.shape[1])
@@ -196,13 +196,13 @@ def frame_painter(
 
 
 def write_cluster_list(run: Run, dataset: ImageDataset, store: PatchStore, predictions: Predictions) -> None:
-    """Write ``clusters.csv``: which image and box went to which cluster, one line an object patch.
+    """Write ``clusters.csv``: the image, box and cluster of each object patch, one a line.
 
     Args:
         run: Folder to write to.
         dataset: The split.
         store: Its N patches.
-        predictions: What the method says about them.
+        predictions: The method's predictions for them.
     """
     clusters, confidence = predictions.probabilities.argmax(axis=1), predictions.probabilities.max(axis=1)
     paths = {sample.name: sample.image_path for sample in dataset.samples}
@@ -230,14 +230,14 @@ def _rows_with_outlines(store: PatchStore) -> dict[str, list[int]]:
 def write_sheets(
     run: Run, store: PatchStore, predictions: Predictions, cluster_names: Mapping[int, str] | None = None, seed: int = 0
 ) -> list[ClusterPatches]:
-    """Write one retrieval sheet a cluster: its most confident patches, and random ones so that nobody is fooled.
+    """Write one retrieval sheet a cluster: its most confident patches, and random ones as an unbiased sample.
 
     Args:
         run: Folder to write to.
         store: N patches.
-        predictions: What the method says about them.
+        predictions: The method's predictions for them.
         cluster_names: Class names for the titles.
-        seed: Random seed of the patches that are drawn.
+        seed: Random seed of the random patches.
 
     Returns:
         The rows that were shown, for the report.
@@ -255,12 +255,12 @@ def write_sheets(
 def write_prototypes(
     run: Run, store: PatchStore, predictions: Predictions, cluster_names: Mapping[int, str] | None = None
 ) -> None:
-    """Write ``prototypes.png``: the patch that stands for each cluster.
+    """Write ``prototypes.png``: the patch that represents each cluster.
 
     Args:
         run: Folder to write to.
         store: N patches.
-        predictions: What the method says about them.
+        predictions: The method's predictions for them.
         cluster_names: Class names for the captions.
     """
     rows = prototypes(predictions.probabilities, predictions.features, store.foreground)

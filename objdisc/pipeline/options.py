@@ -1,4 +1,4 @@
-"""What a run starts from: its options, and the data, regions, patches and method that they name."""
+"""The options of a run, and the data, regions, patches and method that they name."""
 
 import logging
 from collections.abc import Mapping
@@ -33,72 +33,73 @@ log = logging.getLogger("objdisc")
 
 USUAL_CLUSTERS = 8
 AUTO: Literal["auto"] = "auto"
-"""What stands for a number of clusters that is to be recommended."""
+"""Value for a number of clusters that is to be recommended."""
 
 SCENE = Component("objdisc.methods.scene.Scene")
-"""What divides whole images where nothing else is named."""
+"""The default method that divides whole images."""
 
 
 @dataclass(frozen=True)
 class DiscoverOptions:
-    """Find object categories in a folder of images, without class labels, and show how good they are.
+    """Find object categories in a folder of images without class labels, and show how good they are.
 
-    Where ground truth lies beside the images, it is read after the training, to score: no weight, epoch, threshold or
+    Ground truth beside the images, if any, is read only after the training, for scoring: no weight, epoch, threshold or
     number of clusters depends on it.
 
     Attributes:
-        path: Folder in Cityscapes layout, or any folder of images. Without one: $CITYSCAPES_DATASET, and without that
-            a generated toy city.
-        train_split: Split to train on; train where there is one.
-        split: Evaluation split: scored, mapped and drawn; val where there is one, else the split of the training.
-        foreground: Classes that count as objects, by name, with commas between; the eight moving classes in
-            Cityscapes layout. All that training sees of it is object or not.
-        num_clusters: K, the number of categories to find, of objects and of scenes alike; auto recommends that of
-            objects from what the encoder sees, without labels, and leaves that of scenes at 8.
-        num_object_clusters: K of objects where it is another one, or auto.
-        num_scene_clusters: K of scenes where it is another one.
-        scene_size: Side of the squares, as high as each image, that scenes are seen in, in pixels of the network's
-            input; None for what the method prefers.
-        objectness: Where objects may be, by name; auto: what ``annotations`` names, instance masks, annotations beside
-            the images, or whole images, whichever the data has, else tree, which looks for them with the encoder.
+        path: Folder in Cityscapes layout, or any folder of images; by default $CITYSCAPES_DATASET or, if that is not
+            set, a generated toy city.
+        train_split: Split to train on; train if there is one.
+        split: Evaluation split, which is scored, mapped and drawn; val if there is one, else the split of the training.
+        foreground: Names of the classes that count as objects, separated by commas; by default the eight moving classes
+            in Cityscapes layout. Training sees only whether a pixel is object or background.
+        num_clusters: K, the number of categories to find, of objects and of scenes alike; auto recommends the number
+            for objects from the encoder's features, without labels, and leaves that for scenes at 8.
+        num_object_clusters: K of objects if it differs, or auto.
+        num_scene_clusters: K of scenes if it differs.
+        scene_size: Side, in pixels of the network's input, of the squares in which scenes are seen, each as high as the
+            image; None for the method's default.
+        objectness: Source of the regions that may hold objects, by name; auto takes the first that the data has of:
+            ``annotations``, instance masks, annotations beside the images, whole images; else tree, which looks for
+            objects with the encoder.
         method: The clustering method, by name.
-        scene: What divides whole images into categories, beside the objects: none, or a method by name; auto: ``scene``
-            where the data has no masks of objects.
-        encoder: nin, googlenet, or any model of timm or segmentation-models-pytorch; one of timm with or without a tag
-            for its weights, such as vit_small_patch14_dinov2.lvd142m.
-        weights: Start of the encoder: none; pretrained (those of its name and tag, downloaded; imagenet is the same);
-            or a file or folder as timm, transformers or Meta publish them.
+        scene: Method that divides whole images into categories besides the objects, by name, or none; auto takes
+            ``scene`` if the data has no masks of objects.
+        encoder: nin, googlenet, or any model of timm or segmentation-models-pytorch; a name of timm may end with a tag
+            for its weights, as in vit_small_patch14_dinov2.lvd142m.
+        weights: Initial weights of the encoder: none (random); pretrained (those of its name and tag, downloaded;
+            imagenet means the same); or a file or folder as timm, transformers or Meta publish them.
         channels: Channels of the images that the encoder takes: 3 for RGB, 4 with infrared.
         pooling: How the encoder's last feature map is pooled: max or avg; networks of this package always pool as they
             were designed to. A transformer takes token (class token), avg (mean of the patch tokens), token+avg, or
             max for its own way.
-        baseline: Train the paper's baseline too, k-means on the same encoder, and print it beside the method.
+        baseline: Also train the paper's baseline, k-means on the same encoder, and print its scores beside the
+            method's.
         strict: Stop at the first unreadable image instead of skipping it.
-        output_dir: Folder of the run; runs/DATASET_METHOD_kK_sSEED if none is given. One that holds anything else than
-            this very run is refused.
-        overwrite: Replace the run in that folder; it stays as it is until the new one is whole.
-        resume: Run to go on with, exactly where it stopped, with its own settings.
-        allow_import: Import classes that lie outside of the package, where configs or flags name some; that runs their
-            modules.
-        init_from: Finished run whose weights the method starts from, as far as they fit; its encoder must.
-        grow: Keep the categories of ``init_from`` as they are, with their ids, and find those that only these images
-            have: objects that are far from all known ones and near to each other. Nothing is trained. Encoder, patches
-            and method are that run's.
-        names: A names.json of that run: the names of its categories are carried on.
-        stages: Runs that make up this one, in order: a mapping from names to settings of their own (``method``,
-            ``patches`` and those of the training), the rest as here. Each starts from the one before; the last is this
-            run, the others lie in its folder under stages. {} for none; without it those of the method, where it is a
-            chain and no ``init_from`` is given.
+        output_dir: Folder of the run; by default runs/DATASET_METHOD_kK_sSEED. A folder that holds anything but this
+            same run is refused.
+        overwrite: Replace the run in that folder; it stays as it is until the new one is complete.
+        resume: Run to continue exactly where it stopped, with its own settings.
+        allow_import: Allow configs and flags to name classes from outside the package, whose modules are then run.
+        init_from: Finished run whose weights the method starts from, as far as they fit; its encoder must fit.
+        grow: Keep the categories of ``init_from`` with their ids, and find new ones in these images: groups of objects
+            that are far from all known ones and near to each other. Nothing is trained. Encoder, patches and method are
+            that run's.
+        names: A names.json of that run, whose names of categories are kept.
+        stages: Runs that make up this one, in order: a mapping from names to their own settings (``method``,
+            ``patches`` and those of the training); all others are as here. Each starts from the previous one; the last
+            is this run, the others lie in its folder under stages. {} for none; by default the stages of the method, if
+            it is a chain and no ``init_from`` is given.
         overlays: Draw at most this many frames.
-        data: How images are read: which classes are told apart for scoring and which pixels take part, the scale,
-            the bands, and which images are left out.
-        files: Which files of the folder are images, label maps and maps of objects, where its layout does not say it.
+        data: How images are read: which classes are scored separately and which pixels take part, the scale, the bands,
+            and which images are left out.
+        files: Which files of the folder are images, label maps and maps of objects, if its layout does not say so.
         patches: How patches are cut.
         training: How the method is trained.
     """
 
     renamed: ClassVar[Mapping[str, str]] = {"reading": "data"}
-    """Former names of settings, in configs and flags of version 0.1, by those of today."""
+    """Former names of settings, in configs and flags of version 0.1, and their current names."""
 
     path: Path | None = positional(default=None)
     train_split: str | None = None
@@ -139,10 +140,10 @@ class DiscoverOptions:
     training: TrainerOptions = flat(TrainerOptions)
 
     def __post_init__(self) -> None:
-        """Check what needs no data.
+        """Check the options that can be checked without data.
 
         Raises:
-            UsageError: K is below 2, a split's name is no name of a folder, or two settings exclude each other.
+            UsageError: K is below 2, a split's name cannot be that of a folder, or two settings exclude each other.
         """
         for name in ("num_clusters", "num_object_clusters", "num_scene_clusters"):
             if (given := getattr(self, name)) not in {None, AUTO} and given < 2:
@@ -155,7 +156,7 @@ class DiscoverOptions:
 
     @property
     def k(self) -> int:
-        """K; as long as it is yet to be recommended, 2, the least that a method can be built with to be checked."""
+        """K; before it is recommended, 2, the least number with which a method can be built for checks."""
         return 2 if self.num_clusters == AUTO else self.num_clusters
 
     @property
@@ -173,15 +174,15 @@ def choose_objectness(
     scenes: bool = False,
     quiet: bool = False,
 ) -> ObjectnessSource:
-    """Build the source that was named, or take the first that the data can serve, and say which.
+    """Build the named source, or take the first that suits the data, and log which.
 
     Args:
-        named: The source; None for whatever the data has.
+        named: The source; None for one that suits the data.
         dataset: The images.
-        encoder: Network of a source that looks at images with one.
-        weights: Its start, likewise.
-        quiet: Whether nothing is said.
-        scenes: Whether regions are parts of scenes, too, where nobody has masked the images.
+        encoder: Network of a source that uses one.
+        weights: Initial weights of that network.
+        quiet: Whether to log nothing.
+        scenes: Whether regions also come from scenes if the images have no masks.
     """
     given = {"encoder": encoder, "weights": weights}
     if named is not None:
@@ -196,7 +197,7 @@ def choose_objectness(
 def build_store(
     run: Run, dataset: ImageDataset, source: ObjectnessSource, options: DiscoverOptions, *, keep: bool = False
 ) -> PatchStore:
-    """Cut a split's patches into the run's folder, or take them from there.
+    """Cut a split's patches into the run's folder, or reuse those in it.
 
     Args:
         run: Folder to write to.
@@ -223,12 +224,12 @@ def store_folder(run: Run, dataset: ImageDataset) -> Path:
 
 
 def cut_job(dataset: ImageDataset, source: ObjectnessSource, options: DiscoverOptions) -> CutJob:
-    """Return what ``build_store`` would cut."""
+    """Return the job of ``build_store``."""
     return CutJob(dataset, source, options.patches, options.training.seed)
 
 
 def build_method(options: DiscoverOptions, weights: str | None = None) -> Method:
-    """Build the method with its encoder; the seed alone decides what is random in it.
+    """Build the method with its encoder; its random weights depend only on the seed.
 
     Args:
         options: Names and arguments.
@@ -243,7 +244,7 @@ def build_method(options: DiscoverOptions, weights: str | None = None) -> Method
 
 
 def origin_after(start: Path, otherwise: WeightsOrigin) -> WeightsOrigin:
-    """Say where weights come from that go on from a run's; the run itself may be yet to come."""
+    """Return the origin of weights that start from a run's; that run may not exist yet."""
     summary = None
     with suppress(UsageError):  # what is damaged says nothing of its weights
         summary = RunSummary.read(Run(start))
@@ -251,9 +252,9 @@ def origin_after(start: Path, otherwise: WeightsOrigin) -> WeightsOrigin:
 
 
 def difference(one: DiscoverOptions, other: DiscoverOptions) -> str:
-    """Name the first setting that differs, with both values; empty where two runs would be the same.
+    """Return the first setting that differs, with both values; empty if two runs would be the same.
 
-    Where data, annotations and run lie, and what hardware they use, makes no other run.
+    Paths of data, annotations and run, and the hardware, do not matter.
     """
 
     def settings(of: DiscoverOptions) -> list[str]:
@@ -266,13 +267,13 @@ def difference(one: DiscoverOptions, other: DiscoverOptions) -> str:
 
 
 def baseline_of(method: Component) -> Component:
-    """Return the paper's baseline with the same part of the encoder loaded: it differs in the objective alone."""
+    """Return the paper's baseline with the same frozen part of the encoder: it differs only in the objective."""
     shared = {name: value for name, value in method.init_args.items() if name == "freeze"}
     return Component("objdisc.methods.kmeans_baseline.KMeansBaseline", shared)
 
 
 def default_output_dir(path: Path, options: DiscoverOptions) -> Path:
-    """Return ``runs/<dataset>_<method>_k<K>_s<seed>``, of a grown run ``runs/<dataset>_grown_<run before>``."""
+    """Return ``runs/<dataset>_<method>_k<K>_s<seed>``, or ``runs/<dataset>_grown_<run before>`` for a grown run."""
     if options.grow and options.init_from is not None:
         return Path("runs") / f"{path.resolve().name}_grown_{options.init_from.resolve().name}"
     method = options.method.name

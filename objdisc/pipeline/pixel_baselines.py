@@ -1,4 +1,4 @@
-"""What per-pixel methods must beat: k-means on colours, places or features of pixels, and an untrained network."""
+"""Baselines of per-pixel methods: k-means on colours, positions or features of pixels, and an untrained network."""
 
 from collections.abc import Callable, Iterator
 from typing import ClassVar
@@ -29,7 +29,7 @@ _RESTARTS = 5
 def pixel_baselines(
     options: DiscoverOptions, dataset: ImageDataset, store: PatchStore, tiling: Tiling
 ) -> Iterator[tuple[str, SegmentSample]]:
-    """Fit each baseline on valid pixels of the training split, as the method is.
+    """Fit each baseline on valid pixels of the training split, like the method.
 
     Args:
         options: Options of the run: K, network, seed.
@@ -38,7 +38,7 @@ def pixel_baselines(
         tiling: How networks see full images.
 
     Yields:
-        The name of each, and what segments an image by it.
+        The name of each, and a function that segments an image by it.
     """
     yield "k-means on colour", _kmeans_of(options, dataset, _colors)
     yield "k-means on colour and position", _kmeans_of(options, dataset, _colors_and_places)
@@ -58,7 +58,7 @@ def _colors(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _colors_and_places(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Column and row beside the colour, each from 0 to 1 over the image."""
+    """Return the colour with column and row, each from 0 to 1 over the image."""
     height, width = image.shape[:2]
     y, x = np.mgrid[:height, :width].reshape(2, -1) / [[max(height - 1, 1)], [max(width - 1, 1)]]
     return np.column_stack([_colors(image), x, y]).astype(np.float32)
@@ -67,7 +67,7 @@ def _colors_and_places(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _kmeans_of(
     options: DiscoverOptions, dataset: ImageDataset, describe: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 ) -> SegmentSample:
-    """Run k-means on pixels drawn from images that are drawn at random."""
+    """Run k-means on random pixels of random images."""
     rng = np.random.default_rng(options.training.seed)
     drawn = []
     for number in rng.permutation(len(dataset.samples))[:_IMAGES]:
@@ -90,12 +90,12 @@ def _kmeans_of(
 
 
 class _FeatureKMeans(Method):
-    """k-means on the feature vectors of an encoder that stays as it is.
+    """k-means on the feature vectors of a frozen encoder.
 
     Args:
         encoder: A network with feature maps.
         num_clusters: K.
-        stride: Pixels of the image that one pixel of the feature map may stand for, at most.
+        stride: Most pixels of the image, along each side, that one pixel of the feature map may stand for.
     """
 
     per_pixel: ClassVar[bool] = True
@@ -108,7 +108,7 @@ class _FeatureKMeans(Method):
 
     @torch.no_grad()
     def fit(self, store: PatchStore, options: DiscoverOptions) -> None:
-        """Draw valid places of random crops, and cluster their features."""
+        """Draw valid positions of random crops, and cluster their features."""
         rng = np.random.default_rng(options.training.seed)
         generator = torch.Generator().manual_seed(options.training.seed)
         training, encoder = options.training, self.encoder.eval()

@@ -1,4 +1,4 @@
-"""How well predictions for every pixel agree with the classes, beside its baselines; as numbers and as text."""
+"""Scores of per-pixel predictions and of their baselines against the classes, as numbers and as text."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,14 +21,14 @@ log = logging.getLogger("objdisc")
 
 @dataclass(frozen=True)
 class PixelScore:
-    """How well predictions for every pixel agree with the classes of their split.
+    """Agreement of per-pixel predictions with the classes of their split.
 
     Attributes:
-        metrics: The method's; None without ground truth.
-        baselines: Name to the same of what it must beat.
-        matching: How clusters are read as classes in labelIds maps.
-        cluster_to_label: Label id of each cluster there; None without ground truth.
-        cluster_names: Name of the class that each cluster is read as.
+        metrics: The method's scores; None without ground truth.
+        baselines: Names and scores of the baselines.
+        matching: How clusters are mapped to classes in labelIds maps.
+        cluster_to_label: Label id of each cluster in these maps; None without ground truth.
+        cluster_names: Name of the class that each cluster is mapped to.
     """
 
     metrics: PixelMetrics | None = None
@@ -38,7 +38,7 @@ class PixelScore:
     cluster_names: Mapping[int, str] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return what goes into ``metrics.json``; empty without ground truth."""
+        """Return the scores for ``metrics.json``; empty without ground truth."""
         if self.metrics is None:
             return {}
         first = next(iter((self.baselines or {}).items()), None)
@@ -54,7 +54,7 @@ class PixelScore:
 
 
 def _summary(metrics: PixelMetrics) -> dict[str, Any]:
-    """Return the numbers that patches have too, counted in pixels."""
+    """Return the scores that patches have too, counted in pixels."""
     return {
         "accuracy_hungarian": metrics.hungarian.pixel_accuracy,
         "accuracy_majority": metrics.majority.pixel_accuracy,
@@ -73,18 +73,18 @@ def score_pixels(
     *,
     fitting_images: int = 500,
 ) -> PixelScore:
-    """Score the method and its baselines alike: matched on the scored split itself, and on the training split.
+    """Score the method and its baselines alike: matched on the scored split itself and on the training split.
 
-    Clusters are matched one to one where there are as many as classes (the paper's protocol), else each is read as
+    Clusters are matched one to one if there are as many as classes (the paper's protocol); otherwise each is mapped to
     its most frequent class.
 
     Args:
         counts: Counts of the scored split.
         scored: That split.
-        training: The split that was trained on; the same object where there is no other.
-        segment: Segments an image by the method.
-        baselines: Name of each, and what segments an image by it.
-        fitting_images: Images of the training split, spread evenly, that mappings are fitted on at most.
+        training: The training split; the same object if there is no other.
+        segment: Function that segments an image by the method.
+        baselines: Name of each, and a function that segments an image by it.
+        fitting_images: Most images of the training split, spread evenly, on which mappings are fitted.
     """
     fitted_on = None if training is scored else _count(training, segment, counts.num_clusters, fitting_images)
     matching: Matching = "hungarian" if counts.num_clusters == len(counts.class_ids) else "majority"
@@ -101,7 +101,7 @@ def score_pixels(
 def _count(
     dataset: ImageDataset, segment: SegmentSample, num_clusters: int, most: int | None = None
 ) -> PixelCounts | None:
-    """Count over images with labels, all or at most so many of them; None where there is none."""
+    """Count over images with labels, all or at most a given number of them; None if there are none."""
     labelled = [
         sample for sample in dataset.samples if dataset.label_paths(sample) and sample.name not in dataset.unscored
     ]

@@ -1,4 +1,4 @@
-"""Everything that a training needs, checked before anything of it is touched, and the folder that it then holds."""
+"""The checks of everything that a training needs, before anything is changed, and the claim of its folder."""
 
 import logging
 import shutil
@@ -44,16 +44,16 @@ log = logging.getLogger("objdisc")
 
 
 def prepare(options: DiscoverOptions, command: str) -> Job:
-    """Check device, data, regions, weights, room on the disk, and whose the run's folder is.
+    """Check device, data, regions, weights, space on the disk, and the ownership of the run's folder.
 
-    Nothing of the run is written, but that a swap which a killed process has begun is finished.
+    Nothing of the run is written, except that a swap begun by a killed process is finished.
 
     Args:
-        options: What is asked for.
+        options: The options.
         command: ``discover`` or ``train``.
 
     Raises:
-        UsageError: Something of it cannot serve, or the folder holds something else than this very run.
+        UsageError: A check fails, or the folder holds something other than this same run.
         ObjdiscError: The disk has no room.
     """
     accelerator = make_accelerator(options.training.device, options.training.precision)
@@ -102,10 +102,10 @@ def prepare(options: DiscoverOptions, command: str) -> Job:
 def _regions_and_scene(
     options: DiscoverOptions, command: str, dataset: ImageDataset, run: Run
 ) -> tuple[ObjectnessSource, DiscoverOptions | None]:
-    """Choose where regions come from, and lay out the run of the scene; None for it where none is made.
+    """Choose the source of regions, and plan the run of the scene; None for it if there is none.
 
     Raises:
-        UsageError: Either cannot serve the images.
+        UsageError: Either cannot be used with the images.
     """
     source = choose_objectness(options.objectness, dataset, options.encoder, options.weights)
     scene = scene_options(options, dataset, source, run.scene.path) if command == "discover" else None
@@ -119,10 +119,10 @@ def _regions_and_scene(
 
 
 def open_there(home: Path, options: DiscoverOptions) -> Run | None:
-    """Return the run that a folder holds; None where it is vacant, or another command has marked it for a run.
+    """Return the run that a folder holds; None if it is vacant, or marked for a run by another command.
 
     Raises:
-        UsageError: It holds anything else, or ``resume`` is asked for and there is no run.
+        UsageError: It holds anything else, or ``resume`` is set and there is no run.
     """
     settle(home)
     mark, run = Mark.read(home), Run(home)
@@ -139,7 +139,7 @@ def open_there(home: Path, options: DiscoverOptions) -> Run | None:
 
 
 def is_old_run(folder: Path, allow_import: bool = False) -> bool:
-    """Whether version 0.1 has trained in a folder: it left no mark, but settings and what it learned."""
+    """Whether version 0.1 has trained in a folder: it left settings and weights, but no mark."""
     run = Run(folder)
     if not (run.config.is_file() and run.has_learned):
         return False
@@ -151,7 +151,7 @@ def is_old_run(folder: Path, allow_import: bool = False) -> bool:
 
 
 def settled(job: Job) -> Job:
-    """Find the number of clusters, or of new ones, where that is asked for, and note it in the settings of a begun job.
+    """Find the number of clusters, or of new ones, if asked for, and record it in the settings of a begun job.
 
     Raises:
         UsageError: No number can be recommended, or there is no object that could be new.
@@ -164,10 +164,10 @@ def settled(job: Job) -> Job:
 
 @contextmanager
 def begun(job: Job) -> Iterator[Run]:
-    """Hold the run's folder, write what is to be done there, and at the end put the run in its place.
+    """Hold the run's folder, write the run's settings into it, and at the end move the run to its place.
 
-    A failure leaves no new folder and no half replacement behind, unless something was learned or it was interrupted:
-    the same command, or ``--resume``, goes on from that. What was there before stays as it is.
+    A failure leaves no new folder and no partial replacement behind, unless something was learned or the run was
+    interrupted: then the same command, or ``--resume``, continues from that. An earlier run stays as it is.
 
     Yields:
         The run, where it is written.
@@ -207,14 +207,14 @@ def begun(job: Job) -> Iterator[Run]:
 
 
 def tidy(job: Job) -> None:
-    """Remove what a process that was killed at its very end has left in a finished run."""
+    """Remove files that a process killed at its very end has left in a finished run."""
     with suppress(UsageError), held(job.home):  # another process may be at work there
         sweep(job.home)
         remove_leftovers(job.home)
 
 
 def _has_begun_alike(job: Job) -> bool:
-    """Whether an interrupted replacement was to be this very run, so that its patches can be gone on with."""
+    """Whether an interrupted replacement was of this same run, so that its patches can be reused."""
     try:
         return has_same_settings(job.run, job.options)
     except UsageError:
@@ -222,9 +222,10 @@ def _has_begun_alike(job: Job) -> bool:
 
 
 def write_settings(job: Job, run: Run) -> None:
-    """Mark the folder, and note the settings without --resume: the file makes the same run again, from its start.
+    """Mark the folder, and write the settings without --resume, so that the file makes the same run again.
 
-    A run whose training has ended gets them with its new results: until these are whole, it is what it was.
+    A run whose training has ended gets them together with its new results, and stays unchanged until these are
+    complete.
     """
     if Mark.read(run.path) is None:
         Mark.now(job.command, data=job.path, images=fingerprint(job.dataset)).write(run.path)
@@ -233,13 +234,13 @@ def write_settings(job: Job, run: Run) -> None:
 
 
 def _renew_stores(job: Job) -> None:
-    """Note where the images lie now, so that the next command need not look into them."""
+    """Record where the images lie now, so that the next command need not open them."""
     for dataset in splits(job):
         PatchStore.renew(cut_job(dataset, job.source, job.options), store_folder(job.run, dataset))
 
 
 def _remove(run: Run) -> None:
-    """Remove what a run has made of a folder that was vacant, and nothing that somebody else put there meanwhile."""
+    """Remove a run's files from a folder that was vacant, but nothing that somebody else has put there since."""
     for name in (*run.files(), marks.FILE):
         (run.path / name).unlink(missing_ok=True)
     for path in sorted((path for path in run.path.rglob("*") if path.is_dir()), reverse=True):
@@ -250,14 +251,14 @@ def _remove(run: Run) -> None:
 
 
 def _tell_of_derived(home: Path) -> None:
-    """Name what commands have made of the run that was replaced: it stays, and is of that run."""
+    """Log results of commands on the replaced run: they stay, and belong to that run."""
     derived = [path.parent for path in sorted(home.glob("*/**/run.json"))]
     if derived:
         log.warning("still there, and of the run that was replaced: %s", ", ".join(map(str, derived)))
 
 
 def _check_scored(source: ObjectnessSource, scored: ImageDataset) -> None:
-    """Predict now, not after hours of training, whether the evaluation split has what the source reads."""
+    """Check now, not after hours of training, that the evaluation split has the files that the source reads."""
     try:
         source.check(scored)
     except UsageError as error:

@@ -1,4 +1,4 @@
-"""What the command line asks of its own process, allocator and threads; one of somebody else's is left as it is."""
+"""Settings of the command line's own process: allocator and threads; a user's own process is left as it is."""
 
 import ctypes
 import os
@@ -9,21 +9,22 @@ _NEVER = 2**31 - 1  # bytes
 
 
 def let_waiting_threads_sleep() -> None:
-    """Let a thread of GNU's OpenMP that waits for others fall asleep soon; it counts where PyTorch comes later.
+    """Let waiting threads of GNU's OpenMP fall asleep soon; it must be called before PyTorch is imported.
 
-    By default it spins for milliseconds, on a core that a loading process or other work may want: with two threads and
-    such work, steps take up to 26 times as long. Here it spins for about as long as falling asleep and waking up takes,
-    as OpenMP itself does where it knows of more threads than cores. What the environment says comes first.
+    By default a waiting thread spins for milliseconds, on a core that a loading process or other work may need: with
+    two threads and such work, steps take up to 26 times as long. Here it spins for about as long as falling asleep and
+    waking up take, as OpenMP itself does if there are more threads than cores. Settings in the environment take
+    precedence.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def keep_freed_memory() -> None:
-    """Let glibc reuse the memory of activations instead of giving it back to the system after every layer.
+    """Let glibc reuse the memory of activations instead of returning it to the system after every layer.
 
-    Every fresh page is a fault into the kernel. Measured on one core: half the time of EfficientNet-Lite0's forward
-    pass, a third of a Network in Network's training step.
+    Every fresh page causes a page fault. On one core, these take half the time of EfficientNet-Lite0's forward pass,
+    and a third of a Network in Network's training step.
     """
     if sys.platform != "linux":
         return

@@ -1,4 +1,4 @@
-"""The number of clusters where it is to be recommended: found before the training, and noted in the run."""
+"""The recommended number of clusters, which is found before the training and recorded in the run."""
 
 import logging
 from dataclasses import replace
@@ -24,7 +24,7 @@ _SAMPLES, _VIEWS = 1200, 4  # objects that are looked at, at most, and augmented
 
 
 def with_known_number(options: DiscoverOptions, run: Run) -> DiscoverOptions:
-    """Take the number that was recommended to the very same run by an earlier call, if there was one.
+    """Take the number that an earlier call recommended for the same run, if there was one.
 
     Args:
         options: What is asked for.
@@ -43,13 +43,13 @@ def with_known_number(options: DiscoverOptions, run: Run) -> DiscoverOptions:
 
 
 def with_recommended_number(job: Job) -> Job:
-    """Settle a number of clusters that is to be recommended; any other job is returned as it is.
+    """Recommend the number of clusters of a job that asks for it; any other job is returned unchanged.
 
-    The encoder is the run's as it is before the training, the images are those of the training. What is found is
-    written to the run, evidence included, but for its settings.
+    The encoder is that of the run before the training, and the images are those of the training. The number and its
+    evidence are written to the run, but not to its settings.
 
     Args:
-        job: Begun: its folder is held.
+        job: A begun job, whose folder is held.
 
     Raises:
         UsageError: There are too few objects, or the method divides single pixels.
@@ -94,7 +94,7 @@ def _recommended(job: Job, store: PatchStore) -> RecommendedNumber:
 
 
 def read_number(run: Run) -> RecommendedNumber | None:
-    """Read the number that was recommended to a run; None where none was asked for.
+    """Read the recommended number of a run; None if none was asked for.
 
     Raises:
         UsageError: The file is damaged.
@@ -108,7 +108,7 @@ def read_number(run: Run) -> RecommendedNumber | None:
 
 
 def in_words(found: RecommendedNumber) -> str:
-    """Say which number was recommended, and what speaks for others."""
+    """Describe the recommended number, and the evidence for others."""
     strength = f"prediction strength {found.strengths[found.chosen]:.2f}"
     strength += "" if found.is_found_again else f", below {STRENGTH}: a guess"
     others = [f"the silhouette says {found.silhouette}"]

@@ -1,4 +1,4 @@
-"""What a trained method says about a split: clusters, maps, pictures; only then how they agree with the classes."""
+"""A trained method's results for a split: clusters, maps, pictures; and only then their agreement with classes."""
 
 import shlex
 import sys
@@ -49,19 +49,19 @@ _BACKGROUND = 0.1  # share of the patches from which a foreground head can be ju
 
 @dataclass(frozen=True)
 class Trained:
-    """A method that has been trained, and what it was trained on.
+    """A trained method and its training data.
 
     Attributes:
         run: Its folder.
         method: The method, with the weights of the last epoch.
         baseline: The paper's baseline, trained on the same patches; None if it was not asked for.
-        source: Where its regions came from.
+        source: The source of its regions.
         dataset: The split of the training.
         store: That split's patches.
-        scored: The evaluation split; the same object as ``dataset`` where there is no other.
-        training: How the method was trained; of a chain, its last stage.
-        seconds: What the training took, all stages and what was done before an interruption included.
-        seconds_before: Those of ``seconds`` that processes before this one took, which were interrupted.
+        scored: The evaluation split; the same object as ``dataset`` if there is no other.
+        training: Options of the training; for a chain, those of its last stage.
+        seconds: Seconds that the training took, including all stages and the time before interruptions.
+        seconds_before: The part of ``seconds`` that earlier, interrupted processes took.
     """
 
     run: Run
@@ -78,11 +78,11 @@ class Trained:
 
 @dataclass(frozen=True)
 class EvaluatedSplit:
-    """The evaluation split as a trained method predicts it, after that was written to the run.
+    """The predictions for the evaluation split, after they were written to the run.
 
     Attributes:
-        split: The split, its N patches, and what the method says about each.
-        segmented: Maps, and agreement with the classes, where labels lie beside the images.
+        split: The split, its N patches, and the method's predictions for them.
+        segmented: Maps, and agreement with the classes if there are labels.
         shown: Patches on the retrieval sheets.
         summary: Content of ``metrics.json``.
     """
@@ -94,7 +94,7 @@ class EvaluatedSplit:
 
 
 def scored_store(trained: Trained, options: DiscoverOptions) -> PatchStore:
-    """Cut the patches of the evaluation split; those of the training split where it is the same."""
+    """Cut the patches of the evaluation split, or take those of the training split if it is the same."""
     if trained.scored is trained.dataset:
         return trained.store
     return build_store(trained.run, trained.scored, trained.source, options)
@@ -153,7 +153,7 @@ def write_results(trained: Trained, folder: Run, options: DiscoverOptions, start
 def _summary(
     trained: Trained, folder: Run, options: DiscoverOptions, split: Split, segmented: SegmentedSplit, started: float
 ) -> RunSummary:
-    """Gather what the run knows about itself once all else is done."""
+    """Gather the facts about the run when everything else is done."""
     assert split.store is not None  # just cut
     assert split.predictions is not None
     score, training = segmented.score, trained.training
@@ -190,14 +190,14 @@ def _summary(
 
 
 def _growth(trained: Trained, options: DiscoverOptions) -> GrowthFacts | None:
-    """Say what is known, new and vanished, where the run was grown from another."""
+    """Describe known, new and vanished categories, if the run was grown from another."""
     if not isinstance(trained.method, Grown) or options.init_from is None:
         return None
     return growth_of(trained.method, trained.run, Run(options.init_from))
 
 
 def report_data(options: DiscoverOptions, trained: Trained, evaluated: EvaluatedSplit) -> ReportData:
-    """Collect what the report page shows of a run."""
+    """Collect the contents of a run's report page."""
     store, predictions = evaluated.split.store, evaluated.split.predictions
     assert store is not None  # the split was predicted
     assert predictions is not None
@@ -245,7 +245,7 @@ def _scene_of(trained: Trained, options: DiscoverOptions) -> list[SceneCluster]:
 def _warnings(
     method: Method, store: PatchStore, predictions: Predictions, number: RecommendedNumber | None
 ) -> list[str]:
-    """Say what is suspicious beside what the page finds by itself."""
+    """Return warnings in addition to those that the page finds by itself."""
     found = [] if number is None or number.is_found_again else [doubt(number)]
     if not method.per_pixel:
         found += objectness_warnings(_squares(store), _said_yes(store, predictions))
@@ -253,14 +253,14 @@ def _warnings(
 
 
 def _squares(store: PatchStore) -> float:
-    """Return the share of the objects, at most a thousand, that are mere squares."""
+    """Return the share of objects that are only squares, among at most a thousand objects."""
     rows = np.flatnonzero(store.foreground)
     some = [store.patch(int(row)) for row in rows[spread_evenly(len(rows), min(len(rows), _LOOKED_AT))]]
     return float(np.mean([patch.region.is_mere_square(patch.frame) for patch in some])) if some else 0.0
 
 
 def _said_yes(store: PatchStore, predictions: Predictions) -> float | None:
-    """Return the share of patches that the foreground head takes for objects; None where there is no background."""
+    """Return the share of patches that the foreground head takes for objects; None if there is no background."""
     if predictions.foreground is None or np.mean(~store.foreground) < _BACKGROUND:
         return None
     return float(np.mean(predictions.foreground >= 0.5))

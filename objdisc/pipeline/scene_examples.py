@@ -1,4 +1,4 @@
-"""The clusters of a run's scene as its report shows them: how much each covers, and images in which it lies."""
+"""The clusters of a run's scene for its report: the share that each covers, and example images."""
 
 import logging
 
@@ -25,17 +25,16 @@ _RGB = 3
 def scene_clusters(
     scene: Run, dataset: ImageDataset, num_object_clusters: int, *, allow_import: bool
 ) -> list[SceneCluster]:
-    """Look through the scene maps of a split.
+    """Read the scene maps of a split.
 
     Args:
         scene: The run of the scene.
         dataset: The split.
         num_object_clusters: K of the objects, whose colours the scene does not use.
-        allow_import: Whether the run's settings may name classes outside of the package.
+        allow_import: Whether the run's settings may name classes from outside the package.
 
     Returns:
-        One entry a cluster, in their order; its examples are the images that it covers most of. Empty where no image
-        has a map.
+        One entry a cluster, in order; its examples are the images of which it covers most. Empty if no image has a map.
     """
     layer = scene_layers(scene, num_object_clusters, allow_import=allow_import)
     summary = RunSummary.read(scene)
@@ -62,7 +61,7 @@ def scene_clusters(
 
 
 def _pixels(found: SceneLayer | None) -> NDArray[np.int64] | None:
-    """Count the pixels ``(K,)`` of each cluster in a map; None where there is no map."""
+    """Count the pixels ``(K,)`` of each cluster in a map; None if there is no map."""
     if found is None:
         return None
     num_clusters = len(found.colors)
@@ -71,7 +70,7 @@ def _pixels(found: SceneLayer | None) -> NDArray[np.int64] | None:
 
 
 def _picture(dataset: ImageDataset, sample: Sample, found: SceneLayer | None, cluster: int) -> NDArray[np.uint8] | None:
-    """Show where a cluster lies in an image; None, with the reason on the log, where the image cannot be read."""
+    """Show where a cluster lies in an image; None, with the reason in the log, if the image cannot be read."""
     try:
         image = dataset.read_image(sample)
     except UnreadableImageError as error:

@@ -1,4 +1,4 @@
-"""Whole scenes beside objects: a run of its own within a run, trained on a sample of the images, that maps them all."""
+"""Whole scenes besides objects: a run within the run, which is fitted to a sample of the images and maps them all."""
 
 import copy
 import csv
@@ -46,16 +46,16 @@ _MOST_IMAGES = 200  # that a scene is fitted to, spread evenly over the split
 def scene_options(
     options: DiscoverOptions, dataset: ImageDataset, source: ObjectnessSource, folder: Path
 ) -> DiscoverOptions | None:
-    """Lay out the run of the scene beside that of the objects; None where none is wanted.
+    """Plan the run of the scene besides that of the objects; None if none is wanted.
 
     Args:
         options: Options of the whole run.
-        dataset: The split of the training. Where it has masks of objects, a scene is made only if it is asked for.
-        source: Where regions come from; one that wants a scene gets it without being asked for.
+        dataset: The split of the training. If it has masks of objects, a scene is made only on request.
+        source: The source of regions; if it needs a scene, one is made without a request.
         folder: The run of the scene.
 
     Raises:
-        UsageError: What is named is no method that maps every pixel.
+        UsageError: The named method does not predict every pixel.
     """
     named = options.scene
     if named is None:
@@ -85,23 +85,23 @@ def is_per_pixel(method: Component) -> bool:
 
 
 def has_no_masks(options: DiscoverOptions, dataset: ImageDataset) -> bool:
-    """Whether nobody says where the objects of the images are, so that they must be looked for."""
+    """Whether the images have no masks or annotations, so that objects must be looked for."""
     return options.objectness is None and not any(source.serves(dataset) for source in AUTOMATIC[:-1])
 
 
 def map_scenes(options: DiscoverOptions, run: Run, splits: Sequence[ImageDataset]) -> RunSummary | None:
-    """Fit the scene to a sample of the first split, map every image, and score the last split where it has labels.
+    """Fit the scene to a sample of the first split, map every image, and score the last split if it has labels.
 
-    Which clusters behave like things is measured on the maps of the first split, once: regions of these and of other
-    images go by it. What an earlier call has finished stays as it is.
+    Which clusters behave like things is measured once, on the maps of the first split, and used for regions of all
+    images. Results that an earlier call has finished stay as they are.
 
     Args:
         options: From ``scene_options``.
         run: The run of the scene.
-        splits: The split of the training, and the evaluation split if that is another one.
+        splits: The split of the training, and the evaluation split if it is another one.
 
     Returns:
-        What the run knows about itself; None in processes other than the main one.
+        The facts about the run; None in processes other than the main one.
     """
     if (known := RunSummary.read(run)) is not None and run.things.is_file():
         return known
@@ -144,7 +144,7 @@ def map_scenes(options: DiscoverOptions, run: Run, splits: Sequence[ImageDataset
 
 
 def _keep_things(run: Run, dataset: ImageDataset) -> None:
-    """Note which clusters of the scenes of a split behave like things."""
+    """Record which clusters of a split's scenes behave like things."""
     paths = [_map_of(run, sample.name) for sample in dataset.samples]
     things = thing_clusters([path for path in paths if path.is_file()])
     write_things(run.things, things)
@@ -153,7 +153,7 @@ def _keep_things(run: Run, dataset: ImageDataset) -> None:
 
 
 def publish_scenes(scene: Run, run: Run, dataset: ImageDataset) -> None:
-    """Copy the scene maps of a split into the run that they are of, beside those of its objects."""
+    """Copy the scene maps of a split into the run that they belong to, beside those of its objects."""
     for sample in dataset.samples:
         found = _map_of(scene, sample.name)
         if found.is_file():
@@ -162,12 +162,12 @@ def publish_scenes(scene: Run, run: Run, dataset: ImageDataset) -> None:
 
 
 def scene_layers(scene: Run, num_object_clusters: int, *, allow_import: bool) -> Callable[[str], SceneLayer | None]:
-    """Make a function that finds the scene of an image, by its name, in colours that no cluster of objects has.
+    """Make a function that returns the scene of an image, by its name, in colours that no cluster of objects has.
 
     Args:
         scene: The run of the scene.
         num_object_clusters: K of the objects.
-        allow_import: Whether its settings may name classes outside of the package, whose modules are then run.
+        allow_import: Whether its settings may name classes from outside the package, whose modules are then run.
     """
     summary, options = (
         RunSummary.read(scene),
@@ -197,20 +197,20 @@ def segment_scenes(
 ) -> None:
     """Map the scenes of other images with the scene of a finished run, into ``sceneIds`` of a folder.
 
-    ``scene_legend.csv`` beside it says what its values stand for.
+    ``scene_legend.csv`` beside it gives the meaning of the values.
 
     Args:
         scene: The run of the scene.
         dataset: The images.
         folder: Where the maps go.
-        names: What a person calls the clusters; None for the classes that they match, or nothing.
+        names: Names that a person gave the clusters; None for the classes that they match, if any.
         device: Where the network runs: auto, cpu, cuda or mps.
-        strict: Whether the first unreadable image ends it; otherwise such images are named and skipped.
-        allow_import: Whether its settings may name classes outside of the package, whose modules are then run.
+        strict: Whether an unreadable image is an error; otherwise such images are logged and skipped.
+        allow_import: Whether its settings may name classes from outside the package, whose modules are then run.
 
     Raises:
         UsageError: The run's weights are missing or do not fit.
-        UnreadableImageError: An image is unreadable, and ``strict``.
+        UnreadableImageError: An image is unreadable, and ``strict`` is set.
     """
     loaded = load_run(scene.path, allow_import=allow_import, device=device).on(device)
     loaded = replace(loaded, options=replace(loaded.options, strict=strict))
@@ -228,16 +228,16 @@ def segment_scenes(
 
 
 def scene_names(run: Run, num_object_clusters: int, path: Path | None, *, allow_import: bool) -> SceneNames | None:
-    """Return what the clusters of a run's scene are called; None where it has no scene.
+    """Return the names of the clusters of a run's scene; None if it has no scene.
 
     Args:
         run: The run that the scene is part of.
         num_object_clusters: K of the objects, whose colours the scene does not use.
-        path: A ``names.json`` that was held to the run already; None for none.
-        allow_import: Whether its settings may name classes outside of the package, whose modules are then run.
+        path: A ``names.json`` that is known to belong to the run; None for none.
+        allow_import: Whether its settings may name classes from outside the package, whose modules are then run.
 
     Raises:
-        UsageError: The file names what there is not.
+        UsageError: The file names clusters that do not exist.
     """
     if RunSummary.read(run.scene) is None:
         return None
@@ -251,7 +251,7 @@ def _map_of(run: Run, name: str) -> Path:
 
 
 def _sampled(dataset: ImageDataset) -> ImageDataset:
-    """Return a split of some of the images, spread evenly."""
+    """Return a split with some of the images, spread evenly."""
     if len(dataset.samples) <= _MOST_IMAGES:
         return dataset
     some = copy.copy(dataset)

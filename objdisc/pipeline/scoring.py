@@ -1,4 +1,4 @@
-"""The numbers of one split: agreement of its patches' clusters with the classes, where labels lie beside the images."""
+"""The scores of one split: agreement of its patches' clusters with the classes, if there are labels."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -31,14 +31,14 @@ log = logging.getLogger("objdisc")
 
 @dataclass(frozen=True)
 class Score:
-    """What the evaluation says about one split.
+    """The evaluation of one split.
 
     Attributes:
         numbers: What goes into ``metrics.json``.
         clusters: Agreement of the clusters with the classes; None without ground truth.
-        baseline: Agreement of the baseline's clusters; None where it was not run.
-        cluster_to_label: Label id that each cluster is read as in labelIds maps; empty without ground truth.
-        cluster_names: Name of the class that each cluster is read as.
+        baseline: Agreement of the baseline's clusters; None if it was not run.
+        cluster_to_label: Label id of each cluster in labelIds maps; empty without ground truth.
+        cluster_names: Name of the class that each cluster is mapped to.
     """
 
     numbers: Mapping[str, Any]
@@ -54,13 +54,13 @@ def score(
     predictions: Predictions,
     baselines: Predictions | None = None,
 ) -> Score:
-    """Compare clusters with classes; without ground truth, only what needs none is said.
+    """Compare clusters with classes; without ground truth, only scores that need no labels are returned.
 
     Args:
         dataset: The split that the store was cut from.
         store: N patches.
-        predictions: What the method says about them.
-        baselines: What the baseline says about them.
+        predictions: The method's predictions for them.
+        baselines: The baseline's predictions for them.
     """
     dataset = labelled(dataset)
     num_clusters = predictions.probabilities.shape[1]
@@ -85,7 +85,7 @@ def score(
 
 
 def require_ground_truth(dataset: ImageDataset) -> None:
-    """Stop before any work is done where there is nothing to compare it with.
+    """Raise an error before any work if there is nothing to compare with.
 
     Raises:
         UsageError: The data set has no class labels.
@@ -100,11 +100,11 @@ def require_ground_truth(dataset: ImageDataset) -> None:
 
 
 def patch_numbers(store: PatchStore, predictions: Predictions) -> dict[str, Any]:
-    """Count patches and the sizes of their clusters, which needs no label.
+    """Count patches and the sizes of their clusters, which needs no labels.
 
     Args:
         store: N patches.
-        predictions: What the method says about them.
+        predictions: The method's predictions for them.
     """
     num_clusters = predictions.probabilities.shape[1]
     clusters = predictions.probabilities.argmax(axis=1)
@@ -122,7 +122,7 @@ def patch_numbers(store: PatchStore, predictions: Predictions) -> dict[str, Any]
 def _subhead_numbers(
     subheads: NDArray[np.float32], labels: NDArray[np.int64], dataset: ImageDataset
 ) -> dict[str, float | list[float]]:
-    """Score each of the ``(S, N, K)`` sub-heads by itself; which one makes the prediction was chosen without labels."""
+    """Score each of the ``(S, N, K)`` sub-heads; the one that predicts was chosen without labels."""
     found = [
         cluster_metrics(labels, one.argmax(axis=1).astype(np.int64), one.shape[1], dataset.class_names)
         for one in subheads
@@ -137,14 +137,14 @@ def _subhead_numbers(
 
 
 def _foreground_numbers(predictions: Predictions, store: PatchStore) -> dict[str, float]:
-    """Score the foreground head; empty without a head, or without background to tell objects from."""
+    """Score the foreground head; empty without a head, or without background."""
     if predictions.foreground is None or store.foreground.all():
         return {}
     return foreground_accuracy(predictions.foreground, store.foreground)
 
 
 def score_maps(run: Run, dataset: ImageDataset, mapped: Sequence[Sample]) -> dict[str, Any]:
-    """Score the labelIds maps of a run by pixels: our numbers, and the official evaluator's in Cityscapes layout.
+    """Score the labelIds maps of a run by pixels: our scores, and the official evaluator's in Cityscapes layout.
 
     Args:
         run: Folder with ``labelIds/``.
@@ -152,7 +152,7 @@ def score_maps(run: Run, dataset: ImageDataset, mapped: Sequence[Sample]) -> dic
         mapped: Samples that have maps.
 
     Returns:
-        What goes into ``metrics.json``; empty where nothing was mapped.
+        The scores for ``metrics.json``; empty if nothing was mapped.
     """
     dataset = labelled_pixels(dataset)
     if not mapped or not dataset.has_ground_truth:
@@ -175,7 +175,7 @@ def score_maps(run: Run, dataset: ImageDataset, mapped: Sequence[Sample]) -> dic
 
 
 def _labels(dataset: ImageDataset, store: PatchStore) -> NDArray[np.int64] | None:
-    """Read the patches' classes; None, with the reason on the log, where there are none to compare with."""
+    """Read the patches' classes; None, with the reason in the log, if there are none to compare with."""
     if not dataset.has_ground_truth:
         log.info("%s has no class labels: everything but the evaluation is done", dataset.root)
         return None

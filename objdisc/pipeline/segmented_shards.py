@@ -1,4 +1,4 @@
-"""What a run says about a few images, kept on disk: a shard, which an interrupted segmentation need not repeat."""
+"""A run's predictions for a few images on disk: a shard, which an interrupted segmentation need not repeat."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class SegmentedImage:
         regions: Its n objects.
         clusters: ``(n,)`` int64, the most probable cluster of each.
         confidence: ``(n,)`` float32, its probability.
-        distances: ``(n,)`` float32, distance to the nearest cluster centre; NaN where the run has no centres.
+        distances: ``(n,)`` float32, distance to the nearest cluster centre; NaN if the run has no centres.
     """
 
     sample: str
@@ -40,7 +40,7 @@ class SegmentedImage:
 
     @property
     def is_one_region(self) -> bool:
-        """Whether the image as a whole is one region, so that a map of it would say nothing."""
+        """Whether the image as a whole is one region, so that its map would be useless."""
         whole = (0, 0, self.frame[1], self.frame[0])
         return any(region.mask is None and region.box == whole for region in self.regions)
 
@@ -76,10 +76,10 @@ class SegmentedShard:
 
     @classmethod
     def read(cls, path: Path, key: str) -> "SegmentedShard | None":
-        """Read a shard; None where there is none with this key, or it is damaged.
+        """Read a shard; None if there is none with this key, or it is damaged.
 
         Raises:
-            UsageError: It names an image under which something would be written outside of its folder.
+            UsageError: It names an image whose files would be written outside the folder.
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))

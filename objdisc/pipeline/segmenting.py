@@ -24,18 +24,18 @@ def segment_folder(
     output_dir: Path | None = None,
     files: FileOptions | None = None,
 ) -> SegmentedFolder:
-    """Segment a folder of images, of any number; a cluster keeps the id that it has in the run.
+    """Segment a folder of any number of images; clusters keep the ids that they have in the run.
 
-    A run that divides scenes divides those of the folder as well, into ``sceneIds``.
+    A run that divides scenes also divides those of the folder, into ``sceneIds``.
 
     Args:
-        run: The run; its options say on what device.
+        run: The run; its options name the device.
         path: The folder.
-        options: How.
-        split: Split of the folder, where it has splits; None for val, else the first there is.
-        objectness: Source of regions; None for whatever suits the images.
+        options: The options.
+        split: Split of the folder, if it has splits; None for val, or for the first split if there is no val.
+        objectness: Source of regions; None for one that suits the images.
         output_dir: Where the maps go; None for RUN/segment/FOLDER.
-        files: Which files of the folder are what, where its layout does not say it.
+        files: Which files of the folder are images, label maps and so on, if its layout does not say so.
 
     Raises:
         UsageError: names.json is another run's, the folder has nothing to segment, or the output folder is another's.

@@ -1,4 +1,4 @@
-"""A chain of runs as one: what each stage is set to, how it is trained and scored, and the table of all of them."""
+"""A chain of runs as one run: settings, training and scoring of each stage, and the table of all stages."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -32,9 +32,9 @@ class Stage:
     """One run of a chain.
 
     Attributes:
-        name: What it is called.
-        run: Its folder; the folder of the whole for the last.
-        options: Its settings, with no stages of their own, and the stage before as its start.
+        name: Name of the stage.
+        run: Its folder; for the last stage, the folder of the whole run.
+        options: Its settings, without stages, and with the previous stage as its start.
     """
 
     name: str
@@ -43,16 +43,16 @@ class Stage:
 
 
 def plan(options: DiscoverOptions, run: Run) -> list[Stage]:
-    """Lay out the runs that options ask for, in order; one where they are no chain.
+    """Plan the runs that options ask for, in order; a single one without a chain.
 
-    A budget of time is shared among the stages by their epochs; one that a stage has of its own stays its.
+    A time budget is divided among the stages in proportion to their epochs; a stage's own budget stays as it is.
 
     Args:
         options: Options of the whole run.
         run: Its folder.
 
     Raises:
-        UsageError: A stage has settings that are unknown, or are not its own to have.
+        UsageError: A stage has settings that are unknown, or that a stage cannot have.
     """
     chain: Mapping[str, Mapping[str, Any]] | None = options.stages
     if chain is None:
@@ -91,19 +91,19 @@ def _check_changes(name: str, changes: Mapping[str, Any]) -> None:
 
 
 def is_finished(stage: Stage) -> bool:
-    """Whether a stage that others start from was trained and scored: it stays as it is."""
+    """Whether a stage that others start from was already trained and scored, so that it stays as it is."""
     return stage.run.weights.is_file() and stage.run.metrics.is_file()
 
 
 def run_stage(
     stage: Stage, dataset: ImageDataset, store: PatchStore, scored: tuple[ImageDataset, PatchStore] | None
 ) -> float:
-    """Train a stage that others start from, and score it like a run of its own.
+    """Train a stage that others start from, and score it like a separate run.
 
-    One that was interrupted goes on where it stopped; a finished one stays as it is.
+    An interrupted stage continues where it stopped; a finished one stays as it is.
 
     Args:
-        stage: Which.
+        stage: The stage.
         dataset: The split of the training.
         store: Its patches.
         scored: The evaluation split and its patches; None in processes other than the main one.
@@ -140,10 +140,10 @@ def run_stage(
 
 
 def reached(stage: Stage) -> RunSummary:
-    """Read what a finished stage noted about itself.
+    """Read the facts about a finished stage.
 
     Raises:
-        UsageError: It has not noted anything.
+        UsageError: It has no ``metrics.json``.
     """
     summary = RunSummary.read(stage.run)
     if summary is None:
@@ -156,15 +156,15 @@ def _final(path: Path | None) -> Path | None:
 
 
 def summarise(stages: Sequence[Stage], figures: Mapping[str, Any], seconds: float) -> dict[str, dict[str, Any]]:
-    """Gather what each stage of a chain reached, in order.
+    """Gather the scores of each stage of a chain, in order.
 
     Args:
         stages: All of them.
-        figures: Figures of the last one, which are not on disk yet.
-        seconds: What all trainings took.
+        figures: Scores of the last stage, which are not on disk yet.
+        seconds: Seconds of all trainings.
 
     Returns:
-        For each name: method, epochs, and those of accuracy_hungarian, nmi, ari and training_seconds that are known.
+        For each name: method, epochs, and accuracy_hungarian, nmi, ari and training_seconds as far as known.
     """
     before = [reached(stage) for stage in stages[:-1]]
     own = seconds - sum(summary.training_seconds for summary in before)
@@ -180,7 +180,7 @@ def summarise(stages: Sequence[Stage], figures: Mapping[str, Any], seconds: floa
 
 
 def format_stages(table: Mapping[str, Mapping[str, Any]]) -> str:
-    """Lay out what ``summarise`` gathered as a table for the terminal."""
+    """Format the result of ``summarise`` as a table for the terminal."""
     names = {"accuracy_hungarian": "accuracy", "training_seconds": "seconds"}
     keys = ["method", "epochs", *(key for key in _SHOWN if any(key in row for row in table.values()))]
     rows = [[name, *(_cell(row.get(key)) for key in keys)] for name, row in table.items()]

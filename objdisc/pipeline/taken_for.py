@@ -1,4 +1,4 @@
-"""What a folder is taken for: said in one line before any work, and in full by ``inspect``."""
+"""What a folder is taken for: logged in one line before any work, and printed in full by ``inspect``."""
 
 import logging
 from collections import Counter
@@ -31,14 +31,14 @@ class TakenFor:
 
     Attributes:
         root: The folder.
-        layout: What it is recognised as.
-        images: How many images are read, by split.
-        splits: All splits that it has; empty where it is taken whole.
+        layout: Name of the recognised layout.
+        images: Number of images that are read, by split.
+        splits: All splits that it has; empty if it is read as a whole.
         objectness: Name of the source of regions.
-        masks: Where that source finds them.
-        labels: Where class labels come from; empty where there are none.
-        left_out: What else was found and why it is not read; empty where there is nothing.
-        hint: What may be wanted instead; empty where there is nothing to say.
+        masks: Where that source finds regions.
+        labels: Where class labels come from; empty if there are none.
+        left_out: Files that were found and are not read, with reasons; empty if there are none.
+        hint: What the user may want instead; may be empty.
     """
 
     root: Path
@@ -65,7 +65,7 @@ class TakenFor:
         return "; ".join(parts)
 
     def lines(self) -> list[str]:
-        """Return the same in full, a line each."""
+        """Return the same in full, one line for each fact."""
         table = {
             "folder": str(self.root),
             "layout": self.layout,
@@ -81,7 +81,7 @@ class TakenFor:
 
 
 def taken_for(datasets: Sequence[ImageDataset], source: ObjectnessSource, splits: Sequence[str] = ()) -> TakenFor:
-    """Say what the splits of a folder were taken for; no image is decoded.
+    """Describe what the splits of a folder were taken for; no image is decoded.
 
     Args:
         datasets: Its splits, opened; at least one.
@@ -115,7 +115,7 @@ def tell_of_run(loaded: LoadedRun, datasets: Sequence[ImageDataset]) -> None:
 
 
 def _left_out(datasets: Sequence[ImageDataset]) -> LeftOut:
-    """Add up what was left out of splits; of splits that share a folder, what both have found counts once."""
+    """Sum the files left out of splits; files that two splits of one folder have both found count once."""
     total, seen = Counter[tuple[str, str]](), set[Path]()
     for dataset in datasets:
         folders = {sample.image_path.parent for sample in dataset.samples}
@@ -126,7 +126,7 @@ def _left_out(datasets: Sequence[ImageDataset]) -> LeftOut:
 
 
 def layout_name(dataset: ImageDataset) -> str:
-    """Return what a data set is called in messages."""
+    """Return the name of a data set in messages."""
     if isinstance(dataset, SegmentationDataset) and dataset.title:
         return f"{dataset.title} layout"
     if isinstance(dataset, Video):
@@ -178,7 +178,7 @@ def _labels(datasets: Sequence[ImageDataset]) -> str:
 
 
 def _hint(dataset: ImageDataset, source: ObjectnessSource) -> str:
-    """Say what else may be wanted where each image may show one object alone."""
+    """Return a hint for folders whose images may show one object each."""
     if isinstance(source, Whole | DatasetMasks) or not isinstance(dataset, ImageFolder) or isinstance(dataset, Video):
         return ""
     samples = [dataset.samples[place] for place in spread_evenly(len(dataset.samples), _LOOKED_AT).tolist()]

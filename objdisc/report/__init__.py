@@ -1,1 +1,1 @@
-"""The page of a run, one file for a browser: cards of clusters, scene, curves, neighbours, names, and warnings."""
+"""The report of a run, a single HTML page: cards of clusters, scene, curves, neighbours, names, and warnings."""

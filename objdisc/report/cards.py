@@ -1,4 +1,4 @@
-"""What the page shows of each cluster: its numbers, its patches, and where these lie in their frames."""
+"""The cards of clusters: their numbers, their patches, and the patches' places in their frames."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _EACH = 12  # patches of a kind
 _KINDS = ("Most confident", "Drawn at random", "Least certain")
 
 MAX_FRAMES = 160
-"""Frames on a page at most: reading and drawing one of Cityscapes takes 0.3 s."""
+"""Most frames on a page: reading and drawing one of Cityscapes takes 0.3 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Pictures:
 
     Attributes:
         walls: Cluster to its rows of patches: heading, and patches.
-        patches: What the page knows of each shown patch, by row of the patch store: ``cluster``, ``confidence``,
+        patches: Facts about each shown patch, by row of the patch store: ``cluster``, ``confidence``,
             ``sample``, ``path``, ``frame`` (height and width), ``box``, ``window`` and ``outline`` in pixels of the
             full image.
         frames: Image name to data URI.
@@ -64,7 +64,7 @@ def embed_pictures(
     *,
     max_frames: int = MAX_FRAMES,
 ) -> Pictures:
-    """Choose and encode what the page shows, within its budget of bytes.
+    """Choose and encode the pictures of the page, within its budget of bytes.
 
     The patches of all clusters come first: each cluster's most confident one, a random one, the least certain one,
     then the second ones, and so on. Frames follow in the order of these patches, so that frames that are left out
@@ -76,8 +76,8 @@ def embed_pictures(
         patches: N patches, where they come from.
         confidence: ``(N,)`` in [0, 1].
         paths: Image name to file.
-        read_frame: Gives a frame with its clusters drawn over it, ``(H, W, 3)`` uint8 RGB.
-        max_frames: How many of them the page has at most.
+        read_frame: Function that returns a frame with its clusters drawn over it, ``(H, W, 3)`` uint8 RGB.
+        max_frames: Most frames on the page.
     """
     kept = sorted(sorted(clusters, key=lambda shown: -shown.size)[:_MAX_CLUSTERS], key=lambda shown: shown.cluster)
     rows = [kind.tolist() for shown in kept for kind in (shown.confident, shown.random, shown.uncertain)]

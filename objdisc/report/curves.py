@@ -1,4 +1,4 @@
-"""Training curves and the clusters' shares over the training, as points of SVG lines and areas."""
+"""Training curves and the clusters' shares during training, as points of SVG lines and areas."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -26,11 +26,11 @@ _MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One logged number over the training.
+    """The course of one logged number.
 
     Attributes:
         name: As it was logged.
-        meaning: What it says, where the name does not.
+        meaning: Its meaning, if the name does not say it.
         points: ``x,y x,y ...`` for ``<polyline>``, inside ``WIDTH`` x ``HEIGHT``, larger values higher.
         first: The first value.
         last: The last value.
@@ -51,10 +51,9 @@ def curves(records: Sequence[Mapping[str, Any]], *, at_most: int = 12) -> list[C
     """Turn a metrics log into curves, the loss first, then in the order of their first appearance.
 
     Args:
-        records: Lines of ``metrics.jsonl``, as ``read_metrics_log`` gives them. Numbers under ``step``, else
-            ``epoch``, else the line's number, say where a value belongs; values that are no finite number are
-            left out.
-        at_most: Number of curves.
+        records: Lines of ``metrics.jsonl``, as ``read_metrics_log`` gives them. The number under ``step``, else
+            ``epoch``, else the line's number is the position of a value; values that are not finite are left out.
+        at_most: Most curves.
     """
     series: dict[str, list[tuple[float, float]]] = {}
     for line, record in enumerate(records):
@@ -69,13 +68,13 @@ def curves(records: Sequence[Mapping[str, Any]], *, at_most: int = 12) -> list[C
 
 @dataclass(frozen=True, slots=True)
 class NumberCurve:
-    """How well clusters are found again, over their number.
+    """How well clusters are found again, by their number.
 
     Attributes:
         points: ``x,y x,y ...`` for ``<polyline>``, inside ``WIDTH`` x ``HEIGHT``; 0 lies at the bottom, 1 at the top,
             and numbers are spaced by their logarithms.
-        chosen: Where the number that was taken stands, as ``(x, y)``.
-        runner_up: The runner-up among the numbers; None where there is none.
+        chosen: Position of the chosen number, as ``(x, y)``.
+        runner_up: Position of the runner-up; None if there is none.
         threshold: Height of the line that clusters must reach.
         ticks: Numbers to write below, with their x.
     """
@@ -114,8 +113,8 @@ def occupancy_bands(shares: NDArray[np.float64]) -> list[str]:
         shares: ``(E, K)``, as ``warnings.logged_occupancy`` gives them.
 
     Returns:
-        K areas, each ``x,y x,y ...`` for ``<polygon>`` inside ``WIDTH`` x ``HEIGHT``; none where there is nothing to
-        see: fewer than two epochs, or more clusters than the eye tells apart.
+        K areas, each ``x,y x,y ...`` for ``<polygon>`` inside ``WIDTH`` x ``HEIGHT``; empty for fewer than two epochs,
+            or for more clusters than the eye can tell apart.
     """
     epochs, num_clusters = shares.shape
     if epochs < 2 or num_clusters > _MAX_BANDS:
@@ -150,5 +149,5 @@ def _curve(name: str, points: Sequence[tuple[float, float]]) -> Curve:
 
 
 def _scaled(value: float, low: float, high: float) -> float:
-    """Place a value between 0 and 1; a constant lies in the middle."""
+    """Scale a value to 0 to 1; a constant is placed in the middle."""
     return (value - low) / (high - low) if high > low else 0.5

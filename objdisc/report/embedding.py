@@ -1,4 +1,4 @@
-"""Pictures inside a page: as data URIs, each once, as many as a budget of bytes allows."""
+"""Pictures inside a page, as data URIs within a budget of bytes."""
 
 import base64
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +16,7 @@ _FRAME_WIDTH = 720  # pixels
 
 
 class Budget:
-    """Characters that pictures may still take.
+    """The number of characters that pictures may still take.
 
     Args:
         left: Characters to spend.
@@ -26,7 +26,7 @@ class Budget:
         self.left = left
 
     def pay(self, text: str) -> bool:
-        """Take a text's length off, if that much is left."""
+        """Subtract a text's length, if that much is left."""
         if len(text) > self.left:
             return False
         self.left -= len(text)
@@ -36,16 +36,16 @@ class Budget:
 def embed_patches(
     walls: Sequence[Sequence[int]], images: NDArray[np.uint8], budget: Budget, *, at_most: int
 ) -> list[list[tuple[int, str]]]:
-    """Encode patches wall by wall; when the budget ends, all walls are about equally long.
+    """Encode the patches of several walls in turn; when the budget ends, all walls are about equally long.
 
     Args:
         walls: Rows of ``images`` in the order of their importance, one list a wall.
         images: ``(N, S, S, 4)`` uint8 patches.
-        budget: What they may take. A row that is in several walls is paid for each time.
-        at_most: Patches of a wall.
+        budget: Budget for all patches. A row that is in several walls counts each time.
+        at_most: Most patches of a wall.
 
     Returns:
-        Of each wall, (row, data URI) of its first patches.
+        For each wall, (row, data URI) of its first patches.
     """
     embedded: list[list[tuple[int, str]]] = [[] for _ in walls]
     for place in range(at_most):
@@ -64,13 +64,13 @@ def embed_frames(
     """Encode frames, each once, in the order of their importance, until the budget ends.
 
     Args:
-        names: Names of frames; repeated ones are passed over.
-        read: Gives a frame's picture, ``(H, W, 3)`` uint8 RGB.
-        budget: What they may take.
-        at_most: Frames that are tried.
+        names: Names of frames; repeated ones are skipped.
+        read: Function that returns a frame's picture, ``(H, W, 3)`` uint8 RGB.
+        budget: Budget for all frames.
+        at_most: Most frames that are tried.
 
     Returns:
-        Name to data URI, and the errors of those that could not be read.
+        Name to data URI, and the errors of frames that could not be read.
     """
     embedded: dict[str, str] = {}
     missing = []

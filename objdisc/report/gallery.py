@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that needs nothing beside it, to look at clusters and to name them."""
+"""The report of a run: one self-contained HTML file to look at clusters and to name them."""
 
 import base64
 import hashlib
@@ -45,7 +45,7 @@ _SUMMARY = (
 
 @dataclass(frozen=True)
 class ReportData:
-    """What the page says and the run's files do not; every text may hold any letters.
+    """The contents of the page; texts may hold any characters.
 
     Attributes:
         command: The command as it was typed.
@@ -53,31 +53,32 @@ class ReportData:
         seed: The seed.
         seconds: Wall time of the run.
         data_path: The data set's folder.
-        trained_on: Split of the training, in words: ``train, 367 images, 1120 patches``.
-        scored_on: Split that the page shows, in such words.
+        trained_on: Split of the training, in words, such as ``train, 367 images, 1120 patches``.
+        scored_on: Split that the page shows, in the same form.
         supervision: The labels that the encoder's weights have seen, ``none`` if none.
         objectness: Where the regions came from.
-        objectness_supervision: What people have told of the images for that, or its network was trained with.
-        metrics: As in ``metrics.json``; what is not in it (labels, baseline) is not shown, and the page says so.
-        identity: As ``naming.run_identity`` gives it; goes into ``names.json``.
-        former_identities: What earlier versions called the same run; names that they kept are taken over.
+        objectness_supervision: What people have marked in the images for that, or its network was trained with.
+        metrics: Content of ``metrics.json``; parts that it lacks (labels, baseline) are not shown, and the page says
+            so.
+        identity: Identity of the run from ``naming.run_identity``, for ``names.json``.
+        former_identities: Identities of the same run in earlier versions, whose names are taken over.
         clusters: One entry a cluster, as ``retrieval.rank`` gives them for the shown split.
         images: ``(N, S, S, 4)`` uint8 patches of that split.
-        patches: N patches, where they come from; only those shown are asked for.
+        patches: N patches, where they come from; only those shown are accessed.
         assignments: ``(N,)`` int64 cluster of each patch, -1 for background.
-        confidence: ``(N,)`` in [0, 1], of each patch in its cluster.
+        confidence: ``(N,)`` probability of each patch's cluster, in [0, 1].
         features: ``(N, D)`` float32 embeddings.
         paths: Image name to file, for the images of the shown split.
-        read_frame: Gives the image of a name with its clusters drawn over it, ``(H, W, 3)`` uint8 RGB, or raises
-            ``UnreadableImageError``.
-        cluster_names: Class that each cluster is read as; None without ground truth.
-        kept: Cluster to the share of its patches that stay in it when augmented; empty where that was not measured.
-        warnings: One sentence each, beside those that the page finds by itself.
-        of_crops: Whether patches are crops that hold several clusters each, so that sizes of clusters tell little.
+        read_frame: Function that returns the image of a name with its clusters drawn over it, ``(H, W, 3)`` uint8 RGB,
+            or raises ``UnreadableImageError``.
+        cluster_names: Class that each cluster is mapped to; None without ground truth.
+        kept: Cluster to the share of its patches that stay in it when augmented; empty if not measured.
+        warnings: Sentences in addition to the warnings that the page finds by itself.
+        of_crops: Whether patches are crops that hold several clusters each, so that sizes of clusters mean little.
         skipped: Images that could not be read, with the reason.
-        scene: Clusters that whole images are divided into, by their numbers; none where no scene was made.
-        number: The number of clusters that was recommended, with its evidence; None where K was given.
-        growth: What is known, new and vanished, in words, where the run was grown from another; else empty.
+        scene: Clusters that whole images are divided into, by their numbers; empty without a scene.
+        number: The recommended number of clusters, with its evidence; None if K was given.
+        growth: Known, new and vanished categories, in words, if the run was grown from another; otherwise empty.
     """
 
     command: str
@@ -118,7 +119,7 @@ def write_report(run: Run, data: ReportData, log: Sequence[Mapping[str, Any]], *
         run: Folder to write to.
         data: What the page shows.
         log: What training logged, for the curves.
-        max_frames: How many frames the page has at most.
+        max_frames: Most frames on the page.
 
     Raises:
         ObjdiscError: The disk is full, or the folder cannot be written.
@@ -170,7 +171,7 @@ def write_report(run: Run, data: ReportData, log: Sequence[Mapping[str, Any]], *
 
 
 def _warnings(data: ReportData, log: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Gather what is to be told before anything else on the page."""
+    """Gather the warnings at the top of the page."""
     occupancy = [] if data.of_crops else occupancy_warnings([shown.size for shown in data.clusters])
     return [*data.warnings, *occupancy, *training_warnings(log), *stability_warnings(data.kept)]
 
@@ -192,7 +193,7 @@ def _source(name: str) -> str:
 
 
 def _facts(data: ReportData, pictures: Pictures, colors: Sequence[str], title: str) -> dict[str, Any]:
-    """Return what the page's script needs to know; the template escapes it."""
+    """Return the data for the page's script; the template escapes it."""
     numbers = _frame_numbers(pictures)
     return {
         "title": title,
@@ -213,7 +214,7 @@ def _frame_numbers(pictures: Pictures) -> dict[str, int]:
 
 
 def _left_out(data: ReportData, pictures: Pictures) -> list[tuple[str, Sequence[tuple[Path, str]], int]]:
-    """Say what the page lacks: a heading, some images with the reason, and how many more there are."""
+    """List images that the page lacks: a heading, some images with the reason, and the number of others."""
     lost = [(path, "not there") for path in data.paths.values() if not path.is_file()]
     gone = {path for path, _ in lost}
     broken = [(error.path, error.reason) for error in pictures.unreadable if error.path not in gone]
@@ -231,13 +232,13 @@ def _left_out(data: ReportData, pictures: Pictures) -> list[tuple[str, Sequence[
 
 
 def _compared_with_classes(metrics: Mapping[str, Any]) -> list[dict[str, float]]:
-    """Return what only the evaluation knows of the epochs; the rest is in the training's log."""
+    """Return the epochs' scores from the evaluation; the rest is in the training's log."""
     epochs = [epoch for epoch in metrics.get("epochs") or () if epoch.get("nmi_labels") is not None]
     return [{"epoch": epoch["epoch"], "nmi_labels": epoch["nmi_labels"]} for epoch in epochs]
 
 
 def _summary(metrics: Mapping[str, Any]) -> list[tuple[str, float | None, float | None]]:
-    """Rows of title, this run, baseline; only numbers that are there."""
+    """Return rows of title, this run and baseline, for the scores that exist."""
     baseline = metrics.get("baseline") or {}
     labels_from = metrics.get("labels_from", "ground truth")
     return [
@@ -249,7 +250,7 @@ def _summary(metrics: Mapping[str, Any]) -> list[tuple[str, float | None, float 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Class x cluster counts: clusters in columns, and per class the counts with their shares of the class."""
+    """Class x cluster counts: columns are clusters, and rows give a class's counts and their shares of the class."""
 
     title: str
     columns: Sequence[int]

@@ -1,4 +1,4 @@
-"""How far the clusters of a run lie from each other."""
+"""Distances between the clusters of a run."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from objdisc.clustering.neighbors import nearest
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """Where a cluster lies among the others; distances are Euclidean, in the embedding's units.
+    """A cluster's nearest neighbour; distances are Euclidean, in the embedding's units.
 
     Attributes:
         cluster: The nearest other cluster.
-        distance: Between the two centroids (means of the patches' embeddings).
-        spread: Root mean square distance of the cluster's own patches from its centroid: a neighbour that is nearer
-            than this is hardly another cluster.
+        distance: Distance between the two centroids (means of the patches' embeddings).
+        spread: Root mean square distance of the cluster's own patches from its centroid: a neighbour nearer than this
+            is hardly a separate cluster.
     """
 
     cluster: int
@@ -32,11 +32,11 @@ def nearest_clusters(
 
     Args:
         features: ``(N, D)`` embeddings.
-        clusters: ``(N,)`` cluster of each row; negative for rows that count for none.
+        clusters: ``(N,)`` cluster of each row; negative for rows that do not count.
         num_clusters: K.
 
     Returns:
-        One entry a cluster; None for an empty cluster, and where there is no other.
+        One entry a cluster; None for an empty cluster, and if there is no other.
     """
     counts = np.bincount(clusters[clusters >= 0], minlength=num_clusters)
     centroids = np.zeros((num_clusters, features.shape[1]))

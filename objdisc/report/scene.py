@@ -1,4 +1,4 @@
-"""What the page shows of the scene: how much each of its clusters covers, and images in which it lies."""
+"""The scene on the page: the share that each of its clusters covers, and example images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class SceneCluster:
 
     Attributes:
         cluster: Its number in the ``sceneIds`` maps.
-        color: RGB, as the overlays show it.
-        share: Share of all pixels of the maps that were looked at, 0 to 1.
-        name: Class that the evaluation reads it as; empty without ground truth.
+        color: RGB colour in the overlays.
+        share: Share of all pixels of the maps, 0 to 1.
+        name: Class that the evaluation maps it to; empty without ground truth.
         examples: Names of images, and pictures ``(h, w, 3)`` uint8 RGB as ``shown_in`` makes them.
     """
 
@@ -37,7 +37,7 @@ class SceneCluster:
 
 @dataclass(frozen=True, slots=True)
 class SceneCard:
-    """A cluster of the scene on the page: the same, with its colour and its pictures as HTML takes them."""
+    """A cluster of the scene on the page, with its colour and its pictures encoded for HTML."""
 
     cluster: int
     color: str
@@ -47,7 +47,7 @@ class SceneCard:
 
 
 def shown_in(image: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Show where a cluster lies in an image: there it is as it is, elsewhere it is paled.
+    """Show where a cluster lies in an image by making everything else pale.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
@@ -66,7 +66,7 @@ def shown_in(image: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray[np.
 
 
 def scene_cards(clusters: Sequence[SceneCluster]) -> list[SceneCard]:
-    """Encode the clusters of a scene, the largest first; what exceeds the page's budget comes without pictures."""
+    """Encode the clusters of a scene, the largest first; those beyond the page's budget get no pictures."""
     budget, cards = Budget(_BUDGET), []
     for found in sorted(clusters, key=lambda found: -found.share):
         encoded = [(sample, jpeg_uri(picture, 75)) for sample, picture in found.examples]

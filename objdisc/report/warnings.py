@@ -1,4 +1,4 @@
-"""What is suspicious about a clustering, in sentences: from sizes, from the training's log, from augmented views."""
+"""Warnings about a clustering, in sentences: from sizes, from the training's log, from augmented views."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,13 +19,13 @@ _LISTED = 20
 
 
 def occupancy_warnings(sizes: Sequence[int]) -> list[str]:
-    """Say what is suspicious about the sizes of the clusters: too much in one, empty ones, tiny ones.
+    """Warn of suspicious cluster sizes: one that is too large, empty ones, tiny ones.
 
     Args:
         sizes: Patches per cluster.
 
     Returns:
-        One sentence each.
+        The warnings, one sentence each.
     """
     found, total = crowding_warnings(sizes), sum(sizes)
     if not total or len(sizes) < 2:
@@ -46,7 +46,7 @@ def occupancy_warnings(sizes: Sequence[int]) -> list[str]:
 
 
 def crowding_warnings(sizes: Sequence[int], what: str = "patches") -> list[str]:
-    """Say whether one cluster holds too much.
+    """Warn if one cluster holds too much.
 
     Args:
         sizes: Patches per cluster.
@@ -74,15 +74,14 @@ def crowding_warnings(sizes: Sequence[int], what: str = "patches") -> list[str]:
 
 
 def objectness_warnings(squares: float, said_yes: float | None) -> list[str]:
-    """Say whether what is clustered may be no objects at all.
+    """Warn if the clustered regions may not be objects at all.
 
     Args:
-        squares: Share of the regions that are mere squares: they have no outline, and are not the whole image.
-        said_yes: Share of all patches, background included, that the run takes for objects; None where that is not
-            known.
+        squares: Share of the regions that are only squares, without an outline, and not the whole image.
+        said_yes: Share of all patches, background included, that the run takes for objects; None if unknown.
 
     Returns:
-        One sentence each.
+        The warnings, one sentence each.
     """
     found = []
     if squares > _SQUARES:
@@ -99,10 +98,10 @@ def objectness_warnings(squares: float, said_yes: float | None) -> list[str]:
 
 
 def training_warnings(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say whether the clusters were still changing when the training ended.
+    """Warn if the clusters were still changing when the training ended.
 
     Args:
-        records: Lines of ``metrics.jsonl``; those with ``occupancy``, K shares of the patches, are looked at.
+        records: Lines of ``metrics.jsonl``; those with ``occupancy``, K shares of the patches, are used.
 
     Returns:
         At most one sentence.
@@ -130,7 +129,7 @@ def logged_occupancy(records: Sequence[Mapping[str, Any]]) -> NDArray[np.float64
     """Read the clusters' shares epoch by epoch.
 
     Returns:
-        ``(E, K)``, each row sums to 1; ``(0, 0)`` where the log holds none, or not the same K throughout.
+        ``(E, K)``, each row of which sums to 1; ``(0, 0)`` if the log holds none, or if K varies.
     """
     rows = [record["occupancy"] for record in records if isinstance(record.get("occupancy"), list)]
     if not rows or len({len(row) for row in rows}) > 1:
@@ -140,7 +139,7 @@ def logged_occupancy(records: Sequence[Mapping[str, Any]]) -> NDArray[np.float64
 
 
 def stability_warnings(kept: Mapping[int, float]) -> list[str]:
-    """Say which clusters lose their patches when these are augmented.
+    """Warn of clusters that lose their patches when these are augmented.
 
     Args:
         kept: Cluster to the share of its patches that stay in it in an augmented view, in [0, 1].

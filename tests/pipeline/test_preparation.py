@@ -93,7 +93,7 @@ def test_a_run_that_is_not_finished_is_gone_on_with_or_replaced(
     (project / "run/report.html").unlink()
     before = state(project)
     assert discover() == 2
-    assert "holds a run that is not finished; go on with it by --resume run" in error(capsys)
+    assert "holds a run that is not finished; continue it with --resume run" in error(capsys)
     assert state(project) == before
     assert main(["discover", "--resume", "run"]) == 0
     again = state(project / "run")

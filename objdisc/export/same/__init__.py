@@ -1,1 +1,1 @@
-"""Categories written into the annotation files that regions came from: one format a module."""
+"""Writing categories into the annotation files that regions came from, one format a module."""

@@ -1,4 +1,4 @@
-"""The categories that a run gives to the objects of annotation files, by what these call them."""
+"""The categories that a run gives to the objects of annotation files, by the objects' ids in these."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from objdisc.annotations.annotations import Annotations
 from objdisc.export.objects import NamedObjects
 
 UNASSIGNED = "unassigned"
-"""What an object is called that has no category: too small for a patch, rejected, or of an image that was not read."""
+"""Name for an object without a category: it is too small for a patch, rejected, or in an image that was not read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +18,7 @@ class Assigned:
     Attributes:
         names: Category id to name; ids begin at 1.
         objects: Name of a sample and source id of an object to its category id and confidence.
-        counts: How many objects were asked for that have a category (True), and that have none (False).
+        counts: Number of objects asked for that have a category (True), and that have none (False).
     """
 
     names: Mapping[int, str]
@@ -27,7 +27,7 @@ class Assigned:
 
     @classmethod
     def of(cls, named: NamedObjects, annotations: Annotations) -> "Assigned":
-        """Join a run's objects with what the files call them; a mask that is there twice has one category."""
+        """Join a run's objects with their ids in the files; duplicate masks have one category."""
         found: dict[tuple[str, str], tuple[int, float]] = {}
         for row in named.object_rows.tolist():
             patch = named.store.patch(row)
@@ -41,20 +41,20 @@ class Assigned:
 
     @property
     def unassigned_id(self) -> int:
-        """Category id of what has no category."""
+        """Category id of objects without a category."""
         return max(self.names, default=0) + 1
 
     def get(self, sample: str | None, source_id: str) -> tuple[int, float] | None:
-        """Return category id and confidence of an object, and count it; None where it has none."""
+        """Return category id and confidence of an object, and count it; None if it has none."""
         found = None if sample is None else self.objects.get((sample, source_id))
         self.counts[found is not None] += 1
         return found
 
     def name_of(self, sample: str | None, source_id: str) -> str | None:
-        """Return the name of an object's category, and count it; None where it has none."""
+        """Return the name of an object's category, and count it; None if it has none."""
         found = self.get(sample, source_id)
         return None if found is None else self.names[found[0]]
 
     def all_names(self) -> dict[int, str]:
-        """Return the categories, and ``UNASSIGNED`` where an object that was asked for has none."""
+        """Return the categories, with ``UNASSIGNED`` if any object asked for has none."""
         return {**self.names, **({self.unassigned_id: UNASSIGNED} if self.counts[False] else {})}

@@ -1,4 +1,4 @@
-"""A table of boxes with one column more: the category of each box."""
+"""A table of boxes with an additional column: the category of each box."""
 
 import csv
 from pathlib import Path
@@ -9,11 +9,11 @@ from objdisc.export.same.assigned import Assigned
 from objdisc.io.files import atomic_write
 
 COLUMN, OTHER_COLUMN = "category", "found_category"
-"""What the new column is called, and what where the table has one of that name."""
+"""Name of the new column, and an alternative if the table already has such a column."""
 
 
 def write_same(folder: Path, annotations: Annotations, assigned: Assigned) -> None:
-    """Write each table anew, line by line; the new field of a box without a category is empty.
+    """Rewrite each table, line by line; the new field of a box without a category is empty.
 
     Args:
         folder: Where the files go, under their names.

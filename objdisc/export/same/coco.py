@@ -1,4 +1,4 @@
-"""COCO JSON with the categories of a run; images, annotations, ids and whatever else is there stay as they are."""
+"""COCO JSON with the categories of a run; images, annotations, ids and all other fields stay as they are."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from objdisc.io.files import atomic_write, write_json
 
 
 def write_same(folder: Path, annotations: Annotations, assigned: Assigned) -> None:
-    """Write each file anew, one annotation in memory at a time; only ``category_id`` and ``categories`` differ.
+    """Rewrite each file, with one annotation in memory at a time; only ``category_id`` and ``categories`` differ.
 
     A bare list of results has no categories: they go to ``categories.json``.
 
@@ -64,7 +64,7 @@ def _copy(path: Path, file: IO[str], samples: Mapping[str, str], assigned: Assig
 
 
 def _with_category(member: Member, position: int, samples: Mapping[str, str], assigned: Assigned) -> Any:
-    """Return an item, with its category where it is an annotation."""
+    """Return an item, with its category if it is an annotation."""
     value = member.value
     if member.key not in {None, "annotations"} or not isinstance(value, Mapping):
         return value

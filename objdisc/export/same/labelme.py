@@ -10,7 +10,7 @@ from objdisc.io.files import atomic_write
 
 
 def write_same(folder: Path, annotations: Annotations, assigned: Assigned) -> None:
-    """Write each file anew; only the labels of shapes differ.
+    """Rewrite each file; only the labels of shapes differ.
 
     Args:
         folder: Where the files go, under their names.

@@ -1,4 +1,4 @@
-"""MegaDetector's JSON with the categories of a run in the place of its own."""
+"""MegaDetector's JSON with the categories of a run in place of its own."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _CATEGORIES = "detection_categories"
 
 
 def write_same(folder: Path, annotations: Annotations, assigned: Assigned) -> None:
-    """Write each file anew, one image in memory at a time; only ``category`` and ``detection_categories`` differ.
+    """Rewrite each file, with one image in memory at a time; only ``category`` and ``detection_categories`` differ.
 
     Args:
         folder: Where the files go, under their names.

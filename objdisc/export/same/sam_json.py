@@ -1,4 +1,4 @@
-"""Segment Anything's masks with the categories of a run, as one COCO file: their own format knows no categories."""
+"""Segment Anything's masks with the categories of a run, as a COCO file, since their own format has no categories."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,9 +16,9 @@ FILE = "instances.json"
 
 
 def write_same(folder: Path, annotations: Annotations, assigned: Assigned) -> None:
-    """Write ``instances.json``: every mask of every picture as it was, with all its fields, under a number of its own.
+    """Write ``instances.json``: every mask of every picture unchanged, with all its fields and a new id.
 
-    ``sam_id`` is what the picture's file calls the mask. Memory does not grow with the number of pictures.
+    ``sam_id`` is the mask's id in the picture's file. Memory does not grow with the number of pictures.
 
     Args:
         folder: Where the file goes.

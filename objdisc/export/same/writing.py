@@ -1,4 +1,4 @@
-"""Which function writes which format of annotations."""
+"""The choice of the function that writes a format of annotations."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ _WRITERS: Mapping[str, Callable[[Path, Annotations, Assigned], None]] = {
 
 
 def write_same(folder: Path, named: NamedObjects, annotations: Annotations) -> Assigned:
-    """Write a run's categories into annotation files of the format that its regions came in.
+    """Write a run's categories into annotation files of the same format as those of its regions.
 
     Args:
         folder: Where the files go.
@@ -28,7 +28,7 @@ def write_same(folder: Path, named: NamedObjects, annotations: Annotations) -> A
         annotations: The files that they came from.
 
     Returns:
-        The categories, with counts of the objects that have one and that have none.
+        The categories, with counts of objects with and without one.
 
     Raises:
         UsageError: No object of the run comes from these files.

@@ -13,9 +13,9 @@ FILE = "data.yaml"
 
 
 def write_same(folder: Path, annotations: Annotations, assigned: Assigned) -> None:
-    """Write each text file anew; of a line, only the class number differs, which counts categories from 0.
+    """Rewrite each text file; in a line, only the class number differs, which counts categories from 0.
 
-    ``data.yaml`` is the one that came in, if there was one, with other names.
+    ``data.yaml`` is the original one, if there was one, with other names.
 
     Args:
         folder: Where the files go, under their names.

@@ -1,4 +1,4 @@
-"""What discover, segment and evaluate share: a trained method as a function of whole images."""
+"""The base that discover, segment and evaluate share: a trained method as a function of whole images."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -26,12 +26,12 @@ from objdisc.types import Sample, SegmentationMap
 
 @dataclass(frozen=True)
 class Split:
-    """A split of a data set and, where they were cut, its patches.
+    """A split of a data set and, if they were cut, its patches.
 
     Attributes:
         dataset: Its images.
-        store: Its patches; None where a method does without.
-        predictions: What the method says about the patches.
+        store: Its patches; None if the method needs none.
+        predictions: The method's predictions for the patches.
     """
 
     dataset: ImageDataset
@@ -40,20 +40,20 @@ class Split:
 
     @property
     def readable(self) -> frozenset[str]:
-        """``Sample.name`` of the images that could be read; all of them where none was tried."""
+        """``Sample.name`` of the images that could be read; all of them if none was tried."""
         names = (sample.name for sample in self.dataset.samples) if self.store is None else self.store.frames
         return frozenset(names)
 
 
 @dataclass(frozen=True)
 class SegmentedSplit:
-    """What became of a split.
+    """The results for a split.
 
     Attributes:
-        score: Agreement with the classes, where labels lie beside the images.
+        score: Agreement with the classes, if there are labels.
         mapped: Images that have maps.
         table: The agreement as text; empty without labels.
-        read_frame: Draws an image with its clusters, by its name.
+        read_frame: Function that draws an image with its clusters, by its name.
     """
 
     score: Score
@@ -67,14 +67,14 @@ class FolderOptions:
     """How a folder of images is segmented with a finished run.
 
     Attributes:
-        names: A names.json that was saved in the run's report.html: the maps' pictures and lists then show the
-            categories that were named there.
-        unknown: Whether objects that are far from every cluster are called unknown.
-        unknown_quantile: Far is farther from the nearest cluster centre than this share of the training objects.
+        names: A names.json saved in the run's report.html; pictures and lists then show the categories named in it.
+        unknown: Whether objects that are far from every cluster are marked as unknown.
+        unknown_quantile: An object is far from every cluster if its nearest centre is farther away than for this share
+            of the training objects.
         overlays: Draw at most this many frames.
         strict: Stop at the first unreadable image instead of skipping it.
         workers: Threads that cut patches.
-        batch_size: Patches that go through the network at once, at most.
+        batch_size: Most patches that go through the network at once.
     """
 
     names: Path | None = None
@@ -89,7 +89,7 @@ class FolderOptions:
         """Check ranges.
 
         Raises:
-            UsageError: A value that makes no sense.
+            UsageError: A value is out of its range.
         """
         if not 0 < self.unknown_quantile <= 1:
             raise UsageError(f"--unknown-quantile {self.unknown_quantile}: give a share above 0, at most 1.")
@@ -99,18 +99,18 @@ class FolderOptions:
 
 @dataclass(frozen=True)
 class SegmentedFolder:
-    """What was found in a folder.
+    """The results for a folder.
 
     Attributes:
         folder: Where the maps are.
         images: Images that have maps.
         skipped: Images that could not be read.
-        reused: Images that were known from an earlier call.
-        regions: Regions of each cluster, of ``UNKNOWN`` too; None of a method that predicts for each pixel.
-        names: What each cluster is called.
-        threshold: Distance from every cluster above which an object is unknown; None where none is.
+        reused: Images whose results are known from an earlier call.
+        regions: Number of regions in each cluster, also of ``UNKNOWN`` ones; None for a method that predicts pixels.
+        names: Name of each cluster.
+        threshold: Distance from every cluster above which an object is unknown; None if no object can be.
         kind: Folder of the maps of cluster ids, ``Method.map_kind``.
-        warnings: What is suspicious, in sentences.
+        warnings: Warnings, in sentences.
     """
 
     folder: Run
@@ -135,14 +135,15 @@ class Segmenter(ABC):
     Args:
         method: Trained.
         source: Where regions come from.
-        options: Options of the run; their device is where the network runs.
+        options: Options of the run, with the device of the network.
 
     Attributes:
-        scene: Finds what lies below the objects in the overlay of an image, by its name; None where nothing does.
+        scene: Function that returns the scene below the objects in an image's overlay, by the image's name; None
+            without a scene.
     """
 
     lists_objects: ClassVar[bool]
-    """Whether what it finds are objects that can be listed, one by one."""
+    """Whether it finds objects that can be listed one by one."""
 
     def __init__(self, method: Method, source: ObjectnessSource, options: DiscoverOptions) -> None:
         self.source, self.options = source, options
@@ -151,10 +152,10 @@ class Segmenter(ABC):
 
     @classmethod
     def check(cls, method: Method, source: ObjectnessSource, dataset: ImageDataset) -> None:
-        """Hold a method's network to the channels of the images, before anything is trained.
+        """Check a method's network against the channels of the images, before anything is trained.
 
         Raises:
-            UsageError: The images have others, or the regions do not suit.
+            UsageError: The images have other channels, or the regions are not suitable.
         """
         channels = len(method.encoder.mean)
         if dataset.num_channels != channels:
@@ -171,10 +172,10 @@ class Segmenter(ABC):
         """Build the source of regions of a finished run on other images.
 
         Args:
-            named: What was asked for; None for whatever suits the images.
+            named: The named source; None for one that suits the images.
             dataset: The images.
             run: The run.
-            divided: Whether the scenes of the images are going to be divided before the regions are asked for.
+            divided: Whether the scenes of the images will be divided before the regions are needed.
         """
 
     @classmethod
@@ -182,13 +183,13 @@ class Segmenter(ABC):
         """Make the segmenter of a finished run for some images.
 
         Args:
-            run: The run; its options say on what device.
+            run: The run; its options name the device.
             dataset: The images.
             named: Source of regions; see ``choose_source``.
             divided: See there.
 
         Raises:
-            UsageError: The images or the regions do not suit the run's method.
+            UsageError: The images or the regions are not suitable for the run's method.
         """
         source = cls.choose_source(named, dataset, run, divided=divided)
         cls.check(run.method, source, dataset)
@@ -197,7 +198,7 @@ class Segmenter(ABC):
     @classmethod
     @abstractmethod
     def baseline(cls, options: DiscoverOptions) -> Method | None:
-        """Build the baseline that is trained beside the method; None where what it must beat needs no training."""
+        """Build the baseline that is trained besides the method; None if the baselines need no training."""
 
     @abstractmethod
     def segment(self, dataset: ImageDataset, sample: Sample) -> SegmentationMap:
@@ -209,36 +210,36 @@ class Segmenter(ABC):
 
     @abstractmethod
     def prepare(self, dataset: ImageDataset, folder: Run) -> Split:
-        """Cut and predict whatever ``segment_split`` needs of a split; what is kept goes to the folder."""
+        """Cut and predict what ``segment_split`` needs of a split; files go to the folder."""
 
     @abstractmethod
     def segment_split(
         self, folder: Run, split: Split, *, trained_on: Split | None, baseline: Method | None, overlays: int
     ) -> SegmentedSplit:
-        """Write the maps of a split, and only then compare with its labels, where it has any.
+        """Write the maps of a split, and only then compare with its labels, if it has any.
 
         Args:
             folder: Where maps go.
-            split: From ``prepare``, or made alike.
-            trained_on: The split of the training; None where baselines and transferred matchings are not asked for.
-            baseline: From ``baseline``, trained; None where it was not asked for.
-            overlays: Overlays are drawn for at most so many images.
+            split: The split from ``prepare``, or a similar one.
+            trained_on: The split of the training; None if baselines and transferred matchings are not asked for.
+            baseline: The trained baseline from ``baseline``; None if it was not asked for.
+            overlays: Most images with overlays.
         """
 
     @abstractmethod
     def folder_job(
         self, run: LoadedRun, dataset: ImageDataset, options: FolderOptions
     ) -> Callable[[Run], SegmentedFolder]:
-        """Check all that a folder of any size is segmented with; nothing is written.
+        """Check everything for segmenting a folder of any size; nothing is written.
 
         Args:
             run: The finished run that this segments with.
             dataset: The folder.
-            options: How.
+            options: The options.
 
         Returns:
-            What does it, given the folder for the maps.
+            A function that segments, given the folder for the maps.
 
         Raises:
-            UsageError: Something does not fit.
+            UsageError: A check fails.
         """

@@ -1,4 +1,4 @@
-"""What lies beside the maps of a folder: what each of their values stands for, and how much of it was found."""
+"""Files beside the maps of a folder: the meaning of their values, and the counts."""
 
 import csv
 
@@ -31,7 +31,7 @@ def write_legend(job: FolderJob, totals: Totals) -> None:
 
 
 def write_totals(job: FolderJob, totals: Totals, quantile: float) -> None:
-    """Write ``segment.json``: images, regions of each cluster, and from what distance on they are unknown."""
+    """Write ``segment.json``: images, regions of each cluster, and the distance above which they are unknown."""
     counted = [*range(len(job.names)), *([] if job.threshold is None else [UNKNOWN])]
     numbers = {
         "images": totals.images,

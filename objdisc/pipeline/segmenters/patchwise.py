@@ -44,12 +44,12 @@ class PatchSegmenter(Segmenter):
     def choose_source(
         cls, named: Component | None, dataset: ImageDataset, run: LoadedRun, *, divided: bool = False
     ) -> ObjectnessSource:
-        """Build the source; windows are kept by the run's foreground head, if it learned one."""
+        """Build the source; windows are scored by the run's foreground head, if it learned one."""
         return choose_source(named, dataset, run, divided=divided)
 
     @classmethod
     def baseline(cls, options: DiscoverOptions) -> Method | None:
-        """Build the paper's baseline with the same part of the encoder loaded."""
+        """Build the paper's baseline with the same frozen part of the encoder."""
         return build_method(replace(options, method=baseline_of(options.method)))
 
     def segment(self, dataset: ImageDataset, sample: Sample) -> SegmentationMap:
@@ -66,7 +66,7 @@ class PatchSegmenter(Segmenter):
         return paint_regions(found.frame, found.regions, clusters.tolist(), confidence.tolist(), sample.name)
 
     def prepare(self, dataset: ImageDataset, folder: Run) -> Split:
-        """Cut the split's patches, or take those that the folder holds, and predict for them."""
+        """Cut the split's patches, or reuse those in the folder, and predict them."""
         store = build_store(folder, dataset, self.source, self.options)
         return Split(dataset, store, predict(self.predictor.method, store, self.options.training))
 
@@ -94,7 +94,7 @@ class PatchSegmenter(Segmenter):
     def folder_job(
         self, run: LoadedRun, dataset: ImageDataset, options: FolderOptions
     ) -> Callable[[Run], SegmentedFolder]:
-        """Check the folder's regions, the run's centres and the names that clusters are called by."""
+        """Check the folder's regions, the run's centres and the names of clusters."""
         self.source.check(dataset)
         num_clusters = self.options.k
         labels = None if run.summary is None else run.summary.cluster_to_label
@@ -140,7 +140,7 @@ class PatchSegmenter(Segmenter):
 
 
 def _warnings(totals: Totals, num_clusters: int) -> list[str]:
-    """Say what is suspicious about the objects of a folder; rare clusters are none of it, a folder may be small."""
+    """Return warnings about the objects of a folder, but not about rare clusters, since a folder may be small."""
     squares = totals.squares / totals.objects if totals.objects else 0.0
     sizes = [totals.clusters[cluster] for cluster in range(num_clusters)]
     crowded = crowding_warnings(sizes, "objects") if totals.objects >= _ENOUGH else []
@@ -148,7 +148,7 @@ def _warnings(totals: Totals, num_clusters: int) -> list[str]:
 
 
 def _centers_of(run: Run) -> Centers | None:
-    """Read the run's cluster centres; None, with the reason on the log, where it has none that fit its weights."""
+    """Read the run's cluster centres; None, with the reason in the log, if it has none that fit its weights."""
     centers = Centers.read(run.centers)
     if centers is None:
         log.info("this run notes no training distances: no object is called unknown (discover --resume adds them)")
@@ -162,7 +162,7 @@ def _categories(run: Run, options: FolderOptions, num_clusters: int) -> Names:
     """Read a names.json of this run.
 
     Raises:
-        UsageError: It is damaged or another run's, or the run's patches, which tell whose it is, are gone.
+        UsageError: It is damaged or another run's, or the run's patches, which are needed to check this, are gone.
     """
     assert options.names is not None  # asked before
     _, store = open_results(run)
@@ -171,7 +171,7 @@ def _categories(run: Run, options: FolderOptions, num_clusters: int) -> Names:
 
 
 def _called(names: Names | None, classes: Mapping[int, str] | None, num_clusters: int) -> Sequence[str]:
-    """Return what each cluster is called: its category, else the class that it matches, else nothing."""
+    """Return the name of each cluster: its category, else the class that it matches, else an empty text."""
     if names is None:
         return [(classes or {}).get(cluster, "") for cluster in range(num_clusters)]
     of_cluster = {cluster: category.name for category in names.categories for cluster in category.clusters}

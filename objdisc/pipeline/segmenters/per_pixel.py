@@ -43,7 +43,7 @@ log = logging.getLogger("objdisc")
 
 
 class PixelSegmenter(Segmenter):
-    """Cuts an image as the training's crops were cut, and blends what the network says of overlapping tiles."""
+    """Cuts an image like the training's crops, and blends the network's predictions of overlapping tiles."""
 
     lists_objects: ClassVar[bool] = False
 
@@ -55,7 +55,7 @@ class PixelSegmenter(Segmenter):
 
     @classmethod
     def check(cls, method: Method, source: ObjectnessSource, dataset: ImageDataset) -> None:
-        """Hold the network to the channels of the images, and the regions to crops."""
+        """Check the network against the channels of the images, and that regions are crops."""
         super().check(method, source, dataset)
         if not isinstance(source, Grid):
             raise UsageError("this method predicts each pixel: it needs crops, --objectness grid.")
@@ -64,13 +64,13 @@ class PixelSegmenter(Segmenter):
     def choose_source(
         cls, named: Component | None, dataset: ImageDataset, run: LoadedRun, *, divided: bool = False
     ) -> ObjectnessSource:
-        """Build the crops of the training: tiles are as large as these, whatever was asked for."""
+        """Build the crops of the training: tiles are as large as these, whatever was named."""
         del named, divided
         return choose_objectness(run.options.objectness, dataset, run.options.encoder, run.options.weights)
 
     @classmethod
     def baseline(cls, options: DiscoverOptions) -> Method | None:
-        """Return None: k-means on pixels and a network that never learned are made where they are compared."""
+        """Return None: k-means on pixels and an untrained network are made where they are compared."""
         return None
 
     def segment(self, dataset: ImageDataset, sample: Sample) -> SegmentationMap:
@@ -84,7 +84,7 @@ class PixelSegmenter(Segmenter):
     def segment_split(
         self, folder: Run, split: Split, *, trained_on: Split | None, baseline: Method | None, overlays: int
     ) -> SegmentedSplit:
-        """Predict every pixel, and score the pixels, beside those of the baselines if they are asked for."""
+        """Predict every pixel, and score the pixels and, if asked for, those of the baselines."""
         dataset = labelled_pixels(split.dataset)
         split, labels_from = replace(split, dataset=dataset), label_source(dataset)
         counts, seams, written = self._write_maps(folder, split)
@@ -107,11 +107,11 @@ class PixelSegmenter(Segmenter):
         return SegmentedSplit(result, mapped, table, self._painter(folder, dataset))
 
     def _write_maps(self, folder: Run, split: Split) -> tuple[PixelCounts | None, dict[str, float], set[str]]:
-        """Write the map of every image, with a georeference where the image is a TIFF that has one.
+        """Write the map of every image, with a georeference if the image is a TIFF that has one.
 
         Returns:
             Pixels by class and cluster, None without ground truth; how often clusters change where tiles meet
-            (``across``) against elsewhere (``inside``); and the names of the images.
+                (``across``) and elsewhere (``inside``); and the names of the images.
         """
         seams, dataset, num_clusters = np.zeros((2, 2)), split.dataset, self.options.k
         readable, written = split.readable, set[str]()
@@ -137,7 +137,7 @@ class PixelSegmenter(Segmenter):
         return counts, seam_figures, written
 
     def segment_or_skip(self, dataset: ImageDataset, sample: Sample) -> SegmentationMap | None:
-        """Segment an image; None, with the reason on the log, where it cannot be read and others are to go on."""
+        """Segment an image; None, with the reason in the log, if it cannot be read and is to be skipped."""
         try:
             return self.segment(dataset, sample)
         except UnreadableImageError as error:
@@ -149,7 +149,7 @@ class PixelSegmenter(Segmenter):
     def _write_pictures(
         self, folder: Run, split: Split, score: PixelScore, overlays: int, written: Collection[str]
     ) -> tuple[Sample, ...]:
-        """Write labelIds, colours and overlays from the maps, and return the images that have some."""
+        """Write labelIds, colours and overlays from the maps, and return the images that have them."""
         dataset, num_clusters, mapping = split.dataset, self.options.k, score.cluster_to_label
         if mapping is not None:
             # with groups, 0 is a class: a cluster that matches nothing must be none
@@ -195,19 +195,19 @@ class PixelSegmenter(Segmenter):
         return do
 
     def _read_map(self, folder: Run, sample: Sample) -> SegmentationMap:
-        """Read a map of cluster ids back; the file holds no confidence, so that it is 1 everywhere."""
+        """Read a map of cluster ids back; the file holds no confidence, so it is 1 everywhere."""
         path = folder.maps(self.kind) / f"{sample.name}_{self.kind}.png"
         clusters = read_index_map(path).astype(np.int16)
         return SegmentationMap(sample.name, clusters, np.ones(clusters.shape, np.float32))
 
     def _write_georeferenced(self, folder: Run, sample: Sample, found: SegmentationMap) -> None:
-        """Write the map beside the PNG as GeoTIFF, where the image is a TIFF and may have a position on the ground."""
+        """Also write the map as GeoTIFF beside the PNG, if the image is a TIFF and may have a georeference."""
         if sample.image_path.suffix.lower() in _TIFF and has_rasterio():
             path = folder.maps(self.kind) / f"{sample.name}_{self.kind}.tif"
             write_geotiff(path, sample.image_path, found.clusters)
 
     def _painter(self, folder: Run, dataset: ImageDataset) -> Callable[[str], NDArray[np.uint8]]:
-        """Make a function that draws one image with its clusters when it is asked for, as ``maps.frame_painter``."""
+        """Make a function that draws one image with its clusters on demand, as ``maps.frame_painter``."""
         samples = {sample.name: sample for sample in dataset.samples}
         palette = cluster_colors(self.options.k)
 
