@@ -41,7 +41,7 @@ COMMANDS = {
     "overclustering": (
         "objdisc.commands.supervised.overclustering",
         "OverclusteringOptions",
-        "read clusters as classes with few labels",
+        "map clusters to classes with few labels",
     ),
     "probe": (
         "objdisc.commands.supervised.probe",
@@ -56,7 +56,7 @@ COMMANDS = {
     "retrieve": (
         "objdisc.commands.retrieve",
         "RetrieveOptions",
-        "find what looks like an image, or is typical of a cluster",
+        "find objects similar to an image, or typical of a cluster",
     ),
     "export": (
         "objdisc.commands.export",

@@ -177,7 +177,7 @@ def _merged(
     while (left := int(labels.max()) + 1) > num_clusters:
         if points is None:
             raise UsageError(
-                f"no link is left to merge {left} clusters into {num_clusters};  "
+                f"no link is left to merge {left} clusters into {num_clusters}; "
                 "give more neighbours, or ask for more clusters"
             )
         log.warning("no links between %d clusters: merging them by their means into %d", left, num_clusters)

@@ -116,7 +116,7 @@ def recommend_number(features: Tensor, views: Tensor, *, seed: int) -> Recommend
     """
     if len(features) < _LEAST_SAMPLES:
         raise UsageError(
-            f"--num-clusters auto: {len(features)} objects are too few; at least {_LEAST_SAMPLES} are  "
+            f"--num-clusters auto: {len(features)} objects are too few; at least {_LEAST_SAMPLES} are "
             "needed. Give a number of clusters, or more images."
         )
     points = _projected(features, views)

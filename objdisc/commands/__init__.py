@@ -1,1 +1,1 @@
-"""One module a command; the console command finds them by name."""
+"""The commands, one module each; the console command finds them by name."""

@@ -1,4 +1,4 @@
-"""The main job: images and objectness in; clusters, maps, pictures and scores out. No class label reaches training."""
+"""The main command: from images and objectness to clusters, maps and scores. No class label reaches training."""
 
 import logging
 import time
@@ -46,7 +46,7 @@ class DiscoveredRun:
 
     Attributes:
         run: Its folder.
-        text: What the terminal shows of it; empty in processes other than the main one.
+        text: Text for the terminal; empty in processes other than the main one.
     """
 
     run: Run
@@ -58,9 +58,9 @@ class DiscoveredRun:
 
 
 def discover(options: DiscoverOptions) -> DiscoveredRun:
-    """Train, and predict the evaluation split: maps, pictures, numbers, and a report.
+    """Train, and predict the evaluation split: maps, pictures, scores, and a report.
 
-    The results of an earlier call stay until the new ones are whole.
+    The results of an earlier call stay until the new ones are complete.
 
     Raises:
         UsageError: The settings do not fit the data, the data is missing, or the run's folder holds something else.
@@ -106,7 +106,7 @@ def train(options: DiscoverOptions) -> DiscoveredRun:
     if not is_main_process():
         return DiscoveredRun(run, "")
     if run.metrics.is_file():
-        log.info("maps, pictures and numbers there may be of earlier weights; objdisc discover --resume %s", run.path)
+        log.info("maps, pictures and scores may be of earlier weights; run objdisc discover --resume %s", run.path)
     return DiscoveredRun(run, f"weights: {run.weights}")
 
 
@@ -118,7 +118,7 @@ def _finished(job: Job, what: str) -> DiscoveredRun:
 
 
 def _text(run: Run, evaluated: EvaluatedSplit) -> str:
-    """Lay out the tables, and where to look."""
+    """Format the tables, and where to look."""
     summary, score = evaluated.summary, evaluated.segmented.score
     figures, parts = summary.figures, []
     if score.clusters is not None:
@@ -149,7 +149,7 @@ def _train(job: Job) -> Trained:
     store = build_store(run, job.dataset, job.source, options, keep=run.has_learned)
     check_count(job, store)
     if method.wants_background and store.foreground.all() and is_main_process():
-        log.warning("no image has background beside its objects: no foreground head is learned")
+        log.warning("no image has background besides its objects: no foreground head is learned")
     began = time.monotonic()
     untrained = Trained(run, method, None, job.source, job.dataset, store, job.scored, training, 0.0)
     spent = _run_stages(job.stages[:-1], options, untrained)
@@ -171,7 +171,7 @@ def _train(job: Job) -> Trained:
 
 
 def _run_stages(stages: Sequence[Stage], options: DiscoverOptions, untrained: Trained) -> float:
-    """Train and score what the method starts from, and return the seconds that the trainings took."""
+    """Train and score the stages that the method starts from, and return the seconds that the trainings took."""
     seconds, main = 0.0, is_main_process()
     cut: dict[PatchOptions, tuple[PatchStore, PatchStore | None]] = {}
     for stage in stages:
@@ -190,7 +190,7 @@ def _run_stages(stages: Sequence[Stage], options: DiscoverOptions, untrained: Tr
 
 
 def _write_centers(run: Run, method: Method, store: PatchStore, training: TrainerOptions) -> None:
-    """Note where the training objects lie in embedding space: what is far from all of them is of no known category."""
+    """Record where the training objects lie in embedding space: objects far from all of them are unknown."""
     objects = np.flatnonzero(store.foreground)
     # a quantile needs no more, and encoding a large training split once more would take long
     most = _CENTER_CROPS if method.per_pixel else _CENTER_SAMPLES

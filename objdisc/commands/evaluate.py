@@ -1,4 +1,4 @@
-"""A finished run scored on a data set with ground truth; the run itself stays as it is."""
+"""Scoring a finished run on a data set with ground truth; the run itself stays as it is."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,18 +26,17 @@ class EvaluateOptions:
 
     Attributes:
         run: Folder of a finished run.
-        path: Folder in Cityscapes layout, or of class subfolders; that of the run if none is given.
-        split: Split to score; the one that the run would score if none is given.
-        objectness: Where objects may be, by name; that of the run if none is given.
-        output_dir: Where the numbers go; RUN/evaluate/FOLDER_SPLIT if none is given.
+        path: Folder in Cityscapes layout, or of class subfolders; by default that of the run.
+        split: Split to score; by default the one that the run would score.
+        objectness: Source of regions, by name; by default that of the run.
+        output_dir: Folder for the scores; by default RUN/evaluate/FOLDER_SPLIT.
         strict: Stop at the first unreadable image instead of skipping it.
         device: Where the network runs: auto, cpu, or a device as PyTorch names it.
         workers: Processes that cut and load patches.
         batch_size: Patches that go through the network at once.
         overlays: Draw at most this many frames.
-        allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
-            their modules.
-        files: Which files of the folder are what, where its layout does not say it.
+        allow_import: Allow the run's settings to name classes from outside the package, whose modules are then run.
+        files: Which files of the folder are images, label maps and so on, if its layout does not say so.
     """
 
     run: Path = positional()
@@ -56,10 +55,10 @@ class EvaluateOptions:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a run agrees with the classes of a data set.
+    """A run's agreement with the classes of a data set.
 
     Attributes:
-        folder: Where numbers and maps are.
+        folder: Folder of scores and maps.
         split: Split that was scored.
         table: The agreement as text.
     """
@@ -69,15 +68,16 @@ class Evaluation:
     table: str
 
     def summary(self) -> str:
-        """Return the table, and where the numbers are."""
+        """Return the table, and where the scores are."""
         return f"Split {self.split or 'all'}\n\n{self.table}\n\nnumbers: {self.folder.metrics}"
 
 
 def evaluate(options: EvaluateOptions) -> Evaluation:
-    """Score a finished run: its clusters are matched anew on the labels of the data set.
+    """Score a finished run: its clusters are matched again on the labels of the data set.
 
     Raises:
-        UsageError: The run is not finished, the data set has no ground truth, or its images or regions do not suit.
+        UsageError: The run is not finished, the data set has no ground truth, or its images or regions are not
+            suitable.
     """
     run = load_run(options.run, allow_import=options.allow_import, device=options.device)
     run = run.on(options.device, workers=options.workers, batch_size=options.batch_size)

@@ -1,4 +1,4 @@
-"""A run's predictions in other programs' formats, under the names that a person gave the clusters."""
+"""A run's predictions in other programs' formats, with the names that a person gave the clusters."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -44,21 +44,20 @@ _CHECKED = 200  # patches that the ONNX file is compared on
 class ExportOptions:
     """Write a run's predictions in other programs' formats.
 
-    coco: instances JSON, and results for loadRes. cityscapes: labelIds and instance results as the official evaluators
-    read them. png: indexed maps with a palette. csv: one line an object. same: the annotation files that the regions
+    coco: instances JSON, and results for loadRes. cityscapes: labelIds and instance results for the official
+    evaluators. png: indexed maps with a palette. csv: one line an object. same: the annotation files that the regions
     came from, with categories. onnx: the network, for onnxruntime.
 
     Attributes:
         run: Folder of a finished run.
-        path: The data set's folder, where it has moved since the run. No format needs the images; the ground truth is
-            looked for there, to score the masks.
-        format: One or several, with commas between; all but same and onnx, which needs the extra objdisc[onnx], if
-            none is given.
-        names: A names.json that was saved in the run's report.html; clusters are called by their numbers without it.
-        annotations: The file or folder of masks or boxes that the run read, where it has moved since.
-        output_dir: Where the files go; RUN/export if none is given.
-        allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
-            their modules.
+        path: The data set's folder, if it has moved since the run. No format needs the images, but the ground truth in
+            it is used to score the masks.
+        format: One or several formats, separated by commas; by default all except same and onnx, which needs the extra
+            objdisc[onnx].
+        names: A names.json saved in the run's report.html; without it, clusters are named by their numbers.
+        annotations: The file or folder of masks or boxes that the run read, if it has moved since.
+        output_dir: Folder for the files; by default RUN/export.
+        allow_import: Allow the run's settings to name classes from outside the package, whose modules are then run.
     """
 
     run: Path = positional()
@@ -72,17 +71,17 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class _Job:
-    """What every format is written from.
+    """The data of an export, for every format.
 
     Attributes:
         loaded: The run.
         named: Its objects with their categories.
-        index: What the run says about its patches.
+        index: The run's predictions for its patches.
         identity: ``run_identity`` of run and patches.
-        dataset: The evaluation split, where it can be found.
+        dataset: The evaluation split, if it can be found.
         folder: Where the files go.
-        scene: The scene of the images; None where the run made none.
-        asked: Whether formats were named, so that none is passed over.
+        scene: The scenes of the images; None if the run made none.
+        asked: Whether the user named the formats, so that none may be skipped.
     """
 
     loaded: LoadedRun
@@ -142,7 +141,7 @@ def export(options: ExportOptions) -> Exported:
 
 
 def _refuse_without_objects(loaded: LoadedRun, options: ExportOptions) -> None:
-    """Stop where objects are asked of a run that predicts each pixel: its patches are only where it looked."""
+    """Refuse to export objects of a run that predicts each pixel, whose patches are only crops."""
     asked = options.format or _WITHOUT_EXTRAS
     if not segmenter_for(loaded.method).lists_objects and set(asked) != {"onnx"}:
         raise UsageError(
@@ -191,7 +190,7 @@ def _write_cityscapes(job: _Job) -> Iterator[str]:
     below = None if job.scene is None else job.scene.label_map
     if not any(choice.label for choice in labels.values()) and (job.scene is None or not job.scene.labels().any()):
         reason = (
-            "no category is called like a Cityscapes class, and the run was not evaluated on Cityscapes classes; "
+            "no category has the name of a Cityscapes class, and the run was not evaluated on Cityscapes classes; "
             "name clusters car, person, ... in report.html and give the names.json with --names."
         )
         if job.asked:

@@ -22,16 +22,16 @@ class InspectOptions:
     """Show what a folder is taken for: layout, images, splits, masks, labels, what is left out, and a sheet of images.
 
     Attributes:
-        path: Folder of images in any layout, or a video. Without one: as discover.
-        split: Split that the sheet shows; train where there is one.
-        foreground: Classes that count as objects, by name, with commas between.
-        objectness: Where objects may be, by name; auto: as discover takes it.
-        encoder: Network of a source that looks at images with one.
-        weights: Start of that network.
-        sheet: Picture to write, not there yet; the first free name like inspect_FOLDER.png if none is given.
-        images_shown: Images on the sheet, spread evenly over the split; 0 for no sheet.
-        allow_import: Import classes that lie outside of the package, where flags name some; that runs their modules.
-        files: Which files of the folder are what, where its layout does not say it.
+        path: Folder of images in any layout, or a video; the default is that of discover.
+        split: Split that the sheet shows; train if there is one.
+        foreground: Names of the classes that count as objects, separated by commas.
+        objectness: Source of regions, by name; auto chooses as discover does.
+        encoder: Network of a source that uses one.
+        weights: Initial weights of that network.
+        sheet: Picture to write, which must not exist yet; by default the first free name like inspect_FOLDER.png.
+        images_shown: Number of images on the sheet, spread evenly over the split; 0 for no sheet.
+        allow_import: Allow flags to name classes from outside the package, whose modules are then run.
+        files: Which files of the folder are images, label maps and so on, if its layout does not say so.
         data: How images are read.
     """
 
@@ -50,12 +50,12 @@ class InspectOptions:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found.
+    """The findings.
 
     Attributes:
         taken: What the folder is taken for.
-        sheet: The picture; None where none was asked for.
-        problems: What is wrong with those of the opened images that cannot be read.
+        sheet: The picture; None if none was asked for.
+        problems: The problems of opened images that cannot be read.
     """
 
     taken: TakenFor
@@ -63,13 +63,13 @@ class Inspection:
     problems: tuple[str, ...]
 
     def summary(self) -> str:
-        """Return all of it as text."""
+        """Return the findings as text."""
         lines = [*self.taken.lines(), *(f"problem   {problem}" for problem in self.problems)]
         return "\n".join(lines if self.sheet is None else [*lines, f"sheet     {self.sheet}"])
 
 
 def inspect(options: InspectOptions) -> Inspection:
-    """Look at a folder without training anything.
+    """Inspect a folder without training anything.
 
     Raises:
         UsageError: It holds no image, the split is missing, or the sheet's file is already there.
@@ -95,7 +95,7 @@ def inspect(options: InspectOptions) -> Inspection:
 
 
 def _free_name(stem: str) -> Path:
-    """Find the first name of a picture that no file has: ``stem.png``, ``stem_2.png`` and so on."""
+    """Find the first name for a picture that does not exist yet: ``stem.png``, ``stem_2.png`` and so on."""
     names = (Path(f"{stem}{suffix}.png") for suffix in chain([""], (f"_{number}" for number in count(2))))
     return next(name for name in names if not name.exists())
 

@@ -1,4 +1,4 @@
-"""Searching a run: the objects that look most like a part of any image, or that lie nearest to a cluster's centre."""
+"""Searching a run for the objects most similar to a part of any image, or nearest to a cluster's centre."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -29,20 +29,19 @@ log = logging.getLogger("objdisc")
 
 @dataclass(frozen=True)
 class RetrieveOptions:
-    """Find the objects of a run that look most like a query, or that are most typical of a cluster.
+    """Find the objects of a run that are most similar to a query, or most typical of a cluster.
 
     Attributes:
         run: Folder of a run of objdisc discover.
-        path: The data set's folder, where it has moved since the run.
-        query: Image to search by; any image, it need not be of the run.
-        box: Part of the query, x,y,width,height in pixels; the whole image if none is given.
-        cluster: Rank this cluster's objects by their distance to its centre, instead of a query.
+        path: The data set's folder, if it has moved since the run.
+        query: Image to search by; it need not be one of the run's images.
+        box: Part of the query, x,y,width,height in pixels; by default the whole image.
+        cluster: Cluster whose objects are ranked by their distance to its centre, instead of a query.
         top: How many to find.
-        output_dir: Where table and pictures go; RUN/retrieval/QUERY if none is given.
+        output_dir: Folder for table and pictures; by default RUN/retrieval/QUERY.
         overlays: Draw the finds into at most this many frames.
-        device: Where the network runs and the search is made: auto, cpu, or a device as PyTorch names it.
-        allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
-            their modules.
+        device: Device of the network and the search: auto, cpu, or a device as PyTorch names it.
+        allow_import: Allow the run's settings to name classes from outside the package, whose modules are then run.
     """
 
     run: Path = positional()
@@ -57,7 +56,7 @@ class RetrieveOptions:
     allow_import: bool = flag_only()
 
     def __post_init__(self) -> None:
-        """Check what needs no run.
+        """Check the options that can be checked without the run.
 
         Raises:
             UsageError: Not exactly one of query and cluster, a box without query, or nothing to find.
@@ -73,9 +72,9 @@ class RetrieveOptions:
 
 @dataclass(frozen=True, eq=False)
 class _Query:
-    """What is searched for: its embedding ``(D,)``, its patch if it has one, and what to say and call it.
+    """The target of a search: its embedding ``(D,)``, its patch if it has one, its texts and its name.
 
-    ``subject`` tells queries of one name apart.
+    ``subject`` distinguishes queries with the same name.
     """
 
     embedding: NDArray[np.float32]
@@ -88,11 +87,11 @@ class _Query:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """What a search found.
+    """The result of a search.
 
     Attributes:
         title: What was searched for.
-        lines: What the run says of it.
+        lines: The run's prediction for it.
         finds: The objects, best first.
         table: The finds as text.
         folder: Where table and pictures are.
@@ -144,7 +143,7 @@ def retrieve(options: RetrieveOptions) -> Retrieval:
 
 
 def _tell(loaded: LoadedRun, index: Index, moved_to: Path | None) -> None:
-    """Say what the run's folder is taken for, where it is still there: a search needs no image but to draw into."""
+    """Log what the run's folder is taken for, if it still exists: a search needs images only to draw into them."""
     settings = loaded.options
     try:
         dataset = open_dataset(moved_to or index.root, index.split, settings.foreground, settings.data, settings.files)

@@ -1,4 +1,4 @@
-"""A finished run on other images: segment any folder with it."""
+"""Segmenting any folder of images with a finished run."""
 
 import logging
 from dataclasses import dataclass
@@ -18,20 +18,20 @@ log = logging.getLogger("objdisc")
 
 @dataclass(frozen=True)
 class SegmentOptions:
-    """Segment a folder of images with a finished run: cluster maps, overlays, and labelIds where it has a matching.
+    """Segment a folder of images with a finished run: cluster maps, overlays, and labelIds if it has a matching.
 
     Attributes:
         run: Folder of a finished run.
         path: Folder of images, in Cityscapes layout or not; masks are not needed.
-        split: Split of the folder, where it has splits; val where there is one.
-        objectness: Where objects may be, by name; auto: instance masks where the folder has them, else what looks
-            for them, in scenes where the run divides them, and with its encoder as it was before the training.
-        output_dir: Where the maps go; RUN/segment/FOLDER if none is given.
+        split: Split of the folder, if it has splits; val if there is one.
+        objectness: Source of regions, by name; auto takes instance masks if the folder has them, otherwise the source
+            that looks for objects, in scenes if the run divides them, and with the run's encoder as it was before the
+            training.
+        output_dir: Folder for the maps; by default RUN/segment/FOLDER.
         device: Where the network runs: auto, cpu, or a device as PyTorch names it.
-        allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
-            their modules.
-        files: Which files of the folder are images, where its layout does not say it.
-        folder: Names, unknown objects, overlays, unreadable images, and hardware.
+        allow_import: Allow the run's settings to name classes from outside the package, whose modules are then run.
+        files: Which files of the folder are images, if its layout does not say so.
+        folder: Options for names, unknown objects, overlays, unreadable images, and hardware.
     """
 
     run: Path = positional()
@@ -47,10 +47,10 @@ class SegmentOptions:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """A folder that was segmented.
+    """The result of segmenting a folder.
 
     Attributes:
-        found: What was found in it.
+        found: The results for the folder.
         quantile: Share of the training objects that lie nearer to their cluster than unknown ones.
     """
 
@@ -58,7 +58,7 @@ class Segmentation:
     quantile: float
 
     def summary(self) -> str:
-        """Return how much was found of each cluster, and where to look."""
+        """Return the counts of each cluster, and where to look."""
         found, folder = self.found, self.found.folder
         if found.regions is None:
             return f"{found.images} images, {found.skipped} skipped\n\nmaps: {found.maps}"
@@ -80,7 +80,7 @@ class Segmentation:
 
 
 def segment(options: SegmentOptions) -> Segmentation:
-    """Segment a folder of images, of any number; a cluster keeps the id that it has in the run.
+    """Segment a folder of any number of images; clusters keep the ids that they have in the run.
 
     Raises:
         UsageError: The run is not finished, names.json is another run's, or the folder has nothing to segment.

@@ -47,7 +47,7 @@ class SegNet(nn.Module):
                 channels = wide
             else:
                 raise UsageError(
-                    f"--encoder segnet:{layers}: {layer!r} is no layer; give widths such as 64 or 512d2, M, and S   "
+                    f"--encoder segnet:{layers}: {layer!r} is no layer; give widths such as 64 or 512d2, M, and S "
                     "only first and for RGB"
                 )
         self.features = nn.Sequential(*built)

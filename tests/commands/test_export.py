@@ -140,7 +140,7 @@ def test_a_run_that_was_never_scored_has_no_classes(copied: Run, capsys: pytest.
     copied.metrics.unlink()
     assert objdisc("export", copied.path) == 0
     said = capsys.readouterr()
-    assert "cityscapes left out: no category is called like a Cityscapes class" in said.err
+    assert "cityscapes left out: no category has the name of a Cityscapes class" in said.err
     assert not (copied.path / "export/cityscapes").exists()
     assert objdisc("export", copied.path, "--format", "cityscapes") == 2
     assert "name clusters car, person" in error_line(capsys)

@@ -100,7 +100,7 @@ def test_masks_that_cover_every_image_leave_no_background_and_no_foreground_head
     write_sam(Path("data"), scenes)
     assert objdisc("discover", "data", *SETTINGS, "--overlays", "1", "--output-dir", "run") == 0
     said = capsys.readouterr()
-    assert said.err.count("no image has background beside its objects: no foreground head is learned") == 1
+    assert said.err.count("no image has background besides its objects: no foreground head is learned") == 1
     assert "Foreground or background" not in said.out
     run = Run(Path("run"))
     index, store = open_results(run)

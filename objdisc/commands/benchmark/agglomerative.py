@@ -22,11 +22,11 @@ _NEIGHBORS = 20
 
 
 def agglomerative() -> dict[str, float]:
-    """Cluster generated points by both, one after the other, in a fresh process; times are those of the processor.
+    """Cluster generated points by both, one after the other, in a fresh process; times are CPU times.
 
     Returns:
-        Seconds of the graph, of graph degree linkage on it, and of Ward on it; how many times as long as Ward graph
-        degree linkage takes; and the peak memory of a process that does no more than generate points, link and merge.
+        Seconds of the graph, of graph degree linkage on it, and of Ward on it; the ratio of graph degree linkage to
+            Ward; and the peak memory of a process that only generates points, links and merges.
     """
     graph, linkage, ward, peak = in_fresh_process(_measure, POINTS)
     return {

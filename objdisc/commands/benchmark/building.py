@@ -1,4 +1,4 @@
-"""How fast patches are built, as a share of decoding alone, and in how much memory."""
+"""The speed of building patches, relative to decoding alone, and its peak memory."""
 
 import copy
 import multiprocessing
@@ -30,10 +30,10 @@ def first_images(dataset: ImageDataset, count: int) -> ImageDataset:
 def building(dataset: ImageDataset, source: ObjectnessSource, patches: PatchOptions) -> dict[str, float]:
     """Compare the rate of building patches with that of decoding the same images and masks, in one process each.
 
-    Decoding is reading every image and its instance mask, numbered and held to the image's size, exactly as a build
-    reads them. Building is all of ``PatchStore.build`` up to the opened store; removing that again is not counted.
-    The two take turns, after one decoding that only brings the files into the system's cache. The turn whose ratio is
-    the median counts: what else the machine does falls on both of its halves alike.
+    Decoding means reading every image and its instance mask, numbered and checked against the image's size, exactly as
+    a build reads them. Building is all of ``PatchStore.build`` up to the opened store; removing the store again is not
+    counted. The two take turns, after one decoding that only brings the files into the system's cache. The turn with
+    the median ratio counts: other load on the machine affects both of its halves alike.
     """
 
     def decode() -> None:
@@ -73,7 +73,7 @@ def _seconds(job: Callable[[], object]) -> float:
 
 
 def _peaks_of_builds(datasets: Sequence[ImageDataset], source: ObjectnessSource, patches: PatchOptions) -> list[float]:
-    """Build one after the other, and note the peak in mebibytes after each; give the smallest first."""
+    """Build one after the other, and record the peak in mebibytes after each; give the smallest first."""
     peaks = []
     for dataset in datasets:
         with tempfile.TemporaryDirectory() as folder:
@@ -84,7 +84,7 @@ def _peaks_of_builds(datasets: Sequence[ImageDataset], source: ObjectnessSource,
 
 
 def in_fresh_process(job: Callable[..., list[float]], *arguments: Any) -> list[float]:
-    """Run a job where nothing else has raised the peak yet."""
+    """Run a job in a fresh process, in which nothing else has raised the peak yet."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         with main_module_left_out():
             found = pool.submit(job, *arguments)

@@ -1,4 +1,4 @@
-"""Speed and memory of this machine's runs, as ratios within one run: absolute rates differ from machine to machine."""
+"""Speed and memory on this machine, as ratios within one run: absolute rates differ from machine to machine."""
 
 import tempfile
 from collections.abc import Mapping
@@ -32,24 +32,24 @@ class BenchmarkOptions:
     """Measure patch building, data waiting in training, and peak memory, or the training steps of configs, as ratios.
 
     Attributes:
-        path: Data set to measure on; $CITYSCAPES_DATASET, else the generated toy city, if none is given. The word iid
-            measures the dense loss of invariant information clustering instead, the word retrieval a search among
-            300,000 embeddings, the word agglomerative graph degree linkage of 70,000 points, and the word spectral 16
-            normalised cuts of 3,600 tokens; none needs data.
-        configs: Configs of discover, with commas between, whose training steps are timed instead, each stage against a
-            bare loop of the same method with its views ready; with ``--workers 0`` all processor time is counted.
+        path: Data set to measure on; by default $CITYSCAPES_DATASET or the generated toy city. The word iid measures
+            the dense loss of invariant information clustering instead, retrieval a search among 300,000 embeddings,
+            agglomerative graph degree linkage of 70,000 points, and spectral 16 normalised cuts of 3,600 tokens; these
+            need no data.
+        configs: Configs of discover, separated by commas, whose training steps are timed instead, each stage against a
+            bare loop of the same method with its views ready; with ``--workers 0`` all CPU time is counted.
         settings: Settings that win over those of the configs, as YAML: {patches: {size: 16}}.
-        steps: At most so many steps of a config are timed in a turn.
-        images: At most so many images are read.
-        epochs: Epochs that are trained to measure data waiting.
+        steps: Most steps of a config that are timed in a turn.
+        images: Most images to read.
+        epochs: Epochs of training to measure the time spent waiting for data.
         batch_size: Patches in a step.
         workers: Processes that load data while training.
         device: Where the network runs: auto, cpu, or a device as PyTorch names it.
         encoder: As in discover.
         weights: As in discover.
         objectness: As in discover.
-        output: JSON file for the numbers, which must not be there yet; they are printed in any case.
-        allow_import: Import a class that lies outside of the package, where a flag names one; that runs its module.
+        output: JSON file for the numbers, which must not exist yet; they are also printed.
+        allow_import: Allow flags to name a class from outside the package, whose module is then run.
         patches: How patches are cut.
     """
 
@@ -72,10 +72,10 @@ class BenchmarkOptions:
 
 @dataclass(frozen=True)
 class Measurements:
-    """What was measured.
+    """The measurements.
 
     Attributes:
-        numbers: By name; seconds, bytes or ratios as the name says.
+        numbers: Values by name: seconds, bytes or ratios, as the name says.
     """
 
     numbers: Mapping[str, float]
@@ -86,7 +86,7 @@ class Measurements:
 
 
 def benchmark(options: BenchmarkOptions) -> Measurements:
-    """Measure.
+    """Measure speed and memory.
 
     Raises:
         UsageError: The data is missing or too small to measure on.
@@ -111,13 +111,13 @@ def benchmark(options: BenchmarkOptions) -> Measurements:
 
 
 def _check_output(path: Path | None) -> None:
-    """Refuse a file that is there, before hours are spent on numbers for it."""
+    """Refuse a file that already exists, before hours are spent on its numbers."""
     if path is not None and path.exists():
         raise UsageError(f"--output {path}: is there already; give another file, or move it away.")
 
 
 def whole_run(options: BenchmarkOptions) -> dict[str, float]:
-    """Measure building, memory and data waiting on a data set."""
+    """Measure building, memory and waiting for data on a data set."""
     path = find_data(options.path)
     dataset, _ = open_splits(path, DiscoverOptions())
     source = choose_objectness(options.objectness, dataset, options.encoder, options.weights)
@@ -132,7 +132,7 @@ def whole_run(options: BenchmarkOptions) -> dict[str, float]:
 
 
 def waiting(dataset: ImageDataset, source: ObjectnessSource, options: BenchmarkOptions) -> dict[str, float]:
-    """Train for a few epochs and read from the log which share of a step was spent waiting for data.
+    """Train for a few epochs, and read from the log the share of a step that was spent waiting for data.
 
     Raises:
         UsageError: The images hold too few objects to train on.

@@ -1,4 +1,4 @@
-"""The dense information loss against the published form of it, a convolution with the other view as the filter."""
+"""The dense information loss against its published form, a convolution with the other view as the filter."""
 
 import statistics
 import time
@@ -19,10 +19,10 @@ _TURNS = 3
 
 
 def dense_loss() -> dict[str, float]:
-    """Time forward and backward of both forms in turns; the turn with the median ratio counts.
+    """Time forward and backward passes of both forms in turns; the turn with the median ratio counts.
 
     Returns:
-        For each case seconds of the direct form, seconds of ours, and how many times faster ours is.
+        For each case, seconds of the direct form, seconds of ours, and the speed-up.
     """
     numbers: dict[str, float] = {}
     for clusters, half_t in CASES:

@@ -1,4 +1,4 @@
-"""Time of a search among the embeddings of a run, against numpy doing the same by hand."""
+"""Time of a search among the embeddings of a run, compared with plain numpy."""
 
 import statistics
 import tempfile
@@ -19,19 +19,19 @@ _CLUSTERS = 10
 
 
 def search_times(rows: int = 300_000, dimensions: int = 128, device: str = "cpu") -> dict[str, float]:
-    """Search an index on disk, in turns with numpy searching the same memory-mapped rows; medians of all turns count.
+    """Search an index on disk in turns with numpy on the same memory-mapped rows; medians of all turns count.
 
-    numpy multiplies once and then sorts all similarities, or only parts off the best (``argpartition``); it neither
-    leaves out background rows nor decides near ties in float64, which the search does.
+    numpy multiplies once and then sorts all similarities, or only separates the best (``argpartition``); unlike the
+    search, it neither leaves out background rows nor decides near ties in float64.
 
     Args:
         rows: Embeddings.
-        dimensions: Dimensions of each.
-        device: Where PyTorch searches.
+        dimensions: Dimensions of each embedding.
+        device: Device of the search.
 
     Returns:
         Milliseconds of one query alone, of one in a batch of 64, and of numpy's two forms, by the clock; the first two
-        in processor time too, which says more on a busy machine; numpy's times as multiples of one query's.
+            also in CPU time, which says more on a busy machine; and numpy's times as multiples of one query's.
     """
     rng = np.random.default_rng(0)
     embeddings = rng.standard_normal((rows, dimensions), dtype=np.float32)
@@ -88,7 +88,7 @@ def _parted(similarities: NDArray[np.float32]) -> NDArray[np.int64]:
 
 
 def _seconds(job: Callable[[], object]) -> tuple[float, float]:
-    """Return the seconds that a job takes: by the clock, and of processor time, all threads together."""
+    """Return the seconds that a job takes, by the clock and in CPU time of all threads together."""
     started, used = time.perf_counter(), time.process_time()
     job()
     return time.perf_counter() - started, time.process_time() - used

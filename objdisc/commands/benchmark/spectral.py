@@ -1,4 +1,4 @@
-"""Normalised cuts by Lanczos' method against a dense solver of the same parts of the same graph: time, and masks."""
+"""Normalised cuts by Lanczos' method against a dense solver on the same parts of the same graph: time and masks."""
 
 import time
 
@@ -19,13 +19,13 @@ _CHANGE = 7.0  # of the ground, in radians a side: a twentieth to a tenth of all
 
 
 def spectral() -> dict[str, float]:
-    """Cut a generated grid by both solvers, in a fresh process; times are those of the processor.
+    """Cut a generated grid by both solvers, in a fresh process; times are CPU times.
 
-    The dense solver is ``scipy.linalg.eigh(subset_by_index=[0, 1])``. It is given what Lanczos' method is given: the
-    part that a cut is to split, not the whole grid with the rest masked out, which would take it longer.
+    The dense solver is ``scipy.linalg.eigh(subset_by_index=[0, 1])``. It gets the same input as Lanczos' method: the
+    part that is to be split, not the whole grid with the rest masked out, which would take longer.
 
     Returns:
-        Tokens, cuts, seconds of both, how many times faster Lanczos' method is, and the share of equal masks.
+        Tokens, cuts, seconds of both, the speed-up by Lanczos' method, and the share of equal masks.
     """
     lanczos, dense, equal = in_fresh_process(_measure, SIDE, CUTS)
     return {
@@ -39,7 +39,7 @@ def spectral() -> dict[str, float]:
 
 
 def generated_features(side: int) -> NDArray[np.float32]:
-    """Draw what an encoder might see, ``(side * side, 64)``: soft spots on a ground that slowly changes."""
+    """Draw features like those of an encoder, ``(side * side, 64)``: soft spots on a slowly changing background."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[0:side, 0:side] / side
     waves = rng.normal(0, _CHANGE, (2, _DIMENSIONS))

@@ -31,11 +31,11 @@ _READY = 8  # batches whose views the bare loop has at hand, over and over
 
 
 class Seconds(NamedTuple):
-    """What one loop took.
+    """The time of one loop.
 
     Attributes:
         clock: Seconds by the clock.
-        processor: Seconds of this process on the processor; those of its workers are not among them.
+        processor: CPU seconds of this process, without those of its workers.
     """
 
     clock: float
@@ -45,21 +45,21 @@ class Seconds(NamedTuple):
 def steps(
     data: Path, configs: Sequence[Path], settings: Mapping[str, Any], images: int, most: int, workers: int
 ) -> dict[str, float]:
-    """Time the training steps of configs of discover, each stage by itself, from its own start.
+    """Time the training steps of configs of discover, each stage separately and from its own start.
 
-    Both loops take turns in one process. Beginning an epoch (clusterings, neighbours) is in neither.
+    Both loops take turns in one process. Neither includes the beginning of an epoch (clusterings, neighbours).
 
     Args:
         data: Data set.
         configs: Configs of discover.
-        settings: What wins over them, keys and values as in YAML.
-        images: At most so many images are read.
-        most: At most so many steps are timed in a turn.
-        workers: Processes that load data; with 0, all processor time is counted.
+        settings: Settings that win over the configs', as keys and values in YAML.
+        images: Most images to read.
+        most: Most steps that are timed in a turn.
+        workers: Processes that load data; with 0, all CPU time is counted.
 
     Returns:
-        For each stage of each config: seconds of a step, of one of the bare loop, by the clock, and both ratios of the
-        bare loop to the step, by the clock and by the processor.
+        For each stage of each config: seconds of a step and of a step of the bare loop, by the clock, and the ratios of
+            the bare loop to the step, by the clock and in CPU time.
     """
     numbers: dict[str, float] = {}
     for config in configs:
@@ -77,7 +77,7 @@ def steps(
 
 
 def _spread(dataset: ImageDataset, images: int) -> Any:
-    """Return at most so many samples, evenly over all: folders of classes lie one behind the other."""
+    """Return at most ``most`` samples, spread evenly, since folders of classes come one after the other."""
     step = max(len(dataset.samples) // max(images, 1), 1)
     return dataset.samples[::step][:images]
 
@@ -108,7 +108,7 @@ def _time_stage(stage: Stage, dataset: ImageDataset, most: int) -> dict[str, flo
 
 
 def _begun(options: DiscoverOptions, store: PatchStore, most: int) -> Training:
-    """Begin the first epoch of a training, cut to so many steps."""
+    """Begin the first epoch of a training, limited to a number of steps."""
     accelerator = make_accelerator(options.training.device, options.training.precision)
     method = build_method(options)
     method.setup(len(store))
@@ -121,7 +121,7 @@ def _begun(options: DiscoverOptions, store: PatchStore, most: int) -> Training:
 
 
 def _ready(training: Training) -> list[Batch]:
-    """Make some batches beforehand."""
+    """Make some batches in advance."""
     found = []
     for batch, _ in training.timed_batches():
         found.append(batch)
@@ -131,7 +131,7 @@ def _ready(training: Training) -> list[Batch]:
 
 
 def _bare_loop(training: Training, ready: Sequence[Batch], count: int) -> None:
-    """Take steps as the simplest loop over views that are ready takes them."""
+    """Take steps in the simplest possible loop over views that are ready."""
     method, options = training.method.train(), training.options
     optimizer: torch.optim.Optimizer = training.optimizer.optimizer
     parameters = [parameter for parameter in method.parameters() if parameter.requires_grad]

@@ -1,1 +1,1 @@
-"""The three commands in which labels train something, beside a finished run that never saw one."""
+"""The three commands in which labels train something, starting from a finished run that never saw labels."""

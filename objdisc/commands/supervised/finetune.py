@@ -1,4 +1,4 @@
-"""What a run's network is worth as a start where some labels are there: fine-tuning with shares of the labels."""
+"""Fine-tuning a run's network with shares of the labels, to measure its value as a start."""
 
 import logging
 from collections.abc import Callable
@@ -38,24 +38,23 @@ log = logging.getLogger("objdisc")
 
 @dataclass(frozen=True)
 class FinetuneOptions:
-    """Train a classifier on top of a run's network, and the network with it, with shares of the labels.
+    """Train a classifier on top of a run's network, together with the network, on shares of the labels.
 
     Labels of the training split train this classifier and a copy of the network; the run stays as it is. Patches are
-    augmented as the run augmented them. The last epoch counts: nothing is chosen by the labels of the scored split.
+    augmented as in the run. The last epoch counts: nothing is chosen by the labels of the scored split.
 
     Attributes:
         run: Folder of a finished run.
-        shares: Shares of the training split's labels, with commas between.
-        epochs: Passes over as many patches as the training split has objects, whatever the share: every share gets
-            the same number of steps.
-        lr: Learning rate of the classifier at its highest.
-        encoder_lr_scale: Factor on it for the network; 0 leaves the network as it is.
-        weight_decay: Weight decay of both.
+        shares: Shares of the training split's labels, separated by commas.
+        epochs: Passes over as many patches as the training split has objects, for any share: every share gets the same
+            number of steps.
+        lr: Peak learning rate of the classifier.
+        encoder_lr_scale: Factor on the learning rate for the network; 0 freezes the network.
+        weight_decay: Weight decay of classifier and network.
         hidden: Width of the classifier's hidden layer; 0 for none.
-        random: Train the same from the network's random weights too.
-        allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
-            their modules.
-        evaluation: Seed, splits, files and hardware; of ``batch_size`` a training batch has as many.
+        random: Also train the same from random weights of the network.
+        allow_import: Allow the run's settings to name classes from outside the package, whose modules are then run.
+        evaluation: Seed, splits, files and hardware; ``batch_size`` is also that of the training.
     """
 
     run: Path = positional()
@@ -72,13 +71,13 @@ class FinetuneOptions:
 
 @dataclass(frozen=True)
 class FinetunedShare:
-    """What came of one share of the labels.
+    """The result for one share of the labels.
 
     Attributes:
         share: Share of the training split's labels, in (0, 1].
-        labelled: Patches that trained.
+        labelled: Number of patches that were trained on.
         accuracy: Accuracy on the other patches, in [0, 1].
-        accuracy_random: Accuracy from random weights; None where it was not asked for.
+        accuracy_random: Accuracy from random weights; None if it was not asked for.
     """
 
     share: float
@@ -88,17 +87,17 @@ class FinetunedShare:
 
 
 class LabelledClassifier(Method):
-    """A classifier with one hidden layer on a network; the one ``Method`` that is given class labels.
+    """A classifier with one hidden layer on a network; the only ``Method`` that gets class labels.
 
-    It lies in no package that ``--method`` looks into: only ``finetune`` makes one.
+    ``--method`` cannot find it: only ``finetune`` makes one.
 
     Args:
-        encoder: Network to start from; trained with the classifier.
+        encoder: Network to start from, which is trained with the classifier.
         num_classes: C, at least 2.
         rows: ``(n,)`` rows of the store that are labelled.
         labels: ``(n,)`` their classes in [0, C).
-        num_drawn: Rows of an epoch.
-        prepare: From images and whether they are for training, to what the network is given.
+        num_drawn: Number of rows in an epoch.
+        prepare: Function of images, and of whether they are for training, that returns the network's input.
         hidden: Width of the hidden layer; 0 for none.
     """
 
@@ -123,13 +122,13 @@ class LabelledClassifier(Method):
         self.get_buffer("targets")[torch.from_numpy(rows)] = torch.from_numpy(labels)
 
     def begin_epoch(self, epoch: int, ranks: Ranks) -> EpochPlan:
-        """Draw labelled rows, each as often as the others to within one."""
+        """Draw labelled rows, all equally often up to a difference of one."""
         rounds = -(-self.num_drawn // len(self.rows))
         order = np.concatenate([ranks.generator.permutation(self.rows) for _ in range(rounds)])
         return EpochPlan(rows=torch.from_numpy(order[: self.num_drawn]))
 
     def training_step(self, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
-        """Cross-entropy with the classes."""
+        """Return the cross-entropy with the classes."""
         images, rows = batch.views[0][batch.foreground], batch.index[batch.foreground]
         logits = self._logits(self._features(images))
         return {"loss": F.cross_entropy(logits, self.get_buffer("targets")[rows])}
@@ -166,7 +165,7 @@ def finetune(options: FinetuneOptions) -> SupervisedEvaluation[FinetunedShare]:
 
 
 def _finetune(loaded: LoadedRun, options: FinetuneOptions, folder: Path, new: Path) -> list[FinetunedShare]:
-    """Train with the patches that are kept in one folder, and write to another."""
+    """Train with the patches in one folder, and write to another."""
     fitted, scored = open_labelled(loaded, options.evaluation, folder)
     found = []
     for share in options.shares:

@@ -1,7 +1,7 @@
 """Supervised evaluation: the splits, labels and tables of ``overclustering``, ``probe`` and ``finetune``.
 
 These three commands are the only places where class labels train anything. They start from a finished run, which never
-saw one, and write beside it: what they learn goes into no run, no map and no other command.
+saw a label, and write beside it: their results enter no run, no map and no other command.
 """
 
 import csv
@@ -34,13 +34,13 @@ Point = TypeVar("Point")
 
 @dataclass(frozen=True)
 class SupervisedOptions:
-    """What all evaluations with labels are told.
+    """Options of all supervised evaluations.
 
     Attributes:
         seed: Random seed of every choice among labelled images, and of what is trained on them.
-        held_out: For a run that was trained and scored on one split: the share of its labelled images that are scored
-            and train nothing. 0 refuses such a run.
-        output_dir: Where table and picture go; RUN_COMMAND, beside the run, if none is given.
+        held_out: For a run that was trained and scored on one split, the share of its labelled images that are scored
+            and not trained on. With 0, such a run is refused.
+        output_dir: Folder for table and picture; by default RUN_COMMAND, beside the run.
         device: Where the network runs: auto, cpu, or a device as PyTorch names it.
         workers: Processes that cut and load patches.
         batch_size: Patches that go through the network at once.
@@ -54,10 +54,10 @@ class SupervisedOptions:
     batch_size: int = 128
 
     def __post_init__(self) -> None:
-        """Check what needs no data.
+        """Check the options that can be checked without data.
 
         Raises:
-            UsageError: A value out of range.
+            UsageError: A value is out of range.
         """
         if not 0 <= self.held_out < 1 or self.seed < 0:
             raise UsageError(f"--held-out {self.held_out}: must be at least 0 and below 1; --seed at least 0")
@@ -65,7 +65,7 @@ class SupervisedOptions:
 
 @dataclass(frozen=True)
 class LabelledPatches:
-    """Patches of one split whose class is known.
+    """The patches of one split whose class is known.
 
     Attributes:
         store: The split's N patches.
@@ -80,7 +80,7 @@ class LabelledPatches:
     class_names: Mapping[int, str]
 
     def some(self, chosen: NDArray[np.bool_]) -> "LabelledPatches":
-        """Return those that ``(n,)`` bool chooses."""
+        """Return the patches chosen by ``(n,)`` bool."""
         return replace(self, rows=self.rows[chosen], labels=self.labels[chosen])
 
     def share(self, share: float, seed: int) -> "LabelledPatches":
@@ -90,11 +90,11 @@ class LabelledPatches:
 
 @dataclass(frozen=True)
 class SupervisedEvaluation(Generic[Point]):
-    """What came of an evaluation that trains with labels.
+    """The result of a supervised evaluation.
 
     Attributes:
-        points: Its figures, one line of the table each.
-        lines: The figures as text.
+        points: Its scores, one for each line of the table.
+        lines: The scores as text.
         folder: Where table and picture are.
     """
 
@@ -103,22 +103,22 @@ class SupervisedEvaluation(Generic[Point]):
     folder: Path
 
     def summary(self) -> str:
-        """Return the figures, and where table and picture are."""
+        """Return the scores, and where table and picture are."""
         return "\n".join([*self.lines, "", f"table and picture: {self.folder}"])
 
 
 def open_labelled(
     loaded: LoadedRun, options: SupervisedOptions, folder: Path
 ) -> tuple[LabelledPatches, LabelledPatches]:
-    """Open what is learned from, of the run's training split, and what it is scored on.
+    """Open the labelled patches to train on, of the run's training split, and those to score on.
 
     Args:
         loaded: The run; nothing in it is changed.
         options: Options of the evaluation.
-        folder: Where patches are kept that the run does not hold.
+        folder: Folder for patches that the run does not hold.
 
     Raises:
-        UsageError: A split has no labels, or there is one split alone and none of it is held out.
+        UsageError: A split has no labels, or there is only one split and none of it is held out.
     """
     trained, scored = open_splits(find_data(loaded.options.path), loaded.options)
     tell_of_run(loaded, [trained, scored])
@@ -137,7 +137,7 @@ def open_labelled(
 
 
 def _labelled(loaded: LoadedRun, dataset: ImageDataset, options: SupervisedOptions, folder: Path) -> LabelledPatches:
-    """Take a split's patches from the run, or cut them as the run's were cut, and read their labels."""
+    """Take a split's patches from the run, or cut them in the same way, and read their labels."""
     source = choose_source(loaded.options.objectness, dataset, loaded.on(options.device))
     training = training_options(loaded, options)
     store = PatchStore.find(cut_job(dataset, source, loaded.options), store_folder(loaded.run, dataset))
@@ -155,9 +155,9 @@ def _labelled(loaded: LoadedRun, dataset: ImageDataset, options: SupervisedOptio
 
 
 def training_options(loaded: LoadedRun, options: SupervisedOptions) -> TrainerOptions:
-    """Return how the run saw its patches, on the evaluation's hardware.
+    """Return the run's training options with the evaluation's hardware.
 
-    The seed stays the run's: it decides which background windows were cut.
+    The seed stays that of the run, because it decides which background windows are cut.
     """
     return replace(
         loaded.options.training,
@@ -178,7 +178,7 @@ def class_numbers(
         scored: ``(m,)`` label ids to score on.
 
     Returns:
-        Both as numbers, -1 where a scored class is not among the fitted, and how many classes were fitted.
+        Both as numbers, -1 for a scored class that is not among the fitted ones, and the number of fitted classes.
     """
     known, numbers = np.unique(fitted, return_inverse=True)
     at = np.searchsorted(known, scored).clip(max=len(known) - 1)
@@ -194,15 +194,15 @@ def write_points(
     *,
     logarithmic: bool = True,
 ) -> None:
-    """Write ``NAME.csv`` with a line a point, and ``NAME.svg`` with accuracy over something.
+    """Write ``NAME.csv`` with a line per point, and ``NAME.svg`` with a curve of accuracy.
 
     Args:
         folder: Where they go.
         name: Name of both files.
-        found: Points, at least one, all of one dataclass.
+        found: One or more points, all of one dataclass.
         series: Name to points ``(x, accuracy)``.
         x_title: Title of the picture's horizontal axis.
-        logarithmic: Whether x is drawn by its logarithm.
+        logarithmic: Whether the x axis is logarithmic.
     """
     with atomic_write(folder / f"{name}.csv") as file:
         writer = csv.DictWriter(file, [item.name for item in fields(found[0])], lineterminator="\n")

@@ -1,4 +1,4 @@
-"""How well many clusters can be read as classes with few labels: the overclustering curve of image IIC (figure 6)."""
+"""How well many clusters can be mapped to classes with few labels: image IIC's overclustering curve (figure 6)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,17 +25,16 @@ from objdisc.pipeline.loading import LoadedRun, load_run, weights_name
 
 @dataclass(frozen=True)
 class OverclusteringOptions:
-    """Read the clusters of finished runs as classes, with labels of the training split, and score another split.
+    """Map the clusters of finished runs to classes with labels of the training split, and score another split.
 
-    Labels are used here to fit: each cluster is read as the most frequent class among its labelled training images.
-    The runs themselves never saw one.
+    Labels are used here for fitting: each cluster is mapped to the most frequent class among its labelled training
+    images. The runs themselves never saw a label.
 
     Attributes:
         run: Folder of a finished run.
-        also: Further runs on the same data with other numbers of clusters, with commas between.
-        shares: Shares of the training split's labels that this is fitted on, with commas between.
-        allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
-            their modules.
+        also: Further runs on the same data with other numbers of clusters, separated by commas.
+        shares: Shares of the training split's labels to fit the mapping on, separated by commas.
+        allow_import: Allow the run's settings to name classes from outside the package, whose modules are then run.
         evaluation: Seed, splits, files and hardware.
     """
 
@@ -70,7 +69,7 @@ def overclustering(options: OverclusteringOptions) -> SupervisedEvaluation[ReadA
 def _overclustering(
     runs: Sequence[LoadedRun], options: OverclusteringOptions, folder: Path, new: Path
 ) -> list[ReadAccuracy]:
-    """Read runs with the patches that are kept in one folder, and write to another."""
+    """Evaluate runs with the patches in one folder, and write to another."""
     found: list[ReadAccuracy] = []
     for loaded in runs:
         found += _of_run(loaded, options, folder / weights_name(loaded.run)[:8])

@@ -1,4 +1,4 @@
-"""What each block of a network knows of the classes: a linear probe, beside the same network at random weights."""
+"""A linear probe of each block of a network, compared with the same network with random weights."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,13 +38,12 @@ class ProbeOptions:
 
     Attributes:
         run: Folder of a finished run.
-        share: Share of the training split's labels that are used, above 0 to 1; a part is enough where the features of
-            all images would not fit into memory.
-        features: Most features of a block: maps are averaged into a grid, as fine as this allows.
+        share: Share of the training split's labels to use, above 0 to 1; use a part if the features of all images do
+            not fit into memory.
+        features: Most features of a block: maps are averaged over the finest grid that this allows.
         decay: Weight decay of the classifiers.
-        random: Probe the same network at random weights too.
-        allow_import: Import classes that lie outside of the package, where the run's settings name some; that runs
-            their modules.
+        random: Also probe the same network with random weights.
+        allow_import: Allow the run's settings to name classes from outside the package, whose modules are then run.
         evaluation: Seed, splits, files and hardware.
     """
 
@@ -59,15 +58,15 @@ class ProbeOptions:
 
 @dataclass(frozen=True)
 class ProbedBlock:
-    """What a linear classifier makes of one block.
+    """The result of a linear classifier on one block.
 
     Attributes:
         block: Its number, from 1.
         channels: Channels of its map.
-        grid: Places along a side that the map was averaged into.
-        labelled: Patches that trained the classifier.
+        grid: Cells along a side of the grid that the map was averaged over.
+        labelled: Number of patches that the classifier was trained on.
         accuracy: Accuracy on the other patches, in [0, 1].
-        accuracy_random: Accuracy with the network's random weights; None where it was not asked for.
+        accuracy_random: Accuracy with random weights of the network; None if it was not asked for.
     """
 
     block: int
@@ -95,7 +94,7 @@ def probe(options: ProbeOptions) -> SupervisedEvaluation[ProbedBlock]:
 
 
 def _probe(loaded: LoadedRun, options: ProbeOptions, folder: Path, new: Path) -> list[ProbedBlock]:
-    """Probe with the patches that are kept in one folder, and write to another."""
+    """Probe with the patches in one folder, and write to another."""
     fitted, scored = open_labelled(loaded, options.evaluation, folder)
     fitted = fitted.share(options.share, options.evaluation.seed)
     found = _probed(loaded, loaded.method, fitted, scored, options)
