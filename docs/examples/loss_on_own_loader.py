@@ -1,4 +1,4 @@
-"""A loss of the package in a training loop of one's own: invariant information clustering of two blobs of points."""
+"""A loss of the package in your own training loop: invariant information clustering of two blobs of points."""
 
 import torch
 from torch import nn

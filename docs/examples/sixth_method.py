@@ -1,4 +1,4 @@
-"""A method of one's own, trained by the trainer of the package, on images of three kinds."""
+"""Your own method, trained by the package's trainer on images of three kinds."""
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ class Prototypes(Method):
         return {"loss": distances.min(dim=1).values.mean()}
 
     def infer(self, images: Tensor, context: Tensor) -> Prediction:
-        """Say how near each image is to each prototype."""
+        """Return probabilities by the distances of each image to the prototypes."""
         features = self.encoder(images).float()
         return Prediction(torch.softmax(-torch.cdist(features, self.prototypes), 1)[:, :, None, None], features)
 
