@@ -115,10 +115,10 @@ def _run(command: str, argv: Sequence[str]) -> None:
 def _after_interrupt(words: Sequence[str]) -> str:
     """Say what an interrupted command leaves, and how to continue it."""
     if words[0] not in _KEEPING:
-        return "interrupted; what was there is as it was."
+        return "interrupted; existing files are unchanged."
     if words[0] in {"segment", "compare"} or "--overwrite" in words:
-        return "interrupted; what was finished is kept, and the same command goes on."
-    return "interrupted; what was finished is kept, --resume RUN goes on."
+        return "interrupted; what was finished is kept, and the same command continues."
+    return "interrupted; what was finished is kept, and --resume RUN continues."
 
 
 def _guarded(job: Callable[[], None], interrupted: str = "interrupted.") -> int:

@@ -18,7 +18,7 @@ from objdisc.annotations.base import (
 )
 from objdisc.annotations.json_stream import has_word, head_keys, items
 
-CROWD = "a crowd, which nobody has told apart (left out)"
+CROWD = "a crowd, whose objects are not separated (left out)"
 NO_OBJECT = "an annotation without mask and box (left out)"
 NO_ENTRY = "an entry that is no JSON object of the format (left out)"
 SAME_CATEGORY = "a category id that repeats (the first name is taken)"

@@ -57,7 +57,7 @@ def items(path: Path, prefix: str) -> Iterator[Any]:
         with path.open("rb") as file:
             yield from ijson.items(_WithoutNaN(file), prefix, use_float=True)
     except ijson.JSONError as error:
-        raise UsageError(f"{path}: no whole JSON file ({_one_line(error)}); write or download it again.") from error
+        raise UsageError(f"{path}: not valid JSON ({_one_line(error)}); write or download it again.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read ({error}); check the file.") from error
 
@@ -102,7 +102,7 @@ def members(path: Path) -> Iterator[Member]:
                 else:
                     yield Member(key, "value", _built(event, value, events))
     except ijson.JSONError as error:
-        raise UsageError(f"{path}: no whole JSON file ({_one_line(error)}); write or download it again.") from error
+        raise UsageError(f"{path}: not valid JSON ({_one_line(error)}); write or download it again.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read ({error}); check the file.") from error
 

@@ -69,7 +69,7 @@ def read(path: Path) -> dict[str, Any]:
     try:
         whole = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: no whole JSON file ({error}); write it again.") from error
+        raise UsageError(f"{path}: not valid JSON ({error}); write it again.") from error
     if not isinstance(whole, dict) or not isinstance(whole.get("shapes"), list):
         raise UsageError(f"{path}: has no list of shapes; it is not a LabelMe file.")
     return whole

@@ -28,12 +28,12 @@ def notes_of(annotations: Annotations, samples: Sequence[Sample], later: Iterabl
     found += [(reason, count, examples[reason]) for reason, count in counts.items()]
     unnamed = [sample.name for sample in samples if sample.name not in matches.number_of]
     listed = [
-        ("images that several images of the data set are called like (left out)", matches.ambiguous),
-        ("images that another entry speaks of already (the first entry is taken)", matches.claimed),
+        ("names that fit several images of the data set (left out)", matches.ambiguous),
+        ("images that another entry already names (the first entry is taken)", matches.claimed),
         ("images without annotations (left out)", unnamed),
     ]
     if not samples[0].split:  # of a split, those of the others are not there either
-        listed.append(("annotated images that are not there (left out)", matches.absent))
+        listed.append(("annotated images that are missing (left out)", matches.absent))
     return found + [(reason, len(names), names[0]) for reason, names in listed if names]
 
 

@@ -58,7 +58,7 @@ def knn_graph(
     finite = torch.isfinite(points).all(dim=1)
     if not bool(finite.all()):
         broken = int((~finite).nonzero()[0])
-        raise UsageError(f"point {broken} of {count} holds values that are not finite; take it out, or train anew")
+        raise UsageError(f"point {broken} of {count} holds values that are not finite; remove it, or train again")
     neighbors = min(num_neighbors, count - 1)
     if neighbors < num_neighbors:
         log.warning("%d neighbours of %d points: linking all of them", num_neighbors, count)

@@ -77,7 +77,7 @@ def inspect(options: InspectOptions) -> Inspection:
     path = find_data(options.path)
     sheet = options.sheet or _free_name(f"inspect_{path.resolve().stem}")
     if sheet.exists() and options.images_shown > 0:
-        raise UsageError(f"{sheet}: already there; give another --sheet.")
+        raise UsageError(f"{sheet}: already exists; give another --sheet.")
     splits = available_splits(path, options.files)
     chosen = options.split or ("train" if "train" in splits or not splits else splits[0])
     datasets = [_open(path, split, options) for split in splits or (chosen,)]

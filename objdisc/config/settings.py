@@ -197,8 +197,8 @@ class Settings:
             raise UsageError(f"{name}: the path is empty; give one, or leave it out.")
         if not self.allow_import and (foreign := self._foreign_classes({name: value})):
             raise UsageError(
-                f"{name}: {foreign[0]!r} is no class of objdisc; its module would be run. If you trust where it comes "
-                "from, add --allow-import."
+                f"{name}: {foreign[0]!r} is not a class of objdisc; its module would be run. If you trust where it "
+                "comes from, add --allow-import."
             )
         is_list = any(get_origin(kind) in {tuple, list} for kind in kinds)
         return f"[{value}]" if is_list and isinstance(value, str) and not value.startswith("[") else value

@@ -102,9 +102,9 @@ class Globs(SegmentationDataset):
         ):
             if pattern is not None and not mine:
                 raise UsageError(
-                    f"--{name} {pattern!r}: {len(found)} files of that pattern below {root}, of which none belongs to "
-                    f"one of {len(images)} images such as {next(iter(images))}; let both patterns differ in what the "
-                    "stars stand for alone."
+                    f"--{name} {pattern!r}: {len(found)} files fit that pattern below {root}, but none belongs to "
+                    f"one of {len(images)} images such as {next(iter(images))}; the stars of both patterns "
+                    "must stand for the same text."
                 )
         names = numbered_classes() if files.class_names is None else read_class_names(files.class_names)
         colors = dict(zip(names, even_hues(len(names)).values(), strict=True))
@@ -157,7 +157,7 @@ class Globs(SegmentationDataset):
         if not images:
             there = ", ".join(self.splits_named(root, files))
             hint = f"; splits that fit: {there} (--split)" if there else ""
-            raise UsageError(f"--images {files.images!r}: no image of that pattern below {root}{hint}; check it.")
+            raise UsageError(f"--images {files.images!r}: no image fits that pattern below {root}{hint}; check it.")
         return images
 
 

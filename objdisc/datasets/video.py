@@ -109,7 +109,7 @@ def frames_of(video: Path, every: int) -> Path:
     try:
         if not capture.isOpened():
             raise UsageError(
-                f"{video}: no video that can be opened; its end may be missing. Make it anew, or leave it out."
+                f"{video}: no video that can be opened; its end may be missing. Make it again, or leave it out."
             )
         expected = capture.get(cv2.CAP_PROP_FRAME_COUNT)
         if expected / every >= _MANY:
@@ -118,7 +118,7 @@ def frames_of(video: Path, every: int) -> Path:
     finally:
         capture.release()
     if not read:
-        raise UsageError(f"{video}: no frame can be decoded; make the video anew, or leave it out.")
+        raise UsageError(f"{video}: no frame can be decoded; make the video again, or leave it out.")
     about = {"every": every, "read": read, "written": written, "expected": int(expected)}
     write_json(manifest, {"video": str(video.absolute()), **about})
     return folder

@@ -8,7 +8,7 @@ from pathlib import Path
 NO_IMAGE = "no images"
 HIDDEN = "hidden"
 RUNS = "written by objdisc"
-UNUSED = "images of another split, or not named as this layout's"
+UNUSED = "images of another split, or not named as in this layout"
 LABEL_MAPS = "label maps (--labels takes them)"
 
 

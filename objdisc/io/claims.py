@@ -39,7 +39,7 @@ def check_folder(folder: Path) -> None:
     while not there.exists() and there != there.parent:
         there = there.parent
     if folder.is_symlink() and not folder.exists():
-        raise UsageError(f"{folder}: a link to nothing; give another --output-dir.")
+        raise UsageError(f"{folder}: a broken link; give another --output-dir.")
     if not there.is_dir():
         raise UsageError(f"{there}: not a folder; give another --output-dir.")
     if not os.access(there, os.W_OK | os.X_OK):

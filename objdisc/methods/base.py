@@ -127,7 +127,7 @@ class Method(nn.Module, ABC):
     def __init__(self, encoder: Encoder, num_clusters: int) -> None:
         super().__init__()
         if num_clusters < 2:
-            raise UsageError(f"num_clusters {num_clusters}: at least 2 are needed to tell anything apart")
+            raise UsageError(f"num_clusters {num_clusters}: at least 2 are needed")
         if self.trains and type(self).training_step is Method.training_step:
             raise UsageError(_no_step(self))
         self.encoder = encoder
@@ -222,7 +222,7 @@ class Method(nn.Module, ABC):
 
 
 def _no_step(method: Method) -> str:
-    return f"{type(method).__name__} has no training_step: write one, or say 'trains = False' if it learns nothing"
+    return f"{type(method).__name__} has no training_step: write one, or set 'trains = False' if it learns nothing"
 
 
 @torch.no_grad()

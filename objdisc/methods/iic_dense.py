@@ -82,7 +82,7 @@ class DenseIIC(Method):
     ) -> None:
         super().__init__(encoder, num_clusters)
         if overclusters < 2:
-            raise UsageError(f"iic_dense: overclusters {overclusters}: at least 2 are needed to tell anything apart")
+            raise UsageError(f"iic_dense: overclusters {overclusters}: at least 2 are needed")
         if half_t < 0 or sparse_shift < 0 or subheads < 1 or not order or set(order) - {"A", "B", "AB"}:
             raise UsageError("iic_dense: half_t and sparse_shift start at 0, subheads at 1; order holds A, B and AB")
         if lead_epochs < 0 or init_scale <= 0 or overclusters * bool(lead_epochs) < num_clusters * bool(lead_epochs):

@@ -129,8 +129,8 @@ class SelfLabel(Method):
         if batches and not confident:
             when = f"in epoch {epoch}" if epoch > 0 else "in the last epoch"
             log.warning(
-                "selflabel: no sample was surer than %g %s: nothing was learned; lower --method.threshold, or start "
-                "from a run that is surer (--init-from)",
+                "selflabel: no sample was more confident than %g %s: nothing was learned; lower --method.threshold, or "
+                "start from a run that is more confident (--init-from)",
                 self.threshold,
                 when,
             )

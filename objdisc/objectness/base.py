@@ -64,7 +64,7 @@ class ObjectnessSource(ABC):
             UsageError: The source needs no scenes.
         """
         del maps, origin
-        raise UsageError(f"{self.name}: its regions do not come from scenes, and {scene.path} is of no use to it.")
+        raise UsageError(f"{self.name}: its regions do not come from scenes, and {scene.path} cannot be used.")
 
     @classmethod
     def serves(cls, dataset: ImageDataset) -> bool:
@@ -139,7 +139,7 @@ class ObjectnessSource(ABC):
         """
         if problems := [*dataset.problems, *self.problems(dataset)]:
             more = f" (and {len(problems) - 1} other reasons)" if len(problems) > 1 else ""
-            raise UsageError(f"{dataset.root}: {problems[0]}{more}; mend it, or leave out --strict.")
+            raise UsageError(f"{dataset.root}: {problems[0]}{more}; repair it, or leave out --strict.")
 
     def files(self, dataset: ImageDataset, sample: Sample) -> tuple[Path, ...]:
         """Return the existing files, besides the image, that the sample's regions are read from."""

@@ -38,7 +38,7 @@ class Labels(DatasetMasks):
         if dataset.has_ground_truth and not any(self.has_mask(dataset, sample) for sample in dataset.samples):
             names = ", ".join(list(dataset.class_names.values())[:_NAMED])
             raise UsageError(
-                f"{dataset.root}: it has label maps, but nobody has said which classes are objects; name some by "
+                f"{dataset.root}: it has label maps, but it is not known which classes are objects; name some with "
                 f"--foreground, of {names}{', ...' if len(dataset.class_names) > _NAMED else ''}."
             )
         super().check(dataset)

@@ -107,7 +107,7 @@ class Motion(ObjectnessSource):
         if not any(self._neighbors(dataset, sample) for sample in dataset.samples):
             raise UsageError(
                 f"{dataset.root}: no two of {len(dataset.samples)} images are frames of a sequence; motion needs "
-                "names that differ in the number at their end alone, such as walk_0001.jpg and walk_0002.jpg. Use "
+                "names that differ only in the number at their end, such as walk_0001.jpg and walk_0002.jpg. Use "
                 "--objectness tree for single photos."
             )
 

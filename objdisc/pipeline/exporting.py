@@ -78,7 +78,7 @@ def find_scored(
     if missing:
         first = ", ".join(map(str, missing[:_SHOWN])) + (", ..." if len(missing) > _SHOWN else "")
         log.warning(
-            "%d of %d images are not there any more: %s; no format needs them, but masks are scored only where the "
+            "%d of %d images no longer exist: %s; no format needs them, but masks are scored only where the "
             "data set is found (objdisc export %s NEW_FOLDER)",
             *(len(missing), len(named.frames), first, loaded.run.path),
         )

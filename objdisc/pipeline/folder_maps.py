@@ -118,7 +118,7 @@ class FolderJob:
                     advance(len(plan.span))
             except KeyboardInterrupt:
                 done = totals.images + totals.skipped
-                log.info("%d of %d images are finished; the same command goes on", done, len(self.dataset.samples))
+                log.info("%d of %d images are finished; continuing", done, len(self.dataset.samples))
                 raise
         if totals.images == 0:
             raise UsageError(f"{self.dataset.root}: none of {totals.skipped} images can be used; {first_problem}")

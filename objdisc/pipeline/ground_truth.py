@@ -30,9 +30,9 @@ def with_sound_labels(dataset: ImageDataset, *, strict: bool) -> ImageDataset:
     first = next(iter(damaged.values()))
     what = f"{len(damaged)} of {labelled} label maps of split {dataset.split or 'all'!r} cannot be scored by"
     if strict or len(damaged) == labelled:
-        way = "mend or remove them" if strict else "mend them, or take them away to go without scores"
+        way = "repair or remove them" if strict else "repair them, or remove them to run without scores"
         raise UsageError(f"{what}; the first: {first}; {way}.")
-    log.warning("%s and are left out of the scoring alone; the first: %s", what, first)
+    log.warning("%s and are left out of the scoring only; the first: %s", what, first)
     return dataset.without_labels(frozenset(damaged))
 
 

@@ -44,7 +44,7 @@ def as_grown(options: DiscoverOptions) -> DiscoverOptions:
     """
     if not options.grow:
         if options.names is not None:
-            raise UsageError("--names: names are carried on from the run that is grown; give --init-from RUN --grow.")
+            raise UsageError("--names: names are kept from the run that is grown; give --init-from RUN --grow.")
         return options
     if options.init_from is None:
         raise UsageError("--grow: it grows the categories of a finished run; name that by --init-from RUN.")
@@ -86,8 +86,8 @@ def _check_kind(loaded: LoadedRun) -> None:
     path, method = loaded.run.path, loaded.options.method.name
     if loaded.options.method.class_path not in component_names(Method, "objdisc.methods").values():
         raise UsageError(
-            f"--grow: {path} is of {loaded.options.method.class_path}, which is no method of objdisc; what it predicts "
-            "cannot be put beside new categories without running its module."
+            f"--grow: {path} is of {loaded.options.method.class_path}, which is not a method of objdisc; its "
+            "predictions cannot be combined with new categories without running its module."
         )
     if loaded.method.per_pixel:
         raise UsageError(
@@ -114,7 +114,7 @@ def _check_settings(options: DiscoverOptions, loaded: LoadedRun) -> None:
             "ones there are is found without labels. Leave it out."
         )
     if options.stages:
-        raise UsageError("--grow: it is no chain of trainings; leave --stages out.")
+        raise UsageError("--grow: it is not a chain of trainings; leave --stages out.")
     if options.scene is not None and not options.scene.is_none:
         raise UsageError("--grow: only categories of objects grow; leave --scene out.")
     theirs, defaults = _compared(own), _compared(usual)
@@ -161,8 +161,8 @@ def training_stores(loaded: LoadedRun, allow_import: bool) -> list[PatchStore]:
         return [*stores, PatchStore.open(run.patches / (loaded.summary.train_split or "all"))]
     except UsageError as error:
         raise UsageError(
-            f"--grow: the patches that {run.path} was trained on are gone, with which new objects are compared; make "
-            f"them again by objdisc discover --resume {run.path}."
+            f"--grow: the patches that {run.path} was trained on are gone, and new objects must be compared with them; "
+            f"make them again by objdisc discover --resume {run.path}."
         ) from error
 
 
@@ -181,13 +181,13 @@ def with_growth(job: Job) -> Job:
         return replace(job, method=load_run(job.run.path, allow_import=options.allow_import).method)
     store = build_store(job.run, job.dataset, job.source, options, keep=job.run.has_learned)
     if not store.foreground.any():
-        raise UsageError(f"{job.path}: no object to look at; check --objectness.")
+        raise UsageError(f"{job.path}: no objects were found; check --objectness.")
     loaded = load_run(options.init_from, allow_import=options.allow_import)
     kept = [_found(job, loaded, store)]
     if job.accelerator.num_processes > 1:
         broadcast_object_list(kept)  # unordered sums may have parted the processes
     found = kept[0]
-    log.info("%.0f %% of the objects that were looked at are far from all known ones", 100 * found.far)
+    log.info("%.0f %% of the sampled objects are far from all known ones", 100 * found.far)
     options = replace(options, num_clusters=method.num_known + found.count)
     stages = tuple(plan(options, job.run))
     grown = build_method(stages[-1].options)
@@ -201,7 +201,7 @@ def _found(job: Job, loaded: LoadedRun, store: PatchStore) -> NewGroups:
     """Compare the same number of objects of the previous run and of the new images."""
     seed, before = job.options.training.seed, training_stores(loaded, job.options.allow_import)
     most = min(_SAMPLES, int(store.foreground.sum()), sum(int(each.foreground.sum()) for each in before))
-    log.info("growing: looking at %d objects of either side and %d views of each", most, _VIEWS)
+    log.info("growing: comparing %d objects of either side and %d views of each", most, _VIEWS)
     known = [_seen(job, loaded, each, rows) for each, rows in zip(before, _drawn(before, most, seed), strict=True)]
     (rows,) = _drawn([store], most, seed)
     return find_new_groups(_joined(known), _seen(job, loaded, store, rows))

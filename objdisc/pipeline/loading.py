@@ -108,7 +108,7 @@ def open_results(run: Run) -> tuple[Index, PatchStore]:
     except UsageError as error:
         raise UsageError(f"{str(error).partition('; build')[0]}; {again}") from error
     if (index.store_key, index.weights) != (store.key, weights_name(run)):
-        raise UsageError(f"{run.index}: of other weights or other patches than the run holds now; {again}")
+        raise UsageError(f"{run.index}: computed from other weights or patches than the run's; {again}")
     return index, store
 
 

@@ -148,9 +148,9 @@ class DiscoverOptions:
         for name in ("num_clusters", "num_object_clusters", "num_scene_clusters"):
             if (given := getattr(self, name)) not in {None, AUTO} and given < 2:
                 flag = name.replace("_", "-")
-                raise UsageError(f"--{flag} {given}: at least 2 are needed to tell anything apart.")
+                raise UsageError(f"--{flag} {given}: at least 2 are needed.")
         if self.overwrite and self.resume is not None:
-            raise UsageError("--overwrite and --resume: a run is either replaced or gone on with; give one of them.")
+            raise UsageError("--overwrite and --resume: a run is either replaced or continued; give one of them.")
         for split in filter(None, (self.train_split, self.split)):
             checked_name(split, "--split")  # folders are called after it
 
@@ -246,7 +246,7 @@ def build_method(options: DiscoverOptions, weights: str | None = None) -> Method
 def origin_after(start: Path, otherwise: WeightsOrigin) -> WeightsOrigin:
     """Return the origin of weights that start from a run's; that run may not exist yet."""
     summary = None
-    with suppress(UsageError):  # what is damaged says nothing of its weights
+    with suppress(UsageError):  # what is damaged does not mention its weights
         summary = RunSummary.read(Run(start))
     return replace(otherwise if summary is None else summary.weights, init_from=str(final_place(start)))
 

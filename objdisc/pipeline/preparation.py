@@ -254,7 +254,7 @@ def _tell_of_derived(home: Path) -> None:
     """Log results of commands on the replaced run: they stay, and belong to that run."""
     derived = [path.parent for path in sorted(home.glob("*/**/run.json"))]
     if derived:
-        log.warning("still there, and of the run that was replaced: %s", ", ".join(map(str, derived)))
+        log.warning("these results belong to the run that was replaced: %s", ", ".join(map(str, derived)))
 
 
 def _check_scored(source: ObjectnessSource, scored: ImageDataset) -> None:

@@ -87,8 +87,8 @@ def _recommended(job: Job, store: PatchStore) -> RecommendedNumber:
     drawn = torch.randperm(len(rows), generator=torch.Generator().manual_seed(training.seed))[:_SAMPLES]
     rows = rows[drawn.sort().values]
     if not len(rows):
-        raise UsageError(f"{job.path}: no object to tell a number of clusters from; check --objectness.")
-    log.info("number of clusters: looking at %d objects and %d views of each", len(rows), _VIEWS)
+        raise UsageError(f"{job.path}: no objects from which to choose a number of clusters; check --objectness.")
+    log.info("number of clusters: comparing %d objects and %d views of each", len(rows), _VIEWS)
     views = torch.stack([encoder(method.encoder, rows, view=view) for view in range(_VIEWS)])
     return recommend_number(encoder(method.encoder, rows).cpu(), views.cpu(), seed=training.seed)
 
@@ -104,7 +104,7 @@ def read_number(run: Run) -> RecommendedNumber | None:
     try:
         return RecommendedNumber.from_json(read_json(run.num_clusters))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{run.num_clusters}: damaged; delete it, and the number is looked for again.") from error
+        raise UsageError(f"{run.num_clusters}: damaged; delete it, and the number is searched for again.") from error
 
 
 def in_words(found: RecommendedNumber) -> str:

@@ -177,7 +177,7 @@ def score_maps(run: Run, dataset: ImageDataset, mapped: Sequence[Sample]) -> dic
 def _labels(dataset: ImageDataset, store: PatchStore) -> NDArray[np.int64] | None:
     """Read the patches' classes; None, with the reason in the log, if there are none to compare with."""
     if not dataset.has_ground_truth:
-        log.info("%s has no class labels: everything but the evaluation is done", dataset.root)
+        log.info("%s has no class labels: everything except the evaluation is done", dataset.root)
         return None
     try:
         labels = patch_labels(dataset, store.patches)

@@ -83,7 +83,7 @@ def _check_changes(name: str, changes: Mapping[str, Any]) -> None:
     foreign = [key for key in changes if key not in known]
     if foreign:
         raise UsageError(
-            f"stages.{name}: {foreign[0]} is not a stage's to set; stages differ in method, patches, epochs, "
+            f"stages.{name}: {foreign[0]} cannot be set for a stage; stages differ in method, patches, epochs, "
             "batch_size, lr and other settings of the training"
         )
     if not name.replace("_", "").replace("-", "").isalnum():

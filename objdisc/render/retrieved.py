@@ -157,7 +157,7 @@ def write_retrieved_frames(
     if missing:
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
         log.warning(
-            "%d frames are not where they were, or have changed, and are not drawn: %s%s; "
+            "%d frames have moved or changed, and are not drawn: %s%s; "
             "name the folder they are in now: objdisc retrieve RUN FOLDER ...",
             len(missing),
             ", ".join(map(str, missing[:_NAMED])),

@@ -30,7 +30,7 @@ def check_terms(method: Method, losses: Mapping[str, Tensor], where: str) -> Non
     if not losses["loss"].requires_grad:
         raise UsageError(
             f"{type(method).__name__}: the loss depends on no parameter that learns; compute it from some, or "
-            "say 'trains = False' if the method learns nothing"
+            "set 'trains = False' if the method learns nothing"
         )
     broken = [name for name, term in losses.items() if not bool(torch.isfinite(term).all())]
     if broken:

@@ -72,7 +72,7 @@ def restore(run: Run, state: Mapping[str, Any], parts: Mapping[str, Stateful]) -
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(
-            f"{run.last_checkpoint}: of a training with other settings ({reason}); "
+            f"{run.last_checkpoint}: from a training with other settings ({reason}); "
             "resume with those, or begin a new run"
         ) from error
 

@@ -28,7 +28,7 @@ def check_checkpoint(method: Method, run: Run, options: TrainerOptions, num_samp
     """
     checkpoint = load_checkpoint(run)
     if checkpoint is None and method.trains and run.weights.is_file() and not has_ended(run, options):
-        raise UsageError(f"{run.last_checkpoint}: missing, so that this training cannot go on; begin a new run.")
+        raise UsageError(f"{run.last_checkpoint}: missing, so this training cannot be continued; begin a new run.")
     if checkpoint is not None:
         method.setup(num_samples)
         optimizer = make_optimizer(method, options)

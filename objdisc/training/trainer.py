@@ -70,7 +70,7 @@ def fit(
         ObjdiscError: The loss is not finite.
     """
     if run is not None and not resume and run.has_learned:
-        raise UsageError(f"{run.path}: holds what another training has learned; resume it, or give another folder.")
+        raise UsageError(f"{run.path}: holds the results of another training; resume it, or give another folder.")
     accelerator = make_accelerator(options.device, options.precision)
     set_seed(options.seed)
     store, there = training_patches(store, options.max_objects, options.seed), int(store.foreground.sum())
@@ -154,7 +154,7 @@ class Training:
         if checkpoint is not None and run is not None:
             parts: dict[str, Stateful] = {"method": method, "optimizer": optimizer, "scheduler": scheduler}
             self.epoch, self.step = restore(run, checkpoint, parts)
-            logger.info("going on after epoch %d", self.epoch)
+            logger.info("continuing after epoch %d", self.epoch)
         elif init_from is not None:
             start_from(init_from, method)
         self.clock = Clock(accelerator, options.budget_minutes, (checkpoint or {}).get("spent", 0.0))

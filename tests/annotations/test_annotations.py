@@ -148,11 +148,11 @@ def test_bad_objects_are_left_out_one_by_one_and_counted(tmp_path: Path) -> None
     assert {reason: count for reason, (count, _) in counted.items()} == {
         "a category id that repeats (the first name is taken)": 1,
         "a coordinate is missing or no number (left out)": 1,
-        "a crowd, which nobody has told apart (left out)": 1,
+        "a crowd, whose objects are not separated (left out)": 1,
         "a polygon of fewer than three points (left out)": 1,
         "an annotation without mask and box (left out)": 1,
         "an id that its image has already (left out)": 1,
-        "annotated images that are not there (left out)": 1,
+        "annotated images that are missing (left out)": 1,
         "images without annotations (left out)": 1,
         "of an image that its file does not list (left out)": 1,
         "reaches over its image's border (cut off there)": 1,

@@ -212,4 +212,4 @@ def test_annotations_of_other_images_are_refused_by_name(toy_city: Path, capsys:
     for scene in scenes:
         scene.path.rename(scene.path.with_stem(f"other {scene.path.stem}"))
     assert main(["train", "others", *SETTINGS, "--annotations", "notes.json", "--output-dir", "run"]) == 2
-    assert "speaks of no image of others" in capsys.readouterr().err
+    assert "names no image of others" in capsys.readouterr().err

@@ -161,7 +161,7 @@ def test_moved_images_are_named_and_every_format_is_written_all_the_same(
     try:
         assert objdisc("export", run.path, "--output-dir", tmp_path / "out") == 0
         said = capsys.readouterr()
-        assert "6 of 6 images are not there any more: " in said.err
+        assert "6 of 6 images no longer exist: " in said.err
         first = min(store_of(run).frames)
         assert f"{city}/leftImg8bit/val/{first}_leftImg8bit.png" in said.err
         assert "class" not in said.out.partition("coco")[2].partition("cityscapes")[0]
@@ -185,7 +185,7 @@ def test_some_missing_images_are_counted(run: Run, city: Path, capsys: pytest.Ca
     try:
         assert objdisc("export", run.path, "--format", "csv") == 0
         said = capsys.readouterr().err
-        assert "4 of 6 images are not there any more: " in said
+        assert "4 of 6 images no longer exist: " in said
         assert all(str(path) in said for path in images[:3])
         assert str(images[3]) not in said
         assert ", ...;" in said
@@ -236,7 +236,7 @@ def test_an_index_of_other_weights_is_refused(copied: Run, capsys: pytest.Captur
         json.dumps(json.loads(manifest.read_text(encoding="utf-8")) | {"weights": "other"}), encoding="utf-8"
     )
     assert objdisc("export", copied.path) == 2
-    assert "of other weights or other patches" in error_line(capsys)
+    assert "computed from other weights or patches" in error_line(capsys)
 
 
 def test_a_run_that_predicts_each_pixel_has_no_objects(

@@ -179,7 +179,7 @@ def test_runs_that_cannot_grow_are_refused(world: Path, tmp_path: Path, capsys: 
     shutil.copytree(world / "run", tmp_path / "bare")
     shutil.rmtree(tmp_path / "bare" / "patches")
     assert objdisc(*new, "--init-from", tmp_path / "bare") == 2
-    assert "are gone, with which new objects are compared" in error(capsys)
+    assert "are gone, and new objects must be compared with them" in error(capsys)
     assert objdisc("discover", world / "new", *SEEN, "--names", "names.json") == 2
     assert "give --init-from RUN --grow" in error(capsys)
     assert not (tmp_path / "run").exists()

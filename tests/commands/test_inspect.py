@@ -43,7 +43,7 @@ def test_no_file_is_written_over(toy_city: Path, capsys: pytest.CaptureFixture[s
     assert main(command) == 0
     assert Path("inspect_toy city_3.png").is_file()
     assert main([*command, "--sheet", str(mine[0])]) == 2
-    assert capsys.readouterr().err.endswith("inspect_toy city.png: already there; give another --sheet.\n")
+    assert capsys.readouterr().err.endswith("inspect_toy city.png: already exists; give another --sheet.\n")
     assert [file.read_text(encoding="utf-8") for file in mine] == ["mine", "mine"]
 
 

@@ -52,8 +52,8 @@ def test_two_files_that_claim_the_same_images_are_named(toy_city: Path, capsys: 
     more = ["--annotations", "notes", "--output-dir", "run"]
     assert objdisc("train", "data", *SETTINGS, *more, "--strict") == 2
     said = capsys.readouterr().err
-    assert "12 times: images that another entry speaks of already (the first entry is taken)" in said
-    assert "(first.json and second.json); mend it, or leave out --strict" in said
+    assert "12 times: images that another entry already names (the first entry is taken)" in said
+    assert "(first.json and second.json); repair it, or leave out --strict" in said
     assert not Path("run").exists()
 
 

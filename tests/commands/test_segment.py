@@ -81,7 +81,7 @@ def test_a_run_of_an_earlier_version_knows_no_unknown_and_says_so(
     shutil.copytree(small_run.path, tmp_path / "run", ignore=left_out)
     assert segment(tmp_path / "run", toy_city, "--split", "val", "--output-dir", tmp_path / "maps") == 0
     out, err = capsys.readouterr()
-    assert err.count("notes no training distances") == 1
+    assert err.count("has no training distances") == 1
     assert "unknown" not in out
     rows = read_rows(tmp_path / "maps/clusters.csv")
     assert {row["distance"] for row in rows} == {""}

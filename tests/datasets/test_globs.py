@@ -65,7 +65,7 @@ def test_a_split_is_a_part_of_the_patterns(tmp_path: Path) -> None:
     dataset = open_dataset(tmp_path, "val", files=files)
     assert [sample.image_path for sample in dataset.samples] == [tmp_path / "x/val/i/a.jpg"]
     assert dataset.label_paths(dataset.samples[0]) == (tmp_path / "x/val/l/a.png",)
-    with pytest.raises(UsageError, match=r"no image of that pattern .*; splits that fit: train, val, extra"):
+    with pytest.raises(UsageError, match=r"no image fits that pattern .*; splits that fit: train, val, extra"):
         open_dataset(tmp_path, "test", files=files)
 
 
@@ -73,8 +73,8 @@ def test_patterns_that_fit_nothing_say_so(tmp_path: Path) -> None:
     put(tmp_path / "a.jpg", photo())
     put(tmp_path / "maps/other.png", street())
     for files, message in (
-        ({"images": "*.tif"}, r"--images '\*\.tif': no image of that pattern below"),
-        ({"images": "*.jpg", "labels": "maps/*.png"}, r"1 files of that pattern .*none belongs to one of 1 images"),
+        ({"images": "*.tif"}, r"--images '\*\.tif': no image fits that pattern below"),
+        ({"images": "*.jpg", "labels": "maps/*.png"}, r"1 files fit that pattern .*none belongs to one of 1 images"),
         ({"instances": "none/*.png"}, "--instances 'none/.*': 0 files"),
     ):
         with pytest.raises(UsageError, match=message):

@@ -78,7 +78,7 @@ def test_a_video_that_ends_in_the_middle_of_a_frame_gives_the_frames_before(
     caplog.clear()
     again = open_dataset(video, "")
     assert said in caplog.text, "frames that are there already"
-    with pytest.raises(UsageError, match=f"{said}; mend it, or leave out --strict"):
+    with pytest.raises(UsageError, match=f"{said}; repair it, or leave out --strict"):
         Whole().refuse_problems(again)
 
 

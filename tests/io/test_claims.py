@@ -125,7 +125,7 @@ def test_a_failure_in_its_own_folder_changes_nothing(tmp_path: Path) -> None:
 
 def test_a_link_to_nothing_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nothing")
-    with pytest.raises(UsageError, match="link: a link to nothing"), claimed(tmp_path / "link", MINE):
+    with pytest.raises(UsageError, match="link: a broken link"), claimed(tmp_path / "link", MINE):
         pass
 
 

@@ -133,7 +133,7 @@ def test_an_interrupt_keeps_what_is_finished(make: Maker, tmp_path: Path, caplog
     folder = write_images(tmp_path / "images", 100)
     with caplog.at_level("INFO", logger="objdisc"), pytest.raises(KeyboardInterrupt):
         make(folder, Method(patience=140)).run()
-    assert "64 of 100 images are finished; the same command goes on" in caplog.text
+    assert "64 of 100 images are finished; continuing" in caplog.text
     kept = pictures(Run(tmp_path / "output"))
     assert sum(name.startswith("clusterIds") for name in kept) == 64
     method = Method()

@@ -43,12 +43,12 @@ def test_damaged_maps_are_counted_and_their_images_stay(damaged: Path, caplog: p
     found = damaged_labels(dataset)
     assert len(found) == 2
     sound = with_sound_labels(dataset, strict=False)
-    assert "2 of 6 label maps of split 'val' cannot be scored by and are left out of the scoring alone" in caplog.text
+    assert "2 of 6 label maps of split 'val' cannot be scored by and are left out of the scoring only" in caplog.text
     assert sound.samples == dataset.samples
     assert sound.unscored == found.keys()
     read = [sound.read_labels(sample) for sample in sound.samples]
     assert sum(labels is not None for labels in read) == 4
-    with pytest.raises(UsageError, match=r"2 of 6 label maps .*; mend or remove them"):
+    with pytest.raises(UsageError, match=r"2 of 6 label maps .*; repair or remove them"):
         with_sound_labels(dataset, strict=True)
     for sample in dataset.samples:
         dataset.label_paths(sample)[0].write_bytes(b"")

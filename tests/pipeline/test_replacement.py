@@ -29,7 +29,7 @@ def test_a_run_is_replaced_when_the_new_one_is_whole(project: Path, capsys: pyte
     assert discover("--seed", "1", "--num-clusters", "3", "--overwrite") == 0
     said = capsys.readouterr()
     assert "report: run/report.html" in said.out
-    assert "still there, and of the run that was replaced: run/export" in said.err
+    assert "these results belong to the run that was replaced: run/export" in said.err
     assert discover("--seed", "1", "--num-clusters", "3") == 0
     assert "nothing to do" in capsys.readouterr().out
     assert discover("--seed", "1", "--num-clusters", "3", folder="fresh") == 0
@@ -93,7 +93,7 @@ def test_an_interrupted_replacement_is_gone_on_with(
     assert main(["discover", "--resume", "run", "--overlays", "2"]) == 0, "the old run is there, to be used"
     assert staged.weights.read_bytes() == learned
     assert discover("--seed", "1", "--overwrite") == 0
-    assert "going on after epoch 1" in capsys.readouterr().err
+    assert "continuing after epoch 1" in capsys.readouterr().err
     assert Run(project / "run").weights.read_bytes() == learned
     assert not staged.path.exists()
 

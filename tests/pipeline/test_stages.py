@@ -239,9 +239,9 @@ def test_a_budget_is_shared_by_epochs() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"epochz": 3}, "stages.b: epochz is not a stage's to set"),
-        ({"num_clusters": 3}, "stages.b: num_clusters is not a stage's to set"),
-        ({"seed": 3}, "stages.b: seed is not a stage's to set"),
+        ({"epochz": 3}, "stages.b: epochz cannot be set for a stage"),
+        ({"num_clusters": 3}, "stages.b: num_clusters cannot be set for a stage"),
+        ({"seed": 3}, "stages.b: seed cannot be set for a stage"),
         ({"epochs": "many"}, "stages.b: .*epochs"),
         ({"method": "scam"}, "no Method is called 'scam'"),
     ],

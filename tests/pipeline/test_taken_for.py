@@ -22,7 +22,7 @@ def test_files_between_the_images_of_cityscapes_are_counted_by_suffix(toy_city: 
         put(folder / "photo of the car.png", photo())
     (folder / ".hidden").touch()
     train, val = (open_dataset(city, split) for split in ("train", "val"))
-    other = "images of another split, or not named as this layout's"
+    other = "images of another split, or not named as in this layout"
     assert left_out(train) == f"1 .png: {other}; 1 .txt: no images"
     assert left_out(train, val) == f"1 without suffix: hidden; 2 .png: {other}; 2 .txt: no images"
     assert left_out(train, train) == left_out(train)

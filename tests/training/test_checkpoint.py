@@ -69,7 +69,7 @@ def test_restore_returns_where_training_stopped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("state", [{"epoch": 1, "step": 1, "method": nn.Linear(2, 4).state_dict()}, {"epoch": 1}, {}])
 def test_the_checkpoint_of_another_training_is_a_clear_error(tmp_path: Path, state: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match=r"last\.pt: of a training with other settings"):
+    with pytest.raises(UsageError, match=r"last\.pt: from a training with other settings"):
         restore(Run(tmp_path), state, {"method": nn.Linear(2, 3)})
 
 

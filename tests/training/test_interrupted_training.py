@@ -115,7 +115,7 @@ def test_a_new_training_does_not_touch_what_an_old_one_has_learned(
             lost.unlink()
             del before[lost]
         if run.has_learned:
-            with pytest.raises(UsageError, match="holds what another training has learned"):
+            with pytest.raises(UsageError, match="holds the results of another training"):
                 fit(make_method(), toy_store, run, replace(OPTIONS, seed=5))
         assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
@@ -151,7 +151,7 @@ def test_a_damaged_checkpoint_and_one_of_other_settings_are_usage_errors(
 ) -> None:
     run = Run(tmp_path)
     fit(make_method(), toy_store, run, replace(OPTIONS, epochs=1))
-    with pytest.raises(UsageError, match=r"last\.pt: of a training with other settings"):
+    with pytest.raises(UsageError, match=r"last\.pt: from a training with other settings"):
         fit(make_method(embedding_dim=9), toy_store, run, OPTIONS, resume=True)
     (run.checkpoints / "last.pt").write_bytes(b"half a check")
     with pytest.raises(UsageError, match=r"last\.pt: not a checkpoint that can be read"):

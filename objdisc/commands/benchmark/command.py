@@ -113,7 +113,7 @@ def benchmark(options: BenchmarkOptions) -> Measurements:
 def _check_output(path: Path | None) -> None:
     """Refuse a file that already exists, before hours are spent on its numbers."""
     if path is not None and path.exists():
-        raise UsageError(f"--output {path}: is there already; give another file, or move it away.")
+        raise UsageError(f"--output {path}: already exists; give another file, or move it away.")
 
 
 def whole_run(options: BenchmarkOptions) -> dict[str, float]:

@@ -114,6 +114,6 @@ def _clear(root: Path, marker: Path) -> None:
     """Remove the files of an older or unfinished toy city; frames of two cities must not mix."""
     left = [root / name for name in ("leftImg8bit", "gtFine") if (root / name).exists()]
     if left and not marker.is_file():
-        raise UsageError(f"{left[0]}: already there and no toy city; give another folder for the toy city")
+        raise UsageError(f"{left[0]}: already exists and is not a toy city; give another folder for the toy city")
     for folder in left:
         shutil.rmtree(folder)

@@ -87,7 +87,7 @@ class AnnotatedRegions(ObjectnessSource):
         except ValueError as error:
             raise UnreadableImageError(sample.image_path, f"{annotations}: {error}") from error
         if found is None:
-            raise UnreadableImageError(sample.image_path, f"{annotations}: says nothing of it")
+            raise UnreadableImageError(sample.image_path, f"{annotations}: does not mention it")
         return list(_scaled(found, dataset.options.scale, frame)) if scaled else found
 
     def _sorted_out(self, regions: Sequence[Region], frame: Sequence[int]) -> tuple[list[Region], Counter[str]]:
@@ -131,7 +131,7 @@ class AnnotatedRegions(ObjectnessSource):
         if not annotations.covers_any:
             absent = ", ".join(annotations.matches.absent[:3]) or "none"
             raise UsageError(
-                f"{annotations}: speaks of no image of {dataset.root}; it names {absent}, the data set has "
+                f"{annotations}: names no image of {dataset.root}; it names {absent}, the data set has "
                 f"{dataset.samples[0].image_path}. Give the folder of those images, or other --annotations."
             )
         if not annotations.is_told:

@@ -151,9 +151,9 @@ def _centers_of(run: Run) -> Centers | None:
     """Read the run's cluster centres; None, with the reason in the log, if it has none that fit its weights."""
     centers = Centers.read(run.centers)
     if centers is None:
-        log.info("this run notes no training distances: no object is called unknown (discover --resume adds them)")
+        log.info("this run has no training distances: no object is marked as unknown (discover --resume adds them)")
     elif centers.weights != weights_name(run):
-        log.warning("%s is of other weights: no object is called unknown", run.centers)
+        log.warning("%s belongs to other weights: no object is marked as unknown", run.centers)
         centers = None
     return centers
 

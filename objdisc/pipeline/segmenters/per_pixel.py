@@ -129,7 +129,7 @@ class PixelSegmenter(Segmenter):
         if dataset.has_ground_truth:
             counts = count_pixels(dataset, maps(), num_clusters)
         else:
-            log.info("%s has no class labels: everything but the evaluation is done", dataset.root)
+            log.info("%s has no class labels: everything except the evaluation is done", dataset.root)
             for _ in maps():
                 pass
         across, inside = (float(differ / pairs) if pairs else float("nan") for differ, pairs in seams)

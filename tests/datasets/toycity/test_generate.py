@@ -119,7 +119,7 @@ def test_an_interrupted_city_is_written_anew(tmp_path: Path, monkeypatch: pytest
 
 def test_somebody_elses_images_are_never_touched(tmp_path: Path) -> None:
     (tmp_path / "leftImg8bit").mkdir()
-    with pytest.raises(UsageError, match="already there and no toy city"):
+    with pytest.raises(UsageError, match="already exists and is not a toy city"):
         generate_toy_city(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["leftImg8bit"]
 
