@@ -131,7 +131,7 @@ def test_a_training_that_has_ended_needs_no_checkpoint_to_be_taken_up(
     assert same(before, weights_of(run))
     assert all(torch.equal(value.cpu(), before[name]) for name, value in method.state_dict().items())
     longer = replace(OPTIONS, epochs=OPTIONS.epochs + 1)
-    with pytest.raises(UsageError, match=r"last\.pt: missing, so that this training cannot go on"):
+    with pytest.raises(UsageError, match=r"last\.pt: missing, so this training cannot be continued"):
         check_checkpoint(make_method(), run, longer, len(toy_store))
     assert same(before, weights_of(run))
 
