@@ -124,6 +124,9 @@ def test_time_before_an_interruption_counts(finished: Run, tmp_path: Path) -> No
     first, again = (json.loads((folder / "metrics.json").read_bytes()) for folder in (finished.path, tmp_path / "run"))
     assert again["training_seconds"] >= first["training_seconds"] - 1.0  # of the checkpoint, before the last writing
     assert again["seconds"] > again["training_seconds"]
+    assert again["seconds"] > first["seconds"] - 1.0  # all of it, not the training alone
+    assert again["cpu_seconds"] > first["cpu_seconds"] > 0
+    assert again["provenance"]["device"] == "cpu"
 
 
 def permute_classes(source: Path, target: Path) -> None:
