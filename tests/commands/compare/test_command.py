@@ -82,7 +82,7 @@ class Discover:
 @pytest.fixture
 def discover(monkeypatch: pytest.MonkeyPatch) -> Discover:
     fake = Discover()
-    monkeypatch.setattr("objdisc.commands.compare.runs.subprocess", SimpleNamespace(run=fake))
+    monkeypatch.setattr("objdisc.pipeline.planned.subprocess", SimpleNamespace(run=fake))
     return fake
 
 
