@@ -98,12 +98,15 @@ class Provenance:
     def __str__(self) -> str:
         """Return one line."""
         commit = "" if self.commit is None else f" (commit {short_commit(self.commit)})"
-        threads = f"{self.threads} thread{'s' * (self.threads != 1)} of {self.cores} core{'s' * (self.cores != 1)}"
         where = f"{self.gpu}, " if self.gpu else ""
-        return (
-            f"objdisc {self.objdisc}{commit}, torch {self.torch}, {where}{self.processor}, {threads}, "
-            f"{self.device} in {self.precision}, {self.date[:10]}"
-        )
+        made_by = f"objdisc {self.objdisc}{commit}, torch {self.torch}"
+        return f"{made_by}, {where}{self.processor}, {self.computing}, {self.date[:10]}"
+
+    @property
+    def computing(self) -> str:
+        """Say what computed, and how exactly."""
+        threads = f"{self.threads} thread{'s' * (self.threads != 1)} of {self.cores} core{'s' * (self.cores != 1)}"
+        return f"{threads}, {self.device} in {self.precision}"
 
 
 def short_commit(commit: str) -> str:
