@@ -261,6 +261,17 @@ def test_mistakes_are_found_before_anything_is_run(
     assert discover.asked == []
 
 
+def test_a_folder_of_somebody_else_is_left_alone(
+    repository: Repository, discover: Discover, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (repository.out / "tiny").mkdir(parents=True)
+    (repository.out / "tiny/thesis.txt").write_text("mine", encoding="utf-8")
+    assert repository("tiny") == 2
+    assert "nothing was written. Give another --output-dir." in capsys.readouterr().err.splitlines()[-1]
+    assert [path.name for path in (repository.out / "tiny").iterdir()] == ["thesis.txt"]
+    assert discover.asked == []
+
+
 @pytest.mark.parametrize("text", ["half", '{"nmi": 1}', '[{"provenance": {}}]', "[5]"])
 def test_damaged_figures_are_refused(repository: Repository, capsys: pytest.CaptureFixture[str], text: str) -> None:
     repository.file.write_text(text, encoding="utf-8")
