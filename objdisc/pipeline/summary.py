@@ -69,9 +69,9 @@ class RunSummary:
         weights: What its encoder's weights were before the training.
         training_seconds: What the training took, all stages and what was done before an interruption included.
         seconds: What the whole took; None for a stage of a chain.
-        cpu_seconds: Processor time of the whole, with that of processes that loaded data, but of the first process
-            alone where several trained; what was done before an interruption is included. None of a stage, and where
-            an earlier version did not note it.
+        cpu_seconds: Processor time of the whole without starting Python, with that of processes that loaded data, but
+            of the first process alone where several trained; what was done before an interruption is included. None of
+            a stage, and where an earlier version did not note it.
         provenance: On what it was made; likewise.
         encoder: Name of the encoder; ``""`` where an earlier version did not note it.
         method: Short name of the method; likewise.
