@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from objdisc.commands.reproduce.figures import FILE, Figures, read_figures
-from objdisc.commands.reproduce.publishing import publish, refusal
+from objdisc.commands.reproduce.publishing import is_published, publish, refusal
 from objdisc.commands.reproduce.table import list_of, table_of
 from objdisc.config.components import positional
 from objdisc.errors import UsageError
@@ -92,14 +92,15 @@ def reproduce(options: ReproduceOptions) -> Reproduced:
     tables, refused = [], []
     for one in planned:
         _perform(one)
-        tables.append(table_of(one.entry, [outcome_of(run) for run in one.asked]))
-        if options.publish:
-            runs = [*one.asked, *one.others]
-            outcomes = [outcome_of(run) for run in runs]
+        table = table_of(one.entry, [outcome_of(run) for run in one.asked])
+        runs = [*one.asked, *one.others]
+        outcomes = [outcome_of(run) for run in runs]
+        if options.publish and not is_published(one.entry, outcomes):
             if why := refusal(one.entry, runs, outcomes):
                 refused.append(f"{one.entry.name} is not published: {why}")
             else:
-                tables.append(f"published: {publish(one.entry, outcomes)}")
+                table += f"\n\nwritten: {publish(one.entry, outcomes)}"
+        tables.append(table)
     text = "\n\n\n".join(tables)
     if refused:
         log.info("%s", text)

@@ -51,7 +51,7 @@ def publish(entry: Figures, outcomes: Sequence[Outcome]) -> Path:
         ObjdiscError: The file cannot be written.
     """
     before = {key for row in entry.published() for key in row.numbers}
-    rows = [_row(entry, run) for seed in entry.seeds for run in outcomes if run.seed == seed]
+    rows = _rows(entry, outcomes)
     if gone := sorted(before - {key for row in rows for key in row} - {"commit", "processor", "date"}):
         log.warning("%s: no longer in it: %s", entry.file, ", ".join(gone))
     with atomic_write(entry.file) as file:
@@ -59,6 +59,24 @@ def publish(entry: Figures, outcomes: Sequence[Outcome]) -> Path:
     return entry.file
 
 
-def _row(entry: Figures, run: Outcome) -> dict[str, Any]:
-    numbers = {key: value for key, value in run.numbers.items() if key != "exit_code"}
-    return {"command": entry.command(run.seed), **numbers}
+def is_published(entry: Figures, outcomes: Sequence[Outcome]) -> bool:
+    """Whether what is published is of these very runs.
+
+    Raises:
+        UsageError: What is published is damaged.
+    """
+    return [dict(row.numbers) for row in entry.published()] == _rows(entry, outcomes)
+
+
+def _rows(entry: Figures, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Return what the file holds of each seed, in the entry's order."""
+    found = {run.seed: run.numbers for run in outcomes}
+    costs = ("exit_code", "seconds", "cpu_seconds", "peak_mebibytes", "device_peak_mebibytes")
+    return [
+        {
+            "command": entry.command(seed),
+            **{key: value for key, value in found[seed].items() if key not in costs},
+            **{key: round(value, 1) for key in costs[1:] if (value := value_of(found[seed], key)) is not None},
+        }
+        for seed in entry.seeds
+    ]
