@@ -199,5 +199,5 @@ def test_the_centers_are_those_of_the_training_split(finished: Run) -> None:
     centers, store = Centers.read(finished.centers), PatchStore.open(finished.patches / "train")
     assert centers is not None
     assert len(centers.distances) == store.foreground.sum()
-    assert centers.centers.shape == (4, 32)
+    assert centers.centers.shape == (4, 128)
     assert 0 < centers.threshold(0.5) < centers.threshold(0.99)

@@ -51,7 +51,7 @@ def clustered(
 
     Args:
         points: ``(n, D)`` float32.
-        numbers: Of clusters, 1 to n.
+        numbers: How many clusters, 1 to n each.
         start: ``ward``, ``kmeans``; anything else for the cells of k-means++ seeds.
         seed: Seed of k-means.
         generator: On the CPU, of the draws of k-means++ seeds.
