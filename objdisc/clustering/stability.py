@@ -20,7 +20,7 @@ _DIMENSIONS = (8, 10, 12, 14, 16, 20, 24)
 _DISTANCES_AT_ONCE = 2**24  # 64 MB of float32
 _FINALISTS = 0.25  # share of the candidates, the most stable ones, that vote
 _MULTIPLES = (4, 6, 8)  # of K, that clusters are merged from
-_MOST_FINE = 96  # clusters that are merged, unless 2 K are more; merging takes the fourth power of their number
+_MOST_FINE = 64  # clusters that are merged, unless 2 K are more; merging takes the fourth power of their number
 _LEAST_SIZE = 5  # samples in a cluster that is merged, on average
 _MARGIN = 0.05  # of normalised mutual information
 
