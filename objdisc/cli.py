@@ -38,6 +38,11 @@ COMMANDS = {
         "CompareOptions",
         "run several configs on one data set, and put them into one table",
     ),
+    "reproduce": (
+        "objdisc.commands.reproduce.command",
+        "ReproduceOptions",
+        "make the runs behind published figures again",
+    ),
     "overclustering": (
         "objdisc.commands.supervised.overclustering",
         "OverclusteringOptions",
@@ -72,7 +77,8 @@ COMMANDS = {
 }
 EXIT_INTERRUPTED = 130
 
-_KEEPING = {"discover", "train", "segment", "compare"}  # what they have finished is of use to a second call
+_ALIKE = {"segment", "compare", "reproduce"}  # the same command goes on
+_KEEPING = {"discover", "train", *_ALIKE}  # what they have finished is of use to a second call
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -116,7 +122,7 @@ def _after_interrupt(words: Sequence[str]) -> str:
     """Say what an interrupted command leaves, and how to continue it."""
     if words[0] not in _KEEPING:
         return "interrupted; existing files are unchanged."
-    if words[0] in {"segment", "compare"} or "--overwrite" in words:
+    if words[0] in _ALIKE or "--overwrite" in words:
         return "interrupted; what was finished is kept, and the same command continues."
     return "interrupted; what was finished is kept, and --resume RUN continues."
 

@@ -102,11 +102,11 @@ def nearest(
     if metric == "cosine":
         queries, points = F.normalize(queries, dim=1), F.normalize(points, dim=1)
     rows, values = [], []
-    find = partial(_least_distant, pairs_at_once=pairs_at_once) if metric == "euclidean" else _most_alike
     with torch.autocast(queries.device.type, enabled=False):
+        find = _LeastDistant(points, pairs_at_once) if metric == "euclidean" else partial(_most_alike, points)
         for start, chunk in _chunks(queries, pairs_at_once // max(len(points), _candidates(k) * queries.shape[1])):
             own = torch.arange(start, start + len(chunk), device=points.device) if exclude_self else None
-            at, value = find(chunk, points, k, own)
+            at, value = find(chunk, k, own)
             rows.append(at)
             values.append(value)
     empty = queries.new_zeros(0, k)
@@ -204,37 +204,42 @@ def _candidates(k: int) -> int:
     return 2 * k + 8
 
 
-def _most_alike(queries: Tensor, points: Tensor, k: int, own: Tensor | None) -> tuple[Tensor, Tensor]:
+def _most_alike(points: Tensor, queries: Tensor, k: int, own: Tensor | None) -> tuple[Tensor, Tensor]:
     return _largest(_without(queries @ points.T, own), k)
 
 
-def _least_distant(
-    queries: Tensor, points: Tensor, k: int, own: Tensor | None, pairs_at_once: int
-) -> tuple[Tensor, Tensor]:
-    """Take candidates by one matrix product, order them by true distances, and start over if rounding might matter.
+class _LeastDistant:
+    """Takes candidates by one matrix product, orders them by true distances, and starts over if rounding matters.
 
     The product |q|^2 - 2qp + |p|^2 is many times faster than differences, but rounding hides small distances.
     """
-    center = points.mean(dim=0)  # the nearer to the origin, the smaller the rounding
-    moved, others = queries - center, points - center
-    lengths = others.square().sum(dim=1)
-    own_lengths = moved.square().sum(dim=1, keepdim=True)
-    rough = torch.addmm(lengths[None], moved, others.T, alpha=-2)  # (q, N), short of own_lengths
-    wanted = min(_candidates(k), len(points) - (own is not None))
-    reach, at = _without(rough.neg_(), own).topk(wanted, dim=1)
-    at = at.sort(dim=1).values  # so that of equally near ones the lower row comes first
-    true = (queries[:, None] - points[at]).square().sum(dim=2)
-    squared, order = true.sort(dim=1, stable=True)
-    found, squared = at.gather(1, order)[:, :k], squared[:, :k].clone()
-    # no point that is not among the candidates is nearer than this
-    slack = queries.shape[1] * torch.finfo(queries.dtype).eps * (own_lengths[:, 0] + lengths.max())
-    bound = own_lengths[:, 0] - reach[:, -1] - 2 * slack
-    unsure = ((squared[:, -1] >= bound) & (wanted < len(points) - (own is not None))).nonzero()[:, 0]
-    for part in torch.split(unsure, max(pairs_at_once // len(points), 1)):
-        exact = torch.cdist(queries[part], points, compute_mode="donot_use_mm_for_euclid_dist").square()
-        rows, negated = _largest(_without(-exact, None if own is None else own[part]), k)
-        found[part], squared[part] = rows, -negated
-    return found, squared
+
+    def __init__(self, points: Tensor, pairs_at_once: int) -> None:
+        self.points, self.pairs_at_once = points, pairs_at_once
+        self.center = points.mean(dim=0)  # the nearer to the origin, the smaller the rounding
+        self.moved = points - self.center
+        self.lengths = self.moved.square().sum(dim=1)
+
+    def __call__(self, queries: Tensor, k: int, own: Tensor | None) -> tuple[Tensor, Tensor]:
+        points = self.points
+        moved = queries - self.center
+        own_lengths = moved.square().sum(dim=1, keepdim=True)
+        rough = torch.addmm(self.lengths[None], moved, self.moved.T, alpha=-2)  # (q, N), short of own_lengths
+        wanted = min(_candidates(k), len(points) - (own is not None))
+        reach, at = _without(rough.neg_(), own).topk(wanted, dim=1)
+        at = at.sort(dim=1).values  # so that of equally near ones the lower row comes first
+        true = (queries[:, None] - points[at]).square().sum(dim=2)
+        squared, order = true.sort(dim=1, stable=True)
+        found, squared = at.gather(1, order)[:, :k], squared[:, :k].clone()
+        # no point that is not among the candidates is nearer than this
+        slack = queries.shape[1] * torch.finfo(queries.dtype).eps * (own_lengths[:, 0] + self.lengths.max())
+        bound = own_lengths[:, 0] - reach[:, -1] - 2 * slack
+        unsure = ((squared[:, -1] >= bound) & (wanted < len(points) - (own is not None))).nonzero()[:, 0]
+        for part in torch.split(unsure, max(self.pairs_at_once // len(points), 1)):
+            exact = torch.cdist(queries[part], points, compute_mode="donot_use_mm_for_euclid_dist").square()
+            rows, negated = _largest(_without(-exact, None if own is None else own[part]), k)
+            found[part], squared[part] = rows, -negated
+        return found, squared
 
 
 def _without(near: Tensor, own: Tensor | None) -> Tensor:

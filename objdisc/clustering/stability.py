@@ -4,11 +4,13 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from objdisc.clustering.consensus import consensus
 from objdisc.clustering.kmeans import centroids_of
 from objdisc.clustering.projections import view_discriminant
 
@@ -17,6 +19,10 @@ logger = logging.getLogger(__name__)
 _DIMENSIONS = (8, 10, 12, 14, 16, 20, 24)
 _DISTANCES_AT_ONCE = 2**24  # 64 MB of float32
 _FINALISTS = 0.25  # share of the candidates, the most stable ones, that vote
+_MULTIPLES = (4, 6, 8)  # of K, that clusters are merged from
+_MOST_FINE = 64  # clusters that are merged, unless 2 K are more; merging takes the fourth power of their number
+_LEAST_SIZE = 5  # samples in a cluster that is merged, on average
+_MARGIN = 0.05  # of normalised mutual information
 
 
 @dataclass(frozen=True)
@@ -66,10 +72,6 @@ class _Embedded:
         counts = torch.bincount(cells.flatten(), minlength=tables.numel() * num_clusters**2)
         return assigned[:, 0], counts.view(*seen.shape[:2], num_clusters, num_clusters).double()
 
-    def stability(self, candidates: Tensor, num_clusters: int) -> Tensor:
-        """Return the mean adjusted Rand index ``(c,)`` between points and views, both assigned to the centroids."""
-        return adjusted_rand_index(self.confusion(candidates, num_clusters)[1]).mean(1)
-
 
 def _nearest_of_each(points: Tensor, centroids: Tensor) -> Tensor:
     """Find the nearest of the K centroids of each of c partitions, ``(c, K, D)``, to each point: ``(c, n)`` int64."""
@@ -106,24 +108,32 @@ def most_stable(
     views: Tensor,
     projections: Iterable[tuple[Tensor, Tensor]],
     project: Callable[[Tensor, Tensor, Tensor], Tensor],
-    cluster: Callable[[Tensor, int], Tensor],
+    cluster: Callable[[Tensor, Sequence[int]], Sequence[Tensor]],
     num_clusters: int,
-    finer: int = 3,
+    finer: int | Literal["auto"] = "auto",
 ) -> StableClusters:
-    """Cluster under each projection, and take the clusters that augmented views reproduce best.
+    """Cluster under each projection, and take the consensus of the clusterings that augmented views reproduce best.
 
     A partition that views agree on is in the data (the idea of Ben-Hur et al. 2002, with augmentation in place of
-    resampling). Each projection gives two candidates: patches, and the means of their views, are clustered into
-    ``finer`` times K clusters, and the clusters that views confuse most are merged. Each candidate is then tested under
-    all projections, because an accident of one does not recur in another; among the most stable candidates, the one
-    that resembles the others most is taken.
+    resampling). Each projection gives candidates: patches, and the means of their views, are clustered into a multiple
+    of K, and the clusters that views confuse most are merged. Each candidate is then tested under all projections,
+    because an accident of one does not recur in another; the consensus of the most stable candidates is taken, under
+    the projection where views keep it best.
+
+    Merging can only keep a cluster that existed before: a rare one that Ward's method separates late is lost at some
+    seeds if all candidates have one small multiple, so ``auto`` takes several. Pairs of samples, which the index
+    counts, are mostly in the large clusters: if clusters are about equally frequent and have no parts, merging joins
+    some of them into a large one, and cuts small ones off others. So ``auto`` merges nothing if views agree better, by
+    0.05 of normalised mutual information, on the K clusters that are found at once. Both were chosen on the objects of
+    CamVid train and the toy city.
 
     Args:
         features: ``(n, F)`` of the patches.
         views: ``(V, n, F)`` of their augmented views.
         projections: Weights and biases to try.
         project: Function of weight, bias and features ``(..., F)`` that returns embeddings ``(..., D)``.
-        cluster: Function of embeddings ``(n, D)`` and a number m that returns clusters ``(n,)`` int64 in ``[0, m)``.
+        cluster: Function of embeddings ``(n, D)`` and numbers m that returns clusters ``(n,)`` int64 in ``[0, m)`` for
+            each.
         num_clusters: K.
         finer: Number of clusters that are found for each final one, at least 1; 1 merges nothing.
     """
@@ -131,25 +141,71 @@ def most_stable(
         _Embedded(weight, bias, project(weight, bias, features), project(weight, bias, views))
         for weight, bias in projections
     ]
-    finest = min(finer * num_clusters, len(features))
-    candidates = [
-        _merged(under, cluster(points, finest), finest, num_clusters)
-        for under in embedded
-        for points in (under.points, F.normalize(under.views.mean(0), dim=-1))
-    ]
-    all_candidates = torch.stack(candidates)
-    stability = torch.stack(
-        [under.stability(all_candidates, num_clusters) for under in embedded], 1
-    )  # (c, projections)
-    finalists = stability.mean(1).topk(math.ceil(_FINALISTS * len(candidates))).indices.tolist()
-    winner = finalists[_medoid([candidates[index] for index in finalists], num_clusters)]
-    under, labels = embedded[int(stability[winner].argmax())], candidates[winner]
-    found = StableClusters(
-        under.weight, under.bias, under.centroids(labels, num_clusters), float(stability[winner].max())
+    merged = _multiples(num_clusters, len(features)) if finer == "auto" else [min(finer * num_clusters, len(features))]
+    numbers = sorted({*merged, num_clusters} if finer == "auto" else merged)
+    cuts: dict[int, list[tuple[_Embedded, Tensor]]] = {number: [] for number in numbers}
+    for under in embedded:
+        for points in (under.points, F.normalize(under.views.mean(0), dim=-1)):
+            for number, fine in zip(numbers, cluster(points, numbers), strict=True):
+                cuts[number].append((under, fine))
+    candidates = {number: _candidates(cuts[number], number, num_clusters) for number in numbers}
+    finalists = _finalists(embedded, torch.cat([candidates[number] for number in merged]), num_clusters)
+    if finer == "auto":
+        direct = _finalists(embedded, candidates[num_clusters], num_clusters)
+        finalists = _not_merged(embedded, direct, finalists, num_clusters)
+    return _under_the_best(embedded, consensus(finalists, num_clusters), num_clusters)
+
+
+def _multiples(num_clusters: int, samples: int) -> list[int]:
+    """Numbers of clusters that K are merged from: several multiples of K, as far as samples and time allow."""
+    most = max(min(max(_MOST_FINE, 2 * num_clusters), samples // _LEAST_SIZE), num_clusters)
+    return sorted({min(multiple * num_clusters, most) for multiple in _MULTIPLES})
+
+
+def _finalists(embedded: Sequence[_Embedded], candidates: Tensor, num_clusters: int) -> Tensor:
+    """Return the candidates ``(p, n)`` that views keep best under all projections."""
+    stability = _agreement(embedded, candidates, num_clusters, adjusted_rand_index).mean(1)
+    return candidates[stability.topk(math.ceil(_FINALISTS * len(candidates))).indices]
+
+
+def _not_merged(embedded: Sequence[_Embedded], direct: Tensor, merged: Tensor, num_clusters: int) -> Tensor:
+    """Return those of two sets of partitions ``(p, n)`` that views speak for: found at once, or merged."""
+    found, joined = (
+        float(_agreement(embedded, partitions, num_clusters, _normalized_information).mean())
+        for partitions in (direct, merged)
     )
+    loses = found > joined + _MARGIN
+    logger.info(
+        "init_finer: clusters are %s; views of an object share %.3f of the information in clusters that are found at "
+        "once, %.3f in merged ones",
+        "not merged" if loses else "merged from finer ones",
+        found,
+        joined,
+    )
+    return direct if loses else merged
+
+
+def _agreement(
+    embedded: Sequence[_Embedded], candidates: Tensor, num_clusters: int, index: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Mean index ``(c, projections)`` between points and views, both assigned to the centroids of each candidate."""
+    return torch.stack([index(under.confusion(candidates, num_clusters)[1]).mean(1) for under in embedded], 1)
+
+
+def _under_the_best(embedded: Sequence[_Embedded], labels: Tensor, num_clusters: int) -> StableClusters:
+    """Take the projection under which views keep clusters ``(n,)`` best."""
+    stability = _agreement(embedded, labels[None], num_clusters, adjusted_rand_index)[0]
+    under = embedded[int(stability.argmax())]
+    centroids = under.centroids(labels, num_clusters)
+    found = StableClusters(under.weight, under.bias, centroids, float(stability.max()))
     directions = int(found.weight.any(dim=1).sum())
     logger.info("clusters in %d directions: adjusted Rand index %.3f between views", directions, found.stability)
     return found
+
+
+def _candidates(cuts: Sequence[tuple[_Embedded, Tensor]], number: int, num_clusters: int) -> Tensor:
+    """Merge each of c fine clusterings into K clusters, starting with those that views confuse most: ``(c, n)``."""
+    return torch.stack([_merged(under, fine, number, num_clusters) for under, fine in cuts])
 
 
 def _merged(under: _Embedded, fine: Tensor, finest: int, num_clusters: int) -> Tensor:
@@ -161,11 +217,15 @@ def _merged(under: _Embedded, fine: Tensor, finest: int, num_clusters: int) -> T
     return group_of[assigned]
 
 
-def _medoid(partitions: Sequence[Tensor], num_clusters: int) -> int:
-    """Return which of several partitions ``(n,)`` agrees best with all of them."""
-    members = torch.stack([F.one_hot(labels, num_clusters).double() for labels in partitions])  # (p, n, K)
-    agreement = adjusted_rand_index(members.mT[:, None] @ members[None])  # (p, p)
-    return int(agreement.mean(1).argmax())
+def _normalized_information(confusion: Tensor) -> Tensor:
+    """Mutual information of contingency tables ``(..., m, m)`` over the mean entropy, 0 to 1; 1 where there is none."""
+    joint = confusion / confusion.sum((-1, -2), keepdim=True)
+    entropies = [
+        -torch.special.xlogy(shares, shares).flatten(joint.ndim - 2).sum(-1)
+        for shares in (joint.sum(-1), joint.sum(-2), joint)
+    ]
+    mean = (entropies[0] + entropies[1]) / 2
+    return torch.where(mean > 0, (2 * mean - entropies[2]) / mean.clamp_min(1e-12), 1.0)
 
 
 def merge_confused(confusion: Tensor, num_clusters: int) -> list[list[int]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from objdisc.inference.predict import predict
 from objdisc.io.run import Run, read_metrics_log
+from objdisc.io.spent import Spent
 from objdisc.io.staging import staged
 from objdisc.methods.base import Method
 from objdisc.patches.store import PatchStore
@@ -66,7 +67,7 @@ def discover(options: DiscoverOptions) -> DiscoveredRun:
         UsageError: The settings do not fit the data, the data is missing, or the run's folder holds something else.
         ObjdiscError: Something failed on the way.
     """
-    started = time.monotonic()
+    started = Spent.now()
     job = prepare(options, "discover")
     run = Run(job.home)
     if job.finished:

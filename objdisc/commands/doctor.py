@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 
 from objdisc import __version__
 from objdisc.io.marks import current_commit
+from objdisc.pipeline.provenance import Provenance, processor_name, usable_cores
 from objdisc.render.text_table import text_table
 
 _GIB = 2**30
@@ -88,8 +89,8 @@ def doctor(options: DoctorOptions) -> Diagnosis:
 
 def _machine() -> Iterator[tuple[str, str]]:
     """Yield what the machine has to compute with."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield "cores", f"{usable} usable of {os.cpu_count()}"
+    yield "processor", processor_name()
+    yield "cores", f"{usable_cores()} usable of {os.cpu_count()}"
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         yield "memory", f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / _GIB:.1f} GiB"
     usage = shutil.disk_usage(Path.cwd())
@@ -97,15 +98,14 @@ def _machine() -> Iterator[tuple[str, str]]:
     try:
         import torch
 
-        from objdisc.training.engine import Machine
+        made = Provenance.now()
     except ImportError as error:  # a broken installation is what this command is for
         yield "devices", f"unknown: {error}"
         return
     names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     names += ["mps"] if torch.backends.mps.is_available() else []
     yield "devices", ", ".join([*names, "cpu"])
-    chosen = Machine.choose("auto")
-    yield "auto takes", f"{chosen.device.type}, {'bf16' if chosen.bf16 else 'fp32'}, {torch.get_num_threads()} threads"
+    yield "auto takes", f"{made.device}, {made.precision}, {made.threads} threads"
     for name in ("OMP_NUM_THREADS", "GOMP_SPINCOUNT", "CUDA_VISIBLE_DEVICES", "CITYSCAPES_DATASET"):
         if name in os.environ:
             yield f"${name}", os.environ[name]

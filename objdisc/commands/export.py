@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,7 @@ from objdisc.export.objects import NamedObjects
 from objdisc.export.png import write_png_maps
 from objdisc.export.same.assigned import UNASSIGNED
 from objdisc.export.same.writing import write_same
-from objdisc.export.scene import NamedScene, write_scene_maps
+from objdisc.export.scene import NamedScene, write_scene_labels, write_scene_maps
 from objdisc.export.table import write_table
 from objdisc.imaging.colors import cluster_colors
 from objdisc.imaging.spread import spread_evenly
@@ -26,7 +26,7 @@ from objdisc.io.files import write_json
 from objdisc.io.staging import final_place, staged
 from objdisc.naming.categories import Names, former_identities, run_identity
 from objdisc.naming.names_file import read_names
-from objdisc.pipeline.exporting import find_scene, find_scored
+from objdisc.pipeline.exporting import find_scene, find_scored, matched_labels, onnx_facts
 from objdisc.pipeline.folders import result_folder
 from objdisc.pipeline.loading import LoadedRun, load_run, open_results
 from objdisc.pipeline.segmenters import segmenter_for
@@ -120,7 +120,8 @@ def export(options: ExportOptions) -> Exported:
     """
     loaded = load_run(options.run, allow_import=options.allow_import)
     run = loaded.run
-    _refuse_without_objects(loaded, options)
+    writers = _WRITERS if segmenter_for(loaded.method).lists_objects else _WRITERS_OF_PIXELS
+    _refuse_without_objects(loaded, options, writers)
     index, store = open_results(run)
     identity = run_identity(run, store)
     names = Names.default(cluster_colors(index.probabilities.shape[1]))
@@ -128,25 +129,27 @@ def export(options: ExportOptions) -> Exported:
         names = read_names(options.names, (identity, *former_identities(run, store)), store.foreground, names)
     named = NamedObjects.of(store, index, names)
     dataset = find_scored(loaded, index, named, options.path, options.annotations)
-    lines = [f"{len(named.object_rows)} objects, {len(named.frames)} images, {len(names.categories)} categories"]
+    of_objects = f"{len(named.object_rows)} objects, " if writers is _WRITERS else ""
+    lines = [f"{of_objects}{len(named.frames)} images, {len(names.categories)} categories"]
     with (
         result_folder("export", loaded, options.output_dir, run.export) as folder,
         staged(folder) as new,
     ):
-        scene = find_scene(loaded, options.names, allow_import=options.allow_import)
+        scene = find_scene(loaded, names, options.names, allow_import=options.allow_import)
         job = _Job(loaded, named, index, identity, dataset, new, scene, asked=options.format is not None)
         for name in dict.fromkeys(options.format or _WITHOUT_EXTRAS):
-            lines += _WRITERS[name](job)
+            lines += writers[name](job) if name in writers else ()
     return Exported(folder, lines)
 
 
-def _refuse_without_objects(loaded: LoadedRun, options: ExportOptions) -> None:
-    """Refuse to export objects of a run that predicts each pixel, whose patches are only crops."""
-    asked = options.format or _WITHOUT_EXTRAS
-    if not segmenter_for(loaded.method).lists_objects and set(asked) != {"onnx"}:
+def _refuse_without_objects(
+    loaded: LoadedRun, options: ExportOptions, writers: Mapping[Format, Callable[[_Job], Iterable[str]]]
+) -> None:
+    """Refuse formats of objects for a run that predicts each pixel, whose patches are only crops."""
+    if refused := [name for name in options.format or () if name not in writers]:
         raise UsageError(
-            f"{loaded.run.path}: predicts each pixel, so there are no objects to list; its maps are in "
-            f"{loaded.run.maps(loaded.method.map_kind)}, and --format onnx writes its network."
+            f"--format {refused[0]}: {loaded.run.path} predicts each pixel, so there are no objects to list; take "
+            f"{', '.join(writers)}."
         )
 
 
@@ -182,20 +185,10 @@ def _masks_are_truth(loaded: LoadedRun, dataset: ImageDataset) -> bool:
 
 
 def _write_cityscapes(job: _Job) -> Iterator[str]:
-    summary = job.loaded.summary
-    mapping, classes = (None, None) if summary is None else (summary.cluster_to_label, summary.cluster_names)
-    # Label ids of other data sets are other classes
-    matched = {k: label for k, label in (mapping or {}).items() if LABEL_NAMES.get(label) == (classes or {}).get(k)}
-    labels = choose_labels(job.named, matched)
+    labels = choose_labels(job.named, matched_labels(job.loaded.summary))
     below = None if job.scene is None else job.scene.label_map
     if not any(choice.label for choice in labels.values()) and (job.scene is None or not job.scene.labels().any()):
-        reason = (
-            "no category has the name of a Cityscapes class, and the run was not evaluated on Cityscapes classes; "
-            "name clusters car, person, ... in report.html and give the names.json with --names."
-        )
-        if job.asked:
-            raise UsageError(f"--format cityscapes: {reason}")
-        log.info("cityscapes left out: %s", reason)
+        _say_without_classes(job)
         return
     folder = write_cityscapes(job.folder / "cityscapes", job.named, labels, below)
     yield f"cityscapes: {final_place(folder)}"
@@ -205,18 +198,50 @@ def _write_cityscapes(job: _Job) -> Iterator[str]:
         as_what = f"{choice.label} {LABEL_NAMES[choice.label]}, {why}" if choice.label else "left out, no class"
         yield f"  {category.name}: {as_what}"
     if job.scene is not None:
-        for name, label in zip(job.scene.names.names, job.scene.labels().tolist(), strict=False):
-            yield f"  {name}, where no object lies: " + (
-                f"{label} {LABEL_NAMES[label]}" if label else "left out, no class"
-            )
+        yield from _labels_of_scene(job.scene, ", where no object lies")
+
+
+def _say_without_classes(job: _Job) -> None:
+    """Say why there are no Cityscapes label ids.
+
+    Raises:
+        UsageError: They were asked for.
+    """
+    reason = (
+        "no category has the name of a Cityscapes class, and the run was not evaluated on Cityscapes classes; "
+        "name clusters car, person, ... in report.html and give the names.json with --names."
+    )
+    if job.asked:
+        raise UsageError(f"--format cityscapes: {reason}")
+    log.info("cityscapes left out: %s", reason)
+
+
+def _labels_of_scene(scene: NamedScene, where: str = "") -> Iterator[str]:
+    for name, label in zip(scene.names.names, scene.labels().tolist(), strict=False):
+        yield f"  {name or 'rejected'}{where}: " + (f"{label} {LABEL_NAMES[label]}" if label else "left out, no class")
+
+
+def _write_scene_labels(job: _Job) -> Iterator[str]:
+    assert job.scene is not None  # a run that predicts each pixel is its own scene
+    if not job.scene.labels().any():
+        _say_without_classes(job)
+        return
+    folder = write_scene_labels(job.folder / "cityscapes", job.scene, [frame.sample for frame in job.named.frames])
+    yield f"cityscapes: {final_place(folder)}"
+    yield from _labels_of_scene(job.scene)
 
 
 def _write_png(job: _Job) -> Iterator[str]:
     yield f"png: {final_place(write_png_maps(job.folder / 'png', job.named))}"
+    yield from _write_scene_png(job)
+
+
+def _write_scene_png(job: _Job) -> Iterator[str]:
     if job.scene is not None:
         samples = [frame.sample for frame in job.named.frames]
         written = write_scene_maps(job.folder / "png", job.scene, samples)
-        yield f"  scene: {written} maps of {len(job.scene.names.categories)} categories"
+        folder = final_place(job.folder / "png" / "scene")
+        yield f"png: {folder}, {written} scene maps of {len(job.scene.names.categories)} categories"
 
 
 def _write_csv(job: _Job) -> Iterator[str]:
@@ -242,21 +267,8 @@ def _write_same(job: _Job) -> Iterator[str]:
 def _write_onnx(job: _Job) -> Iterator[str]:
     from objdisc.export.onnx import check_onnx, write_onnx  # slow to import, and an extra
 
-    options, names, store = job.loaded.options, job.named.names, job.named.store
-    about = {
-        "objdisc": __version__,
-        "run": job.identity,
-        "num_clusters": names.num_clusters,
-        "categories": [asdict(category) for category in names.categories],
-        "category_of_cluster": names.category_of_cluster().tolist(),
-        "size": options.patches.size,
-        "context": options.patches.context,
-        "background": options.training.background,
-        "equalization": options.training.equalization,
-        "mean": job.loaded.method.encoder.mean,
-        "std": job.loaded.method.encoder.std,
-        "supervision": str(job.loaded.method.encoder.origin),
-    }
+    options, store = job.loaded.options, job.named.store
+    about = onnx_facts(job.loaded, job.named.names, job.identity)
     path = write_onnx(job.folder / "model.onnx", job.loaded.method, options.training, store.size, about)
     rows = spread_evenly(len(store), _CHECKED)
     clusters = check_onnx(path, job.loaded.method, options.training, store.images[rows])
@@ -276,3 +288,10 @@ _WRITERS: Mapping[Format, Callable[[_Job], Iterable[str]]] = {
     "same": _write_same,
     "onnx": _write_onnx,
 }
+
+_WRITERS_OF_PIXELS: Mapping[Format, Callable[[_Job], Iterable[str]]] = {
+    "png": _write_scene_png,
+    "cityscapes": _write_scene_labels,
+    "onnx": _write_onnx,
+}
+"""What can be written of a run that predicts each pixel."""

@@ -212,12 +212,18 @@ class Settings:
         return foreign
 
     def _put_preferred(self) -> None:
-        """Give settings that nobody has set the values that a component's class asks for in ``preferred``."""
+        """Give settings that nobody has set the values that a component's class asks for in ``preferences``."""
         for name, item in self.components.items():
             # what is implied works beside the command's own class, with settings of its own
             found = None if item.metadata["implied"] else class_of(self.classes[name], item)
-            wanted = getattr(found, "preferred", {})
-            self._put_all({key: value for key, value in wanted.items() if key not in self.places}, "")
+            asked = getattr(found, "preferences", None)
+            wanted = asked(self.values) if asked else {}
+            mine = {*self.fields, *(key for key in wanted if key.partition(".")[0] in self.components)}
+            wanted = {key: value for key, value in wanted.items() if key in mine - self.places.keys()}
+            if wanted and not self.quiet:
+                said = ", ".join(f"{key} {value}" for key, value in wanted.items() if not isinstance(value, Mapping))
+                log.info("set for %s as nobody has: %s", self.classes[name].rpartition(".")[2], said)
+            self._put_all(wanted, "")
 
     def typed(self) -> Any:
         """Make the options, with values of the fields' types."""

@@ -1,6 +1,6 @@
 """The scenes of a run's images for other programs: indexed PNGs, and label ids below those of objects."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objdisc.datasets.cityscapes import LABEL_IDS
+from objdisc.export.cityscapes import write_label_ids
 from objdisc.export.png import write_indexed, write_legend
 from objdisc.imaging.decode import read_index_map
 from objdisc.naming.scenes import SceneNames
@@ -54,7 +55,24 @@ class NamedScene:
         return None if clusters is None else self.labels()[clusters]
 
 
-def write_scene_maps(folder: Path, scene: NamedScene, samples: list[str]) -> int:
+def write_scene_labels(folder: Path, scene: NamedScene, samples: Sequence[str]) -> Path:
+    """Write the Cityscapes label ids of scenes, ``labelIds/<sample>.png``, 0 where a cluster stands for no class.
+
+    Args:
+        folder: Where they go.
+        scene: The scene.
+        samples: Names of the images; those without a map get none.
+
+    Raises:
+        ObjdiscError: A file cannot be written.
+    """
+    for sample in samples:
+        if (labels := scene.label_map(sample)) is not None:
+            write_label_ids(folder / "labelIds", sample, labels)
+    return folder
+
+
+def write_scene_maps(folder: Path, scene: NamedScene, samples: Sequence[str]) -> int:
     """Write one indexed PNG an image, ``scene/<sample>.png``, and its legend as ``scene_categories.json`` and ``.csv``.
 
     Args:

@@ -19,6 +19,7 @@ FILE = "run.json"
 
 _PACKAGE = Path(__file__).parents[1]
 _LIBRARIES = ("torch", "numpy")
+_CODE = ("--", ".", ":(top)configs")  # what decides what a command does, as git is to be asked for it
 _TEXTS = ("data", "subject", "run", "weights", "date", "host", "commit", "images")
 
 
@@ -139,17 +140,18 @@ def _versions() -> dict[str, str]:
 
 
 def current_commit() -> str | None:
-    """Return the commit of the checkout that the package lies in, ``-dirty`` added where tracked files differ."""
+    """Return the commit of the checkout that the package lies in.
+
+    ``-dirty`` is added where tracked files of the package, or the configs beside it, differ from that commit.
+    """
     git = ["git", "-C", str(_PACKAGE)]
     try:
         # A package installed below some other checkout is not tracked there
         subprocess.run([*git, "ls-files", "--error-unmatch", "__init__.py"], check=True, capture_output=True)
-        said = subprocess.run(
-            [*git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
+        said = [
+            subprocess.run([*git, *words], check=True, capture_output=True, text=True).stdout.strip()
+            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no", *_CODE])
+        ]
     except (OSError, subprocess.CalledProcessError):
         return None
-    return said.stdout.strip() or None
+    return f"{said[0]}{'-dirty' * bool(said[1])}" or None

@@ -30,7 +30,7 @@ _MAPS = (
 )
 _TRAINING = (
     *("config.yaml", "num_clusters.json", "things.json", "weights.safetensors", "centers.safetensors", "metrics.jsonl"),
-    "checkpoints/last.pt",
+    *("checkpoints/last.pt", "spent.json"),
     *("assignments/epoch_[0-9][0-9][0-9][0-9][0-9].npy", "tensorboard/events.out.tfevents.*"),
     *(f"patches/*/{name}" for name in ("images.npy", "rows.npy", "masks.npy", "manifest.json", ".lock")),
     *("patches/*/shards/*.shard", "patches/*/shards/*.pixels"),
@@ -180,6 +180,11 @@ class Run:
     def last_checkpoint(self) -> Path:
         """State after the last epoch that was finished."""
         return self.checkpoints / "last.pt"
+
+    @property
+    def spent(self) -> Path:
+        """Seconds that the processes which have worked on it spent."""
+        return self.path / "spent.json"
 
     @property
     def stages(self) -> Path:

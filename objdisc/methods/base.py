@@ -119,6 +119,15 @@ class Method(nn.Module, ABC):
     default_stages: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType({})
     """Runs that make up the method unless it is told what to start from, as ``DiscoverOptions.stages`` has them."""
 
+    @classmethod
+    def preferences(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return ``preferred``, or what the method wants instead under settings that somebody has given.
+
+        Args:
+            settings: Values by their dotted names, such as ``weights``, as they were given.
+        """
+        return cls.preferred
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "__init__" in vars(cls):

@@ -2,15 +2,13 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from sklearn.cluster import AgglomerativeClustering
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from objdisc.clustering.kmeans import centroids_of, kmeans, kmeans_plus_plus
-from objdisc.clustering.neighbors import nearest_centroid
+from objdisc.clustering.kmeans import centroids_of
 from objdisc.clustering.stability import discriminant_projections, most_stable
 from objdisc.errors import UsageError
 from objdisc.losses.kmeans_memory import (
@@ -24,6 +22,7 @@ from objdisc.losses.kmeans_memory import (
 )
 from objdisc.methods.base import EpochPlan, Ranks, Views, add_up
 from objdisc.methods.support.foreground import ForegroundMethod, Freeze
+from objdisc.methods.support.memory_start import FROM_SCRATCH, PRETRAINED, Start, clustered
 from objdisc.models.encoder import Encoder
 from objdisc.types import Batch, Prediction
 
@@ -50,7 +49,8 @@ class KMeansMemory(ForegroundMethod):
             ``kmeans``, or the cells of ``kmeans++`` seeds; or as ``random`` weights.
         init_trials: Random halves of the views that ``discriminant`` tries, and all of them, for stable clusters.
         init_finer: Clusters that ``discriminant`` finds for each that stays: those that views confuse are merged. 1
-            merges nothing, which keeps balanced kinds apart better and rare ones worse.
+            merges nothing, which keeps balanced kinds apart better and rare ones worse. auto: 1 where views agree best
+            on what is found at once, else 4, 6 and 8 together.
         init_samples: Foreground samples that initialisation looks at, at most.
         init_views: Augmented views of each that ``discriminant`` compares.
         prior: Share that each cluster is expected to hold: ``uniform`` (paper), or ``initial``, the shares of the
@@ -85,9 +85,9 @@ class KMeansMemory(ForegroundMethod):
         embedding_dim: int = 32,
         projection: Literal["discriminant", "linear", "relu", "batchnorm"] = "discriminant",
         normalize: bool = True,
-        init: Literal["ward", "kmeans", "kmeans++", "random"] = "ward",
+        init: Start = "ward",
         init_trials: int = 5,
-        init_finer: int = 3,
+        init_finer: int | Literal["auto"] = "auto",
         init_samples: int = 2000,
         init_views: int = 8,
         prior: Literal["uniform", "initial"] = "initial",
@@ -110,10 +110,11 @@ class KMeansMemory(ForegroundMethod):
                 f"embedding_dim {embedding_dim}: the encoder has {encoder.num_features} features, and the discriminant "
                 "projection no more directions than that; lower it, or take projection linear"
             )
-        if init_finer < 1:
+        if init_finer != "auto" and init_finer < 1:
             raise UsageError(f"init_finer {init_finer}: give 1, which merges nothing, or more")
-        self.projection, self.normalize, self.init, self.prior = projection, normalize, init, prior
-        self.init_finer = init_finer
+        self.projection, self.normalize, self.prior = projection, normalize, prior
+        self.init: Start = init
+        self.init_finer: int | Literal["auto"] = init_finer
         self.init_trials, self.init_samples, self.init_views, self.seed = init_trials, init_samples, init_views, seed
         self.counts: Counts = counts
         self.kmeans_weight, self.count_weight, self.agreement_weight = kmeans_weight, count_weight, agreement_weight
@@ -128,6 +129,13 @@ class KMeansMemory(ForegroundMethod):
         self.register_buffer("cluster_prior", torch.full((num_clusters,), 1 / num_clusters))
         self.register_buffer("wins", torch.ones(num_clusters))
         self.register_buffer("initialised", torch.zeros((), dtype=torch.bool))
+
+    @classmethod
+    def preferences(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Ask for patches as large as an encoder's weights know, or where it has none for a small one that learns."""
+        if settings.get("init_from"):
+            return cls.preferred
+        return FROM_SCRATCH if settings.get("weights") == "none" else PRETRAINED
 
     def _make_activation(self, embedding_dim: int) -> nn.Module:
         if self.projection == "relu":
@@ -245,7 +253,7 @@ class KMeansMemory(ForegroundMethod):
             self._initialise_discriminant(features, views, generator)
         elif self.init != "random":
             points = self.project(features)
-            clusters = self._cluster(points, self.num_clusters, generator)
+            (clusters,) = clustered(points, [self.num_clusters], self.init, self.seed, generator)
             self.memories.copy_(centroids_of(points, clusters, self.memories))
         if self.prior == "initial":
             assignments = squared_distances(self.project(features), self.memories).argmin(1)
@@ -261,7 +269,7 @@ class KMeansMemory(ForegroundMethod):
             views,
             discriminant_projections(views, self.embedding.out_features, self.init_trials, generator),
             self._project_with,
-            lambda points, number: self._cluster(points, number, generator),
+            lambda points, numbers: clustered(points, numbers, self.init, self.seed, generator),
             self.num_clusters,
             self.init_finer,
         )
@@ -277,15 +285,6 @@ class KMeansMemory(ForegroundMethod):
     def _use(self, weight: Tensor, bias: Tensor) -> None:
         self.embedding.weight.copy_(weight)
         self.embedding.bias.copy_(bias)
-
-    def _cluster(self, points: Tensor, number: int, generator: torch.Generator) -> Tensor:
-        """Clusters ``(n,)`` below ``number`` of embeddings ``(n, D)``, found as ``init`` says."""
-        if self.init == "ward":
-            ward = AgglomerativeClustering(number, linkage="ward").fit_predict(points.cpu().numpy())
-            return torch.from_numpy(ward).to(points.device)
-        if self.init == "kmeans":
-            return kmeans(points, number, seed=self.seed)[1]
-        return nearest_centroid(points, kmeans_plus_plus(points, number, generator))[0]
 
     @torch.no_grad()
     def _reseed(self) -> None:

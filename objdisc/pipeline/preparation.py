@@ -15,6 +15,7 @@ from objdisc.io.claims import check_folder, describe, held, is_vacant
 from objdisc.io.files import atomic_write, remove_leftovers
 from objdisc.io.marks import Mark
 from objdisc.io.run import COMMANDS, Run
+from objdisc.io.spent import added_to
 from objdisc.io.staging import REPLACEMENT, publish, settle, sweep
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.patches.store import PatchStore
@@ -192,7 +193,8 @@ def begun(job: Job) -> Iterator[Run]:
             if not job.trained:
                 write_settings(job, job.run)
             job.accelerator.wait_for_everyone()
-            yield job.run
+            with added_to(job.run.spent):
+                yield job.run
             if job.trained:
                 write_settings(job, job.run)
             _renew_stores(job)

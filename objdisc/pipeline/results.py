@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from objdisc.inference.agreement import kept_clusters
 from objdisc.inference.predict import Predictions, predict
 from objdisc.io.files import write_image
 from objdisc.io.run import Run
+from objdisc.io.spent import Spent
 from objdisc.methods.base import Method
 from objdisc.methods.grown import Grown
 from objdisc.naming.categories import former_identities, run_identity
@@ -30,6 +30,7 @@ from objdisc.pipeline.growth_facts import carry_names, growth_of, in_words
 from objdisc.pipeline.loading import weights_name
 from objdisc.pipeline.maps import write_cluster_list, write_prototypes, write_sheets
 from objdisc.pipeline.options import DiscoverOptions, build_store
+from objdisc.pipeline.provenance import Provenance
 from objdisc.pipeline.recommending import doubt, read_number
 from objdisc.pipeline.scene_examples import scene_clusters
 from objdisc.pipeline.scenes import publish_scenes, scene_layers
@@ -100,14 +101,14 @@ def scored_store(trained: Trained, options: DiscoverOptions) -> PatchStore:
     return build_store(trained.run, trained.scored, trained.source, options)
 
 
-def write_results(trained: Trained, folder: Run, options: DiscoverOptions, started: float) -> EvaluatedSplit:
+def write_results(trained: Trained, folder: Run, options: DiscoverOptions, started: Spent) -> EvaluatedSplit:
     """Cut the scored split's patches, cluster them, stitch, draw, and only then compare with the labels.
 
     Args:
         trained: The method and its data.
         folder: Where the results are written.
         options: Options of the run.
-        started: ``time.monotonic()`` at the start of the run.
+        started: ``Spent.now()`` at the start of the run.
     """
     scored, training = trained.scored, trained.training
     store = scored_store(trained, options)
@@ -151,7 +152,7 @@ def write_results(trained: Trained, folder: Run, options: DiscoverOptions, start
 
 
 def _summary(
-    trained: Trained, folder: Run, options: DiscoverOptions, split: Split, segmented: SegmentedSplit, started: float
+    trained: Trained, folder: Run, options: DiscoverOptions, split: Split, segmented: SegmentedSplit, started: Spent
 ) -> RunSummary:
     """Gather the facts about the run when everything else is done."""
     assert split.store is not None  # just cut
@@ -164,13 +165,17 @@ def _summary(
     # of crops of scenes, which hold several clusters each, it would tell nothing
     kept = {} if method.per_pixel and not method.trains else kept_clusters(method, split.store, training, assigned)
     stages, scene = plan(options, trained.run), RunSummary.read(trained.run.scene)
+    own, before = Spent.now().since(started), Spent.read(trained.run.spent)
     return RunSummary(
         split=split.dataset.split,
         train_split=trained.dataset.split,
         seed=training.seed,
         weights=trained.method.encoder.origin,
         training_seconds=trained.seconds,
-        seconds=trained.seconds_before + time.monotonic() - started,
+        # a process that was killed has noted nothing, but its checkpoint knows how long the training took
+        seconds=max(trained.seconds_before, before.seconds) + own.seconds,
+        cpu_seconds=before.cpu_seconds + own.cpu_seconds,
+        provenance=Provenance.now(training.device, training.precision),
         encoder=trained.method.encoder.name,
         method=stages[-1].options.method.name,
         cluster_to_label=score.cluster_to_label,
@@ -207,6 +212,7 @@ def report_data(options: DiscoverOptions, trained: Trained, evaluated: Evaluated
         config=dump(options),
         seed=options.training.seed,
         seconds=numbers["seconds"],
+        provenance=str(evaluated.summary.provenance),
         data_path=trained.dataset.root,
         trained_on=_in_words(trained.dataset, trained.store) + _sample_in_words(trained),
         scored_on=_in_words(trained.scored, store),

@@ -9,6 +9,7 @@ from objdisc.errors import UsageError
 from objdisc.io.files import read_json, write_json
 from objdisc.io.run import Run
 from objdisc.models.origin import WeightsOrigin
+from objdisc.pipeline.provenance import Provenance
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,10 @@ class RunSummary:
         weights: What its encoder's weights were before the training.
         training_seconds: What the training took, all stages and what was done before an interruption included.
         seconds: What the whole took; None for a stage of a chain.
+        cpu_seconds: Processor time of the whole without starting Python, with that of processes that loaded data, but
+            of the first process alone where several trained; what was done before an interruption is included. None of
+            a stage, and where an earlier version did not note it.
+        provenance: On what it was made; likewise.
         encoder: Name of the encoder; ``""`` where an earlier version did not note it.
         method: Short name of the method; likewise.
         cluster_to_label: Label id that each cluster is read as; None without ground truth.
@@ -87,6 +92,8 @@ class RunSummary:
     weights: WeightsOrigin
     training_seconds: float
     seconds: float | None = None
+    cpu_seconds: float | None = None
+    provenance: Provenance | None = None
     encoder: str = ""
     method: str = ""
     cluster_to_label: Mapping[int, int] | None = None
@@ -115,6 +122,8 @@ class RunSummary:
             facts["trained_objects"] = self.trained_objects
         facts["training_seconds"] = round(self.training_seconds, 1)
         facts |= {} if self.seconds is None else {"seconds": round(self.seconds, 1)}
+        facts |= {} if self.cpu_seconds is None else {"cpu_seconds": round(self.cpu_seconds, 1)}
+        facts |= {} if self.provenance is None else {"provenance": self.provenance.to_json()}
         return facts | ({"stages": dict(self.stages)} if self.stages else {})
 
     def write(self, run: Run) -> None:
@@ -132,14 +141,16 @@ class RunSummary:
             return None
         facts = read_json(run.metrics)
         try:
-            seconds, trained_objects = facts.get("seconds"), facts.get("trained_objects")
+            trained_objects, made = facts.get("trained_objects"), facts.get("provenance")
             return cls(
                 split=str(facts["split"]),
                 train_split=str(facts["train_split"]),
                 seed=int(facts["seed"]),
                 weights=WeightsOrigin.from_metrics(facts),
                 training_seconds=float(facts["training_seconds"]),
-                seconds=None if seconds is None else float(seconds),
+                seconds=_seconds_of(facts, "seconds"),
+                cpu_seconds=_seconds_of(facts, "cpu_seconds"),
+                provenance=None if made is None else Provenance.from_json(made),
                 encoder=str(facts.get("encoder", "")),
                 method=str(facts.get("method", "")),
                 cluster_to_label=_labels_of(facts),
@@ -155,6 +166,10 @@ class RunSummary:
             raise UsageError(
                 f"{run.metrics}: damaged; make it again with: objdisc discover --resume {run.path}"
             ) from error
+
+
+def _seconds_of(facts: Mapping[str, Any], key: str) -> float | None:
+    return None if facts.get(key) is None else float(facts[key])
 
 
 def _objectness_of(facts: Mapping[str, Any]) -> ObjectnessFacts | None:

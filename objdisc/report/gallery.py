@@ -52,6 +52,7 @@ class ReportData:
         config: The resolved configuration, as YAML.
         seed: The seed.
         seconds: Wall time of the run.
+        provenance: On what it was made, in one line.
         data_path: The data set's folder.
         trained_on: Split of the training, in words, such as ``train, 367 images, 1120 patches``.
         scored_on: Split that the page shows, in the same form.
@@ -85,6 +86,7 @@ class ReportData:
     config: str
     seed: int
     seconds: float
+    provenance: str
     data_path: Path
     trained_on: str
     scored_on: str

@@ -1,5 +1,6 @@
 """Choosing clusterings by how stable they are between views."""
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -62,8 +63,9 @@ def project(weight: Tensor, bias: Tensor, features: Tensor) -> Tensor:
     return F.normalize(features @ weight.T + bias, dim=-1)
 
 
-def ward(points: Tensor, number: int) -> Tensor:
-    return torch.from_numpy(AgglomerativeClustering(number, linkage="ward").fit_predict(points.numpy()))
+def ward(points: Tensor, numbers: Sequence[int]) -> list[Tensor]:
+    found = [AgglomerativeClustering(number, linkage="ward").fit_predict(points.numpy()) for number in numbers]
+    return [torch.from_numpy(labels) for labels in found]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -90,3 +92,30 @@ def test_as_many_samples_as_clusters() -> None:
     projections = discriminant_projections(views, 3, 2, torch.Generator().manual_seed(0))
     found = most_stable(views[0], views, projections, project, ward, 3)
     assert torch.isfinite(found.centroids).all()
+
+
+def test_kinds_of_equal_size_without_parts_are_not_merged(caplog: pytest.LogCaptureFixture) -> None:
+    generator = torch.Generator().manual_seed(0)
+    kinds = torch.repeat_interleave(torch.arange(6), 40)
+    centers = 3 * torch.eye(8)[kinds]
+    views = torch.stack([centers + 0.5 * torch.randn(240, 8, generator=generator) for _ in range(5)])
+    with caplog.at_level("INFO", logger="objdisc"):
+        found = most_stable(views[0], views[1:], discriminant_projections(views, 8, 3, generator), project, ward, 6)
+    clusters = torch.cdist(project(found.weight, found.bias, views[0]), found.centroids).argmin(1)
+    assert adjusted_rand_score(kinds, clusters) > 0.95
+    assert "not merged" in caplog.text
+
+
+def test_a_multiple_that_is_given_is_taken(caplog: pytest.LogCaptureFixture) -> None:
+    views = torch.randn(4, 60, 5, generator=torch.Generator().manual_seed(0))
+    numbers: list[int] = []
+
+    def noted(points: Tensor, wanted: Sequence[int]) -> list[Tensor]:
+        numbers.extend(wanted)
+        return ward(points, wanted)
+
+    projections = discriminant_projections(views, 3, 2, torch.Generator().manual_seed(0))
+    with caplog.at_level("INFO", logger="objdisc"):
+        most_stable(views[0], views, projections, project, noted, 3, finer=5)
+    assert set(numbers) == {15}
+    assert "merged" not in caplog.text

@@ -124,6 +124,9 @@ def test_time_before_an_interruption_counts(finished: Run, tmp_path: Path) -> No
     first, again = (json.loads((folder / "metrics.json").read_bytes()) for folder in (finished.path, tmp_path / "run"))
     assert again["training_seconds"] >= first["training_seconds"] - 1.0  # of the checkpoint, before the last writing
     assert again["seconds"] > again["training_seconds"]
+    assert again["seconds"] > first["seconds"] - 1.0  # all of it, not the training alone
+    assert again["cpu_seconds"] > first["cpu_seconds"] > 0
+    assert again["provenance"]["device"] == "cpu"
 
 
 def permute_classes(source: Path, target: Path) -> None:
@@ -196,5 +199,5 @@ def test_the_centers_are_those_of_the_training_split(finished: Run) -> None:
     centers, store = Centers.read(finished.centers), PatchStore.open(finished.patches / "train")
     assert centers is not None
     assert len(centers.distances) == store.foreground.sum()
-    assert centers.centers.shape == (4, 32)
+    assert centers.centers.shape == (4, 128)
     assert 0 < centers.threshold(0.5) < centers.threshold(0.99)

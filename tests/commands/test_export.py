@@ -14,7 +14,6 @@ from pycocotools.coco import COCO
 from objdisc.cli import main
 from objdisc.io.claims import LOCK
 from objdisc.io.run import Run
-from objdisc.methods.kmeans_memory import KMeansMemory
 from objdisc.naming.categories import run_identity
 from objdisc.patches.store import PatchStore
 
@@ -237,17 +236,6 @@ def test_an_index_of_other_weights_is_refused(copied: Run, capsys: pytest.Captur
     )
     assert objdisc("export", copied.path) == 2
     assert "computed from other weights or patches" in error_line(capsys)
-
-
-def test_a_run_that_predicts_each_pixel_has_no_objects(
-    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(KMeansMemory, "per_pixel", True)
-    for asked in ((), ("--format", "onnx,coco")):
-        assert objdisc("export", run.path, *asked) == 2
-        line = error_line(capsys)
-        assert "predicts each pixel" in line
-        assert str(run.cluster_ids) in line
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

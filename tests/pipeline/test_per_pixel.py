@@ -16,6 +16,8 @@ from scipy.optimize import linear_sum_assignment
 
 from objdisc.cli import main
 from objdisc.io.run import Run
+from objdisc.naming.categories import run_identity
+from objdisc.pipeline.loading import open_results
 
 GROUPS = {"flat": [7, 8], "built": [11], "sky": [23]}
 CONFIG: dict[str, Any] = {
@@ -176,3 +178,30 @@ def test_what_does_not_fit_is_said_in_one_line(
     config = write_config(tmp_path / "config.yaml", GROUPS, **changes)
     assert objdisc("discover", toy_city, "--config", config, "--output-dir", tmp_path / "run") == 2
     assert message in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_its_maps_are_exported_under_the_names_that_a_person_gave(finished: Run, tmp_path: Path) -> None:
+    identity = run_identity(finished, open_results(finished)[1])
+    names = tmp_path / "names.json"
+    clusters = [{"cluster": 0, "name": "road"}, {"cluster": 1, "rejected": True}, {"cluster": 2, "name": "the sky"}]
+    head = {"format": "objdisc-names", "version": 1, "run": identity, "num_clusters": 3}
+    names.write_text(json.dumps(head | {"clusters": clusters, "moved": []}), encoding="utf-8")
+    assert objdisc("export", finished.path, "--names", names, "--output-dir", tmp_path / "out") == 0
+    legend = json.loads((tmp_path / "out/png/scene_categories.json").read_text(encoding="utf-8"))["categories"]
+    assert [(each["id"], each["name"], each["clusters"]) for each in legend] == [(1, "road", [0]), (2, "the sky", [2])]
+    maps = sorted(finished.cluster_ids.rglob("*_clusterIds.png"))
+    for path in maps:
+        found = np.array(Image.open(path))
+        sample = path.relative_to(finished.cluster_ids).with_name(path.name.replace("_clusterIds", ""))
+        exported = np.array(Image.open(tmp_path / "out/png/scene" / sample))
+        np.testing.assert_array_equal(exported, np.array([1, 0, 2])[found])
+        labels = np.array(Image.open(next((tmp_path / "out/cityscapes/labelIds").rglob(f"{sample.stem}*.png"))))
+        np.testing.assert_array_equal(labels, np.array([7, 0, 0])[found])  # 7 is road; the sky is no class's name
+    assert not (tmp_path / "out/coco").exists()
+
+
+def test_objects_are_not_to_be_had_of_it(finished: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("coco", "csv", "same"):
+        assert objdisc("export", finished.path, "--format", f"png,{name}", "--output-dir", tmp_path / "out") == 2
+        assert f"--format {name}: {finished.path} predicts each pixel" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

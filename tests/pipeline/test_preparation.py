@@ -98,7 +98,7 @@ def test_a_run_that_is_not_finished_is_gone_on_with_or_replaced(
     assert main(["discover", "--resume", "run"]) == 0
     again = state(project / "run")
     assert set(again) == set(whole)
-    timed = {"metrics.json", "report.html"}
+    timed = {"metrics.json", "report.html", "spent.json"}
     placed = {"index/index.json", "patches/train/manifest.json", "patches/val/manifest.json"}
     assert {path for path in whole if again[path] != whole[path]} <= timed | placed
 

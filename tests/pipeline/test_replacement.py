@@ -37,7 +37,16 @@ def test_a_run_is_replaced_when_the_new_one_is_whole(project: Path, capsys: pyte
     kept = {path for path in old if path in mine or path.startswith("export/")}
     assert set(new) == set(fresh) | kept
     assert {new[path] for path in kept} == {old[path] for path in kept}
-    named = {"run.json", "config.yaml", "metrics.json", "report.html", "metrics.jsonl", "checkpoints/last.pt", LOCK}
+    named = {
+        "run.json",
+        "config.yaml",
+        "metrics.json",
+        "report.html",
+        "metrics.jsonl",
+        "checkpoints/last.pt",
+        LOCK,
+        "spent.json",
+    }
     assert {path for path in fresh if new[path] != fresh[path]} <= named  # these hold a place or a time
     assert REPLACEMENT not in run.report.read_text(encoding="utf-8")
 

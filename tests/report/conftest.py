@@ -73,6 +73,7 @@ def data(tmp_path: Path) -> ReportData:
         config="seed: 7\n",
         seed=7,
         seconds=61.4,
+        provenance="objdisc 0.2.0 (commit 0123456), a processor",
         data_path=tmp_path / "images",
         trained_on="train, 12 images",
         scored_on="val, 6 images",

@@ -56,8 +56,17 @@ def _read(run: Run, data: ReportData) -> _Page:
 
 def test_page_says_what_was_run_on_what_with_what_supervision(run: Run, data: ReportData) -> None:
     page = _read(run, replace(data, supervision="ImageNet-1k labels", warnings=["Collapse at epoch 3."]))
-    expected = ["a run", data.command, "seed: 7", "61 s", str(data.data_path), data.trained_on, data.scored_on]
-    for text in [*expected, "ImageNet-1k labels", "instances", "Collapse at epoch 3."]:
+    expected = [
+        "a run",
+        data.command,
+        "seed: 7",
+        "61 s",
+        data.provenance,
+        str(data.data_path),
+        data.trained_on,
+        data.scored_on,
+    ]
+    for text in [*expected, data.provenance, "ImageNet-1k labels", "instances", "Collapse at epoch 3."]:
         assert text in page.text
 
 

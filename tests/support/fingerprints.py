@@ -36,7 +36,8 @@ SETTINGS = {
     "toycity": ["--encoder", "resnet18_3x3:8,2", "--patches.size", "32"],
     "usps": ["--encoder", "jule16", "--patches.size", "16", "--objectness", "whole", "--background", "keep"],
 }
-TIMES = {"seconds", "training_seconds", "supervision", "init_from", "method", "cluster_names"}  # or folders, or words
+TIMES = {"seconds", "cpu_seconds", "training_seconds", "provenance"}
+TIMES |= {"supervision", "init_from", "method", "cluster_names"}  # or folders, or words
 
 
 def run_all(usps: Path) -> None:

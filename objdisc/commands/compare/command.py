@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from objdisc.commands.compare.runs import PlannedRun, check_settings, outcome_of, perform, plan_run
 from objdisc.commands.compare.table import Comparison, to_markdown, write_comparison
 from objdisc.config.components import flag_only, passed_on, positional
 from objdisc.config.parser import load
@@ -17,6 +16,7 @@ from objdisc.models.origin import WeightsOrigin
 from objdisc.pipeline.data import find_data, open_splits
 from objdisc.pipeline.images import fingerprint
 from objdisc.pipeline.options import DiscoverOptions, choose_objectness
+from objdisc.pipeline.planned import PlannedRun, check_settings, outcome_of, perform, plan_run
 from objdisc.pipeline.taken_for import tell
 
 log = logging.getLogger("objdisc")
@@ -75,7 +75,11 @@ def compare(options: CompareOptions) -> Compared:
     configs, data = _configs_and_data(options)
     folder = options.output_dir or Path("runs") / f"compare_{data.resolve().name}"
     flags = [*options.flags, *(["--allow-import"] if options.allow_import else [])]
-    planned = [plan_run(config, seed, data, folder, flags) for seed in options.seeds for config in configs]
+    planned = [
+        plan_run(config.stem, config, seed, data, folder / config.stem, flags, prog="objdisc compare")
+        for seed in options.seeds
+        for config in configs
+    ]
     for run in planned:
         check_settings(run)
     first = planned[0].options

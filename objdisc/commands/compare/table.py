@@ -1,14 +1,15 @@
 """The table of a comparison: one row a config with its scores over seeds, what it cost, and what failed."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
-from typing import Any, Self
+from typing import Any
 
 from objdisc.io.files import atomic_write, write_image
 from objdisc.models.origin import WeightsOrigin
+from objdisc.pipeline.planned import Outcome
+from objdisc.pipeline.seeds import Spread
 from objdisc.render.charts import Bar, BarColumn, as_pixels, bar_chart
 
 
@@ -41,44 +42,6 @@ COSTS = (
     Measure("peak_mebibytes", "peak memory, MiB", 0, None),
     Measure("device_peak_mebibytes", "peak on the GPU, MiB", 0, None),
 )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How one run of a comparison ended.
-
-    Attributes:
-        name: Name of its config.
-        seed: Its seed.
-        numbers: Its ``metrics.json`` and what was measured; empty if it failed.
-        failure: Why it failed; empty if it did not, and of one that has not been run yet ``not run yet``.
-    """
-
-    name: str
-    seed: int
-    numbers: Mapping[str, Any]
-    failure: str = ""
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Mean, lowest and highest of a number over seeds."""
-
-    mean: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, outcomes: Sequence[Outcome], measure: Measure) -> Self | None:
-        """Sum up the runs that have the number; None if none has."""
-        values = [outcome.numbers.get(measure.key) for outcome in outcomes]
-        known = [float(value) for value in values if value is not None]
-        return cls(fmean(known), min(known), max(known)) if known else None
-
-    def text(self, measure: Measure) -> str:
-        """Write ``mean (low–high)``, or the one number that there is."""
-        mean, low, high = (f"{value:.{measure.digits}f}" for value in (self.mean, self.low, self.high))
-        return mean if self.low == self.high else f"{mean} ({low}–{high})"
 
 
 @dataclass(frozen=True)
@@ -133,8 +96,8 @@ def _cells(comparison: Comparison, name: str) -> list[str]:
     outcomes = comparison.of(name)
     done = [outcome for outcome in outcomes if not outcome.failure]
     count = str(len(done)) if len(done) == len(outcomes) else f"{len(done)} of {len(outcomes)}"
-    spreads = [(measure, Spread.of(done, measure)) for measure in comparison.measures]
-    return [name, _encoder(done), count, *("–" if spread is None else spread.text(at) for at, spread in spreads)]
+    spreads = [(measure, _spread(done, measure)) for measure in comparison.measures]
+    return [name, _encoder(done), count, *("–" if spread is None else spread.text(at.digits) for at, spread in spreads)]
 
 
 def _encoder(done: Sequence[Outcome]) -> str:
@@ -160,7 +123,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
         for name in comparison.names:
             outcomes = comparison.of(name)
             done = [outcome for outcome in outcomes if not outcome.failure]
-            spreads = [Spread.of(done, measure) for measure in measures]
+            spreads = [_spread(done, measure) for measure in measures]
             numbers = [number for spread in spreads for number in _plain(spread)]
             writer.writerow([name, _encoder(done), len(done), *numbers, len(outcomes) - len(done)])
     with atomic_write(folder / "runs.csv") as file:
@@ -169,6 +132,11 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
         for run in comparison.outcomes:
             writer.writerow([run.name, run.seed, *(run.numbers.get(measure.key) for measure in measures), run.failure])
     write_image(folder / "comparison.png", draw(comparison))
+
+
+def _spread(outcomes: Sequence[Outcome], measure: Measure) -> Spread | None:
+    """Sum up the runs that have a number; None if none has."""
+    return Spread.of([run.numbers.get(measure.key) for run in outcomes])
 
 
 def _plain(spread: Spread | None) -> tuple[float | None, float | None, float | None]:
@@ -180,7 +148,7 @@ def draw(comparison: Comparison) -> Any:
     columns = []
     for measure in comparison.measures:
         spreads = [
-            Spread.of([run for run in comparison.of(name) if not run.failure], measure) for name in comparison.names
+            _spread([run for run in comparison.of(name) if not run.failure], measure) for name in comparison.names
         ]
         bars = [
             None if spread is None else Bar(spread.mean, spread.low, spread.high, f"{spread.mean:.{measure.digits}f}")

@@ -1,7 +1,6 @@
 """Several configs in one table: what each run is asked, what is not run again, and what a failure leaves behind."""
 
 import csv
-import json
 import shutil
 import signal
 import subprocess
@@ -20,6 +19,8 @@ from objdisc.cli import main
 from objdisc.config.parser import load
 from objdisc.patches.building import IMAGES, MANIFEST, MASKS, ROWS
 from objdisc.pipeline.options import DiscoverOptions
+
+from ...support.planned import Discover
 
 QUICK = [
     "--encoder",
@@ -47,42 +48,10 @@ def configs(tmp_path: Path) -> list[str]:
     return [str(tmp_path / f"{name}.yaml") for name in contents]
 
 
-class Discover:
-    """Stands in for the processes: writes what discover leaves, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
-        self.ends: list[int] = []  # exit codes of the next runs; 0 when there are none left
-
-    def __call__(self, command: list[str], **streams: Any) -> SimpleNamespace:
-        *_, measured, _, flag, path = command
-        self.asked.append((flag, path))
-        folder = Path(measured).parent
-        code = self.ends.pop(0) if self.ends else 0
-        if flag == "--config":
-            shutil.copyfile(path, folder / "config.yaml")
-            if not (folder / "patches").is_dir():
-                (folder / "patches/train").mkdir(parents=True)
-                for name in (IMAGES, ROWS, MASKS, MANIFEST):
-                    (folder / "patches/train" / name).write_text(str(folder), encoding="utf-8")
-        if code == 0:
-            scores = dict.fromkeys(("accuracy_hungarian", "nmi", "nmi_geometric", "ari"), len(self.asked) / 10)
-            numbers = scores | {"supervision": "none", "encoder": "nin", "split": "val", "train_split": "train"}
-            (folder / "metrics.json").write_text(json.dumps(numbers), encoding="utf-8")
-        if code >= 0:
-            (folder / "measured.json").write_text(
-                json.dumps({"exit_code": code, "peak_mebibytes": 7}), encoding="utf-8"
-            )
-        streams["stderr"].write(
-            b"objdisc: INFO: at work\nobjdisc: error: the loss is not finite\n" if code == 1 else b""
-        )
-        return SimpleNamespace(returncode=code)
-
-
 @pytest.fixture
 def discover(monkeypatch: pytest.MonkeyPatch) -> Discover:
     fake = Discover()
-    monkeypatch.setattr("objdisc.commands.compare.runs.subprocess", SimpleNamespace(run=fake))
+    monkeypatch.setattr("objdisc.pipeline.planned.subprocess", SimpleNamespace(run=fake))
     return fake
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import cv2
 import pytest
 
-from objdisc.commands.compare.table import SCORES, Comparison, Outcome, Spread, to_markdown, write_comparison
+from objdisc.commands.compare.table import SCORES, Comparison, to_markdown, write_comparison
+from objdisc.pipeline.planned import Outcome
 
 
 def finished(name: str, seed: int, score: float, **more: Any) -> Outcome:
@@ -67,10 +68,3 @@ def test_files_hold_the_same_numbers_for_programs(comparison: Comparison, tmp_pa
     picture = cv2.imread(str(tmp_path / "comparison.png"))
     assert picture is not None
     assert picture.shape[1] > picture.shape[0]
-
-
-def test_the_spread_of_no_run_is_nothing(comparison: Comparison) -> None:
-    assert Spread.of(comparison.of("absent"), SCORES[0]) is None
-    one = Spread.of(comparison.of("shallow"), SCORES[0])
-    assert one is not None
-    assert one.text(SCORES[0]) == "0.250"

@@ -1,4 +1,4 @@
-"""The runs of a comparison: each is planned, made in a process of its own, and read back from its folder."""
+"""Runs that are planned before any is made: each then gets a process of its own, and is read back from its folder."""
 
 import logging
 import os
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from objdisc.commands.compare.table import Outcome
 from objdisc.config.parser import dump, load, parse
 from objdisc.errors import UsageError
 from objdisc.io.claims import claimed
@@ -30,7 +29,7 @@ class PlannedRun:
     """One config with one seed.
 
     Attributes:
-        name: Name of the config.
+        name: What the runs of all its seeds are called, such as the name of the config.
         seed: The seed.
         run: Its folder.
         options: What discover is asked to do.
@@ -57,26 +56,48 @@ class PlannedRun:
         return self.run.path / "output.txt"
 
 
-def plan_run(config: Path, seed: int, data: Path, folder: Path, flags: Sequence[str]) -> PlannedRun:
-    """Plan a run of a config with a seed.
+@dataclass(frozen=True)
+class Outcome:
+    """How a planned run ended.
+
+    Attributes:
+        name: Its name.
+        seed: Its seed.
+        numbers: Its ``metrics.json`` and what was measured; empty if it failed.
+        failure: Why it failed; empty if it did not, and of one that has not been run yet ``not run yet``.
+    """
+
+    name: str
+    seed: int
+    numbers: Mapping[str, Any]
+    failure: str = ""
+
+
+def plan_run(
+    name: str, config: Path | None, seed: int, data: Path, folder: Path, flags: Sequence[str], *, prog: str
+) -> PlannedRun:
+    """Plan a run of a config with a seed, in ``FOLDER/seedS``.
 
     Args:
-        config: YAML of discover.
+        name: What the runs of all seeds are called.
+        config: YAML of discover; None for flags alone.
         seed: The seed.
         data: Folder of the data set.
-        folder: Folder of the comparison.
+        folder: Folder of the runs of all seeds.
         flags: Flags of discover; they win over the config.
+        prog: The command as the user typed it, for messages.
 
     Raises:
         UsageError: The config or a flag is wrong.
     """
-    run = Run(folder / config.stem / f"seed{seed}")
-    words = [str(data), "--config", str(config), *flags, "--seed", str(seed), "--output-dir", str(run.path)]
+    run = Run(folder / f"seed{seed}")
+    words = [str(data), *(() if config is None else ("--config", str(config))), *flags]
     try:
-        return PlannedRun(config.stem, seed, run, parse(DiscoverOptions, words, prog="objdisc compare"))
+        options = parse(DiscoverOptions, [*words, "--seed", str(seed), "--output-dir", str(run.path)], prog=prog)
     except UsageError as error:
-        message = str(error)
-        raise UsageError(message if message.startswith(str(config)) else f"{config}: {message}") from error
+        place, message = name if config is None else str(config), str(error)
+        raise UsageError(message if message.startswith(place) else f"{place}: {message}") from error
+    return PlannedRun(name, seed, run, options)
 
 
 def check_settings(planned: PlannedRun) -> None:
@@ -106,7 +127,7 @@ def perform(planned: PlannedRun, earlier: Sequence[PlannedRun]) -> None:
             file.write(dump(planned.options))
     words = ["--resume", str(planned.run.path)] if begun else ["--config", str(planned.asked)]
     words += ["--allow-import"] if planned.options.allow_import else []
-    command = [sys.executable, "-m", "objdisc.commands.compare.measured", str(planned.measured), "discover", *words]
+    command = [sys.executable, "-m", "objdisc.pipeline.measured", str(planned.measured), "discover", *words]
     with planned.output.open("ab") as file:
         code = subprocess.run(command, check=False, stdout=file, stderr=file).returncode
     noted = _measured(planned)

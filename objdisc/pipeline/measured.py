@@ -1,15 +1,15 @@
-"""A command that is run for its cost as well: ``python -m objdisc.commands.compare.measured FILE.json COMMAND ...``.
+"""A command that is run for its cost as well: ``python -m objdisc.pipeline.measured FILE.json COMMAND ...``.
 
 It is a process of its own, because a peak of memory is that of all a process has ever done.
 """
 
 import importlib
-import os
 import sys
-import time
+from dataclasses import asdict
 from pathlib import Path
 
 from objdisc.io.files import read_json, write_json
+from objdisc.io.spent import Spent
 
 _MEBIBYTE = 1 << 20
 
@@ -28,13 +28,12 @@ def measured(file: Path, argv: list[str]) -> int:
         The command's exit code.
     """
     before = read_json(file) if file.is_file() else {}
-    started = time.monotonic()
+    spent, start = Spent.read(file), Spent(Spent.now().seconds)  # the processor's seconds of the whole process count
     code: int = importlib.import_module("objdisc.cli").main(argv)  # the whole program, of which this is a part
     device = device_peak()
     numbers = {
         "exit_code": code,
-        "seconds": before.get("seconds", 0.0) + time.monotonic() - started,
-        "cpu_seconds": before.get("cpu_seconds", 0.0) + sum(os.times()[:4]),  # its own, and those of its workers
+        **asdict(spent + Spent.now().since(start)),
         "peak_mebibytes": max(before.get("peak_mebibytes", 0.0), peak_memory() / _MEBIBYTE),
         "device_peak_mebibytes": None
         if device is None

@@ -12,9 +12,7 @@ MEBIBYTE = 1 << 20
 
 
 def run_measured(file: Path, *argv: str) -> int:
-    return subprocess.run(
-        [sys.executable, "-m", "objdisc.commands.compare.measured", str(file), *argv], check=False
-    ).returncode
+    return subprocess.run([sys.executable, "-m", "objdisc.pipeline.measured", str(file), *argv], check=False).returncode
 
 
 def numbers(file: Path) -> dict[str, Any]:
@@ -48,7 +46,7 @@ def test_the_peak_is_not_that_of_the_process_that_started_it(tmp_path: Path) -> 
 
 def test_the_peak_sees_what_was_freed_again() -> None:
     script = (
-        "from objdisc.commands.compare.measured import peak_memory\n"
+        "from objdisc.pipeline.measured import peak_memory\n"
         "before = peak_memory(); held = bytearray(b'x') * (300 << 20); del held\n"
         "assert peak_memory() - before > 250 << 20"
     )

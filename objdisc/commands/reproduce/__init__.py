@@ -1,0 +1,1 @@
+"""Published figures, made again by the commands behind them."""
