@@ -1,4 +1,4 @@
-"""One clustering out of many: samples belong together that most of the clusterings keep together."""
+"""Consensus clustering: samples that most of several clusterings keep together are put into one cluster."""
 
 import torch
 from torch import Tensor
@@ -9,12 +9,12 @@ from objdisc.clustering.hierarchy import ward_cuts
 
 @torch.no_grad()
 def consensus(partitions: Tensor, num_clusters: int) -> Tensor:
-    """Cluster samples by the clusters that they were given before, in the manner of evidence accumulation.
+    """Cluster samples by their clusters in several partitions, as in evidence accumulation.
 
-    Each partition says of a sample in which of its clusters it lies: an indicator vector, in which a cluster of m
-    samples counts 1 / sqrt(m). Two samples then differ by the chi-squared distance of multiple correspondence analysis,
-    under which small clusters weigh as much as large ones, and Ward's method divides them (Fred and Jain, "Combining
-    multiple clusterings using evidence accumulation", 2005, take the mean of indicator products, and other linkages).
+    Each partition gives a sample an indicator vector of its cluster, in which a cluster of m samples counts 1 /
+    sqrt(m). Two samples then differ by the chi-squared distance of multiple correspondence analysis, in which small
+    clusters weigh as much as large ones, and Ward's method clusters them (Fred and Jain, "Combining multiple
+    clusterings using evidence accumulation", 2005, take the mean of indicator products, and other linkages).
 
     Args:
         partitions: ``(p, n)`` int64 clusters in [0, m) of n samples in each of p partitions; m may differ.

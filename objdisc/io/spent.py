@@ -1,4 +1,4 @@
-"""What processes have spent: seconds of the clock and of processors, added up over those that were interrupted."""
+"""Wall and CPU seconds of processes, summed over interrupted ones."""
 
 import os
 import time
@@ -14,11 +14,11 @@ from objdisc.io.files import read_json, write_json
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds that were spent, or the state of the counters that they are the difference of.
+    """Seconds that were spent, or a reading of the counters, whose differences are seconds spent.
 
     Attributes:
-        seconds: Those of the clock.
-        cpu_seconds: Those of processors, system time included, which other programs on the machine change little.
+        seconds: Wall seconds.
+        cpu_seconds: CPU seconds, including system time; other programs on the machine change them little.
     """
 
     seconds: float = 0.0
@@ -31,24 +31,24 @@ class Spent:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read what a file notes; nothing where it is missing or damaged: a run does not fail for that."""
+        """Read a file; zero if it is missing or damaged, since a run must not fail because of it."""
         with suppress(UsageError, TypeError, ValueError):
             noted = read_json(path) if path.is_file() else {}
             return cls(float(noted.get("seconds", 0.0)), float(noted.get("cpu_seconds", 0.0)))
         return cls()
 
     def __add__(self, other: "Spent") -> "Spent":
-        """Add what was spent elsewhere."""
+        """Add seconds that were spent elsewhere."""
         return Spent(self.seconds + other.seconds, self.cpu_seconds + other.cpu_seconds)
 
     def since(self, start: "Spent") -> "Spent":
-        """Return what was spent between two readings of the counters."""
+        """Return the seconds between two readings of the counters."""
         return Spent(self.seconds - start.seconds, self.cpu_seconds - start.cpu_seconds)
 
 
 @contextmanager
 def added_to(path: Path) -> Iterator[None]:
-    """Add to a file what this process spends within the block, however that ends, unless it is killed.
+    """Add the seconds that this process spends within the block to a file, however the block ends, unless it is killed.
 
     A file that cannot be written, as on a full disk, is left as it is.
     """

@@ -1,4 +1,4 @@
-"""On what a run was made: code, machine and precision; noted with its figures, and what ``objdisc doctor`` prints."""
+"""Provenance of a run: code, machine and precision, which are saved with its scores; ``objdisc doctor`` prints them."""
 
 import os
 import platform
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Provenance:
-    """On what a run was made.
+    """How and where a run was made.
 
     Attributes:
         objdisc: Version of the package.
-        commit: Commit of the checkout that it was imported from; None outside of one.
+        commit: Commit of the checkout that it was imported from; None if there is no checkout.
         python: Version of Python.
         torch: Version of PyTorch.
         processor: Name of the processor.
-        cores: Cores of it that the process may use.
-        threads: Threads that PyTorch computes with.
+        cores: Number of cores that the process may use.
+        threads: Number of threads that PyTorch uses.
         device: Where the network ran: cpu, cuda or mps.
-        gpu: Name of that device where it is a GPU of CUDA; else empty.
-        precision: What matrices were multiplied in: ``bf16`` or ``fp32``.
-        date: When this was noted, in ISO 8601, UTC.
+        gpu: Name of the device if it is a CUDA GPU; otherwise empty.
+        precision: Number format of matrix products: ``bf16`` or ``fp32``.
+        date: When this was recorded, in ISO 8601, UTC.
     """
 
     objdisc: str
@@ -49,14 +49,14 @@ class Provenance:
 
     @classmethod
     def now(cls, device: str = "auto", precision: "Precision" = "auto") -> Self:
-        """Look at the code and the machine as a training with these settings takes them.
+        """Find the code and the machine for a training with these settings.
 
         Args:
             device: auto, cpu, cuda or mps.
             precision: bf16, fp32, or auto.
 
         Raises:
-            UsageError: The device is not there.
+            UsageError: The device is not available.
             ImportError: PyTorch cannot be imported.
         """
         import torch
@@ -79,7 +79,7 @@ class Provenance:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return what ``metrics.json`` holds of it."""
+        """Return the values for ``metrics.json``."""
         return asdict(self)
 
     @classmethod
@@ -88,8 +88,8 @@ class Provenance:
 
         Raises:
             KeyError: Something is missing.
-            TypeError: It is no mapping.
-            ValueError: A value is no number.
+            TypeError: It is not a mapping.
+            ValueError: A value is not a number.
         """
         read: dict[str, Any] = {name: str(facts[name]) for name in cls.__dataclass_fields__}
         read |= {name: int(facts[name]) for name in ("cores", "threads")}
@@ -104,13 +104,13 @@ class Provenance:
 
     @property
     def computing(self) -> str:
-        """Say what computed, and how exactly."""
+        """Describe the device and the precision."""
         threads = f"{self.threads} thread{'s' * (self.threads != 1)} of {self.cores} core{'s' * (self.cores != 1)}"
         return f"{threads}, {self.device} in {self.precision}"
 
 
 def short_commit(commit: str) -> str:
-    """Return the first seven digits of a commit, and what is added to it."""
+    """Return the first seven digits of a commit, with its suffix."""
     name, dash, rest = commit.partition("-")
     return f"{name[:7]}{dash}{rest}"
 
@@ -121,7 +121,7 @@ def usable_cores() -> int:
 
 
 def processor_name() -> str:
-    """Return the processor's name as the system tells it; its architecture where it tells none."""
+    """Return the processor's name from the system, or its architecture if there is none."""
     if (listed := Path("/proc/cpuinfo")).is_file():
         lines = listed.read_text(encoding="utf-8", errors="replace").splitlines()
         names = [line.partition(":")[2] for line in lines if line.startswith("model name")]

@@ -1,4 +1,4 @@
-"""A figure over seeds: its mean, and the range that a table shows beside it."""
+"""A figure over seeds: its mean, and the range that tables show with it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +21,6 @@ class Spread:
         return cls(fmean(known), min(known), max(known)) if known else None
 
     def text(self, digits: int) -> str:
-        """Write ``mean (low–high)``, or the one number that there is, with so many digits behind the point."""
+        """Write ``mean (low–high)``, or the only number, with ``digits`` digits after the decimal point."""
         mean, low, high = (f"{value:.{digits}f}" for value in (self.mean, self.low, self.high))
         return mean if self.low == self.high else f"{mean} ({low}–{high})"

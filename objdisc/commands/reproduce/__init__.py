@@ -1,1 +1,1 @@
-"""Published figures, made again by the commands behind them."""
+"""Reproducing published figures by the commands behind them."""

@@ -1,4 +1,4 @@
-"""The published figures: what they are, the runs behind them made again, and both side by side."""
+"""Reproducing published figures: a list of them, repeated runs, and a comparison of both."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -24,21 +24,21 @@ _PROG = "objdisc reproduce"
 
 @dataclass(frozen=True)
 class ReproduceOptions:
-    """Make the runs behind published figures again, and say which seeds lie within the published range.
+    """Repeat the runs behind published figures, and say which seeds lie within the published range.
 
-    Without a name it lists what is published. Each run is a process of its own; the same command again makes what is
-    missing and goes on with what was interrupted. Nothing but data, device and processes can be set: any other setting
-    would make other figures.
+    Without a name, the published figures are listed. Each run is a separate process; the same command again makes
+    missing runs and continues interrupted ones. Only data, device and processes can be set: any other setting would
+    give other figures.
 
     Attributes:
         names: Names of data/results/figures.yaml.
-        seeds: Seeds to run, with commas between; those that are published if none are given.
+        seeds: Seeds to run, separated by commas; by default the published ones.
         output_dir: Folder of the runs, with a folder for each name and seed.
         publish: Write the figures to data/results/NAME.json, in place of older ones, if all published seeds were run.
-        results: Folder with figures.yaml and what is published; data/results of the checkout if none is given. Data and
-            configs are looked up from two folders above it.
+        results: Folder with figures.yaml and the published figures; by default data/results of the checkout. Paths of
+            data and configs start two folders above it.
         device: Where networks run: auto, cpu, cuda or mps.
-        workers: Processes that load data; what discover takes if none are given.
+        workers: Processes that load data; by default as many as in discover.
     """
 
     names: tuple[str, ...] = positional((), several="[NAME...]")
@@ -52,7 +52,7 @@ class ReproduceOptions:
 
 @dataclass(frozen=True)
 class Reproduced:
-    """What is published, and what came out here.
+    """Published and repeated figures.
 
     Attributes:
         text: Tables.
@@ -67,7 +67,7 @@ class Reproduced:
 
 @dataclass(frozen=True)
 class _Planned:
-    """An entry and its runs: those that are asked for first, then the others that are published."""
+    """An entry and its runs: first the requested ones, then the other published ones."""
 
     entry: Figures
     asked: Sequence[PlannedRun]
@@ -77,11 +77,11 @@ class _Planned:
 
 
 def reproduce(options: ReproduceOptions) -> Reproduced:
-    """Make the runs of some figures that were not made yet, one after the other; or list what is published.
+    """Make the missing runs of some figures, one after the other; or list the published figures.
 
     Raises:
-        UsageError: No such figures, no such data, a run's folder holds one with other settings, or figures are to be
-            published that cannot be.
+        UsageError: The figures or data do not exist, a run's folder holds one with other settings, or figures that
+            cannot be published are to be published.
     """
     known = read_figures(options.results)
     if not options.names:
@@ -118,7 +118,7 @@ def _chosen(known: Mapping[str, Figures], names: Sequence[str]) -> list[Figures]
 
 
 def _plan(entry: Figures, options: ReproduceOptions) -> _Planned:
-    """Plan the runs of an entry, and check all that can be checked before any is made."""
+    """Plan the runs of an entry, and check everything that can be checked in advance."""
     seeds = entry.seeds if options.seeds is None else options.seeds
     if not seeds or len(set(seeds)) < len(seeds):
         raise UsageError("--seeds: give each seed once, such as 0,1,2")
@@ -143,7 +143,7 @@ def _plan(entry: Figures, options: ReproduceOptions) -> _Planned:
 
 
 def _check_publishing(planned: Sequence[_Planned]) -> None:
-    """Say before hours of training what would be in the way of publishing after them."""
+    """Refuse, before hours of training, figures that could not be published after them."""
     commit = current_commit()
     for one in planned:
         waiting = any(outcome_of(run).failure for run in one.asked)

@@ -1,4 +1,4 @@
-"""What is published: ``figures.yaml``, the command behind each of its entries, and the figures of its JSON file."""
+"""The published figures: ``figures.yaml``, the command of each entry, and the figures in its JSON file."""
 
 import json
 import shlex
@@ -24,11 +24,11 @@ _KNOWN = _NEEDED | {"config", "flags", "digits"}
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """What is published of one seed.
+    """The published figures of one seed.
 
     Attributes:
         numbers: The run's ``metrics.json``, with the command in later files.
-        provenance: On what it was made; None in files of before that was noted.
+        provenance: How and where it was made; None in files from before this was recorded.
     """
 
     numbers: Mapping[str, Any]
@@ -39,9 +39,9 @@ class PublishedRow:
         """Read one.
 
         Raises:
-            KeyError: It says on what it was made, but something of that is missing.
-            TypeError: That is no mapping.
-            ValueError: A value is no number.
+            KeyError: A part of its provenance is missing.
+            TypeError: The provenance is not a mapping.
+            ValueError: A value is not a number.
         """
         made = numbers.get("provenance")
         return cls(numbers, None if made is None else Provenance.from_json(made))
@@ -53,7 +53,7 @@ class PublishedRow:
 
     @property
     def processor(self) -> str:
-        """The processor's name, or what is said in its place; empty where it is unknown."""
+        """The processor's name, or a description of it; empty if it is unknown."""
         return str(self.numbers.get("processor", "")) if self.provenance is None else self.provenance.processor
 
     @property
@@ -67,17 +67,17 @@ class Figures:
     """One entry of ``figures.yaml``.
 
     Attributes:
-        name: Its name, which is that of its JSON file.
+        name: Its name, which is also that of its JSON file.
         about: What the figures are of.
         folder: Folder of ``figures.yaml`` and the JSON files.
         data: Folder of the images, from the root of the repository.
-        config: Config of discover, likewise; None where flags say all.
+        config: Config of discover, also from the root; None if flags give all settings.
         flags: Flags of discover, over the config.
         seeds: The seeds that are published.
-        train_split: What is trained on; empty where the data has no splits.
-        split: What is scored, likewise.
-        keys: What of ``metrics.json`` is published, with dots into what it holds.
-        digits: Behind the point.
+        train_split: Training split; empty if the data has no splits.
+        split: Evaluation split; empty if the data has no splits.
+        keys: Keys of ``metrics.json`` that are published, with dots for nested ones.
+        digits: Digits after the decimal point.
     """
 
     name: str
@@ -94,7 +94,7 @@ class Figures:
 
     @property
     def root(self) -> Path:
-        """The repository, which data and config lie in."""
+        """The root of the repository, in which data and config lie."""
         return self.folder.resolve().parents[1]
 
     @property
@@ -104,17 +104,17 @@ class Figures:
 
     @property
     def splits(self) -> str:
-        """Say what is trained on and what is scored."""
+        """Describe the training split and the evaluation split."""
         trained, scored = self.train_split or "all images", self.split or "all images"
         return trained if trained == scored else f"{trained} → {scored}"
 
     def command(self, seed: int | str) -> str:
-        """Return the command of one seed, as it is typed in the root of the repository."""
+        """Return the command of one seed, for the root of the repository."""
         config = () if self.config is None else ("--config", str(self.config))
         return shlex.join(["objdisc", "discover", str(self.data), *config, *self.flags, "--seed", str(seed)])
 
     def published(self) -> list[PublishedRow]:
-        """Read what is published of each seed; nothing where there is no file yet.
+        """Read the published figures of each seed; empty if there is no file yet.
 
         Raises:
             UsageError: The file is damaged.
@@ -129,7 +129,7 @@ class Figures:
 
 
 def value_of(numbers: Mapping[str, Any], key: str) -> float | None:
-    """Look a figure up by its dotted key; None where it is not there, or no number."""
+    """Look up a figure by its dotted key; None if it is missing or not a number."""
     found: Any = numbers
     for part in key.split("."):
         found = found.get(part) if isinstance(found, Mapping) else None
@@ -143,10 +143,10 @@ def read_figures(folder: Path | None) -> dict[str, Figures]:
         folder: Its folder; None for data/results of the checkout that the package lies in.
 
     Returns:
-        The entries by their names, in their order.
+        The entries by name, in order.
 
     Raises:
-        UsageError: There is none, or it is damaged.
+        UsageError: The file is missing or damaged.
     """
     asked, folder = folder, folder or Path(objdisc.__file__).parents[1] / RESULTS
     path = folder / FILE

@@ -1,4 +1,4 @@
-"""Writing what was made again in the place of what is published: whole, of known code, and newer."""
+"""Replacing published figures by repeated ones, which must be complete, from known code, and newer."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ log = logging.getLogger("objdisc")
 
 
 def refusal(entry: Figures, planned: Sequence[PlannedRun], outcomes: Sequence[Outcome]) -> str:
-    """Say why figures cannot be published; empty where they can.
+    """Say why figures cannot be published; empty if they can.
 
     Args:
         entry: What is published.
@@ -44,10 +44,10 @@ def refusal(entry: Figures, planned: Sequence[PlannedRun], outcomes: Sequence[Ou
 
 
 def publish(entry: Figures, outcomes: Sequence[Outcome]) -> Path:
-    """Write the figures of the entry's seeds, each with its command and on what it was made, in place of the old ones.
+    """Write the figures of the entry's seeds, each with its command and provenance, in place of the old ones.
 
     Raises:
-        UsageError: What is published is damaged.
+        UsageError: The published file is damaged.
         ObjdiscError: The file cannot be written.
     """
     before = {key for row in entry.published() for key in row.numbers}
@@ -60,16 +60,16 @@ def publish(entry: Figures, outcomes: Sequence[Outcome]) -> Path:
 
 
 def is_published(entry: Figures, outcomes: Sequence[Outcome]) -> bool:
-    """Whether what is published is of these very runs.
+    """Whether the published figures are those of these same runs.
 
     Raises:
-        UsageError: What is published is damaged.
+        UsageError: The published file is damaged.
     """
     return [dict(row.numbers) for row in entry.published()] == _rows(entry, outcomes)
 
 
 def _rows(entry: Figures, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """Return what the file holds of each seed, in the entry's order."""
+    """Return the file's content for each seed, in the entry's order."""
     found = {run.seed: run.numbers for run in outcomes}
     costs = ("exit_code", "seconds", "cpu_seconds", "peak_mebibytes", "device_peak_mebibytes")
     return [

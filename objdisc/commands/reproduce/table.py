@@ -1,4 +1,4 @@
-"""What is published and what came out here, side by side, and which seeds lie within the published range."""
+"""Published and repeated figures side by side, and the seeds that lie within the published range."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +12,7 @@ _NOISE = 1e-9  # what the same numbers may differ by when they are averaged in a
 
 
 def list_of(entries: Iterable[Figures]) -> str:
-    """Lay out the names with their data, seeds and published figures."""
+    """Format a table of names with their data, seeds and published figures."""
     rows = []
     for entry in entries:
         known = [row.numbers for row in entry.published()]
@@ -23,7 +23,7 @@ def list_of(entries: Iterable[Figures]) -> str:
 
 
 def table_of(entry: Figures, outcomes: Sequence[Outcome]) -> str:
-    """Lay out one entry: the command, each figure as published and as it is here, and on what both were made."""
+    """Format one entry: the command, each figure as published and as repeated, and the provenance of both."""
     published = entry.published()
     done = [run for run in outcomes if not run.failure]
     rows = []
@@ -69,7 +69,7 @@ def _verdict(published: Spread | None, here: Sequence[tuple[int, float | None]],
 
 
 def _made(rows: Sequence[PublishedRow]) -> str:
-    """Say of which seeds figures are, by which commit and on which processor, and what they took."""
+    """Describe the seeds, commits and processors of figures, and the time that they took."""
     if not rows:
         return "nothing yet"
     seeds = ", ".join(str(row.numbers.get("seed", "?")) for row in rows)
