@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,6 +64,10 @@ def project(weight: Tensor, bias: Tensor, features: Tensor) -> Tensor:
     return F.normalize(features @ weight.T + bias, dim=-1)
 
 
+def linear(weight: Tensor, bias: Tensor, features: Tensor) -> Tensor:
+    return features @ weight.T + bias
+
+
 def ward(points: Tensor, numbers: Sequence[int]) -> list[Tensor]:
     found = [AgglomerativeClustering(number, linkage="ward").fit_predict(points.numpy()) for number in numbers]
     return [torch.from_numpy(labels) for labels in found]
@@ -119,3 +124,20 @@ def test_a_multiple_that_is_given_is_taken(caplog: pytest.LogCaptureFixture) -> 
         most_stable(views[0], views, projections, project, noted, 3, finer=5)
     assert set(numbers) == {15}
     assert "merged" not in caplog.text
+
+
+@pytest.mark.parametrize("finer", [1, 4, "auto"])
+@pytest.mark.parametrize("odd", [2, 4])
+def test_a_few_odd_samples_are_no_cluster_beside_kinds_that_views_blur(finer: Any, odd: int) -> None:
+    """Nothing is as stable as a few samples far from all others, and nothing says as little."""
+    generator = torch.Generator().manual_seed(0)
+    kind = torch.arange(200) % 2
+    features = torch.randn(200, 4, generator=generator)
+    features[:, 0] += 3 * kind
+    features[-odd:, 1] += 60
+    views = features + 0.7 * torch.randn(6, 200, 4, generator=generator)
+    projections = discriminant_projections(views, 3, 2, generator)
+    found = most_stable(features, views, projections, linear, ward, 2, finer)
+    clusters = torch.cdist(linear(found.weight, found.bias, features), found.centroids).argmin(1)
+    assert torch.bincount(clusters, minlength=2).min() > 60
+    assert adjusted_rand_score(kind, clusters) > 0.5
