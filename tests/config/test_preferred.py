@@ -81,3 +81,11 @@ def test_what_a_method_prefers_may_hang_on_what_is_given(caplog: pytest.LogCaptu
 def test_a_start_from_another_run_keeps_the_plain_settings() -> None:
     made = options("--weights", "none", "--init-from", "runs/before")
     assert (made.encoder, made.patches.size, made.training.epochs) == ("tf_efficientnet_lite0", 96, 5)
+
+
+@pytest.mark.parametrize("name", ["camvid", "idd", "toycity"])
+def test_published_figures_of_objects_are_those_of_the_defaults(name: str) -> None:
+    """The config of an experiment says which it is; it cures nothing."""
+    published = load(DiscoverOptions, Path(__file__).parents[2] / "configs" / f"{name}_kmeans_memory.yaml")
+    plain = options("--num-clusters", str(published.num_clusters))
+    assert replace(published, objectness=plain.objectness, baseline=plain.baseline) == plain
