@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from objdisc.cli import COMMANDS, main
 
@@ -34,9 +35,14 @@ READING = {
     "finetune": ["finetune", "RUN", "--workers", "0", "--no-random", "--shares", "1", "--epochs", "1"],
     "overclustering": ["overclustering", "RUN", "--workers", "0"],
 }
+FIGURES = {
+    **{"about": "A few frames", "data": "data/city", "flags": "--num-clusters 4", "seeds": [0], "figures": ["nmi"]},
+    **{"train_split": "train", "split": "val"},
+}
 LOOKING = {"inspect": ["inspect", "CITY", "--sheet", "sheet.png"]}
 COMPARING = {"compare": ["compare", "CONFIG", "CITY", "--output-dir", "COMPARISON"]}
-ALL = {**TRAINING, **READING, **COMPARING, **LOOKING}
+REPRODUCING = {"reproduce": ["reproduce", "tiny", "--results", "checkout/data/results", "--output-dir", "MADE"]}
+ALL = {**TRAINING, **READING, **COMPARING, **REPRODUCING, **LOOKING}
 
 # What is given in addition, or damaged, and the commands that it concerns
 FLAGS: dict[str, tuple[Sequence[str], dict[str, list[str]]]] = {
@@ -84,6 +90,11 @@ def place(finished: Path, toy_city: Path, tmp_path: Path, monkeypatch: pytest.Mo
     for name in ("metrics.json", "config.yaml", "clusters.csv"):
         (tmp_path / "FOREIGN" / name).write_text("mine", encoding="utf-8")
     (tmp_path / "CITY").symlink_to(toy_city)
+    results = tmp_path / "checkout/data/results"
+    results.mkdir(parents=True)
+    (results.parent / "city").symlink_to(tmp_path / "CITY")
+    (results / "figures.yaml").write_text(yaml.safe_dump({"tiny": FIGURES}), encoding="utf-8")
+    (results / "tiny.json").write_text('[{"seed": 0, "nmi": 0.5}]', encoding="utf-8")
     return tmp_path
 
 
@@ -139,7 +150,10 @@ NOT_NEEDED = {  # what a command can do without, so that there is nothing for it
     "settings": {"discover --overwrite", "train --overwrite", "compare"},
     "mark": {"compare"},
 }
-NOT_NEEDED = {damage: {*commands, *(LOOKING if damage != "no data" else ())} for damage, commands in NOT_NEEDED.items()}
+NOT_NEEDED = {
+    damage: {*commands, *({**LOOKING, **REPRODUCING} if damage != "no data" else ())}
+    for damage, commands in NOT_NEEDED.items()
+}
 
 
 @pytest.mark.parametrize(
@@ -180,7 +194,7 @@ class FullDisk:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("files", [0, 1, 3, 8])
-@pytest.mark.parametrize("name", [name for name in ALL if name != "compare"])
+@pytest.mark.parametrize("name", [name for name in ALL if name not in {**COMPARING, **REPRODUCING}])
 def test_a_full_disk_takes_nothing_that_was_there(
     name: str, files: int, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

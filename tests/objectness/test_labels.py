@@ -23,7 +23,7 @@ def test_components_of_the_union_are_regions_and_classes_that_touch_are_one(tmp_
         assert [region.box for region in found] == [(2, 4, 16, 6), (22, 8, 4, 12)]
         assert source.fingerprint() == {"source": "foreground"}, "patches of version 0.1 are known"
         assert source.files(dataset, dataset.samples[0]) == (tmp_path / "labels/a.png",)
-    with pytest.raises(UsageError, match=r"nobody has said which classes are objects; .* class 0, class 1"):
+    with pytest.raises(UsageError, match=r"it is not known which classes are objects; .* class 0, class 1"):
         Labels().check(open_dataset(tmp_path, ""))
     put(tmp_path / "photo.png", np.zeros((4, 4, 3), np.uint8))
     with pytest.raises(UsageError, match="no label maps"):
