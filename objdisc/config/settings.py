@@ -222,7 +222,7 @@ class Settings:
             wanted = {key: value for key, value in wanted.items() if key in mine - self.places.keys()}
             if wanted and not self.quiet:
                 said = ", ".join(f"{key} {value}" for key, value in wanted.items() if not isinstance(value, Mapping))
-                log.info("set for %s as nobody has: %s", self.classes[name].rpartition(".")[2], said)
+                log.info("defaults of %s: %s", self.classes[name].rpartition(".")[2], said)
             self._put_all(wanted, "")
 
     def typed(self) -> Any:

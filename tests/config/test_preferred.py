@@ -66,7 +66,7 @@ def test_what_a_method_prefers_may_hang_on_what_is_given(caplog: pytest.LogCaptu
         )
     published = load(DiscoverOptions, Path(__file__).parents[2] / "configs" / "cifar10_kmeans_memory.yaml")
     assert replace(scratch, objectness=published.objectness) == published
-    assert "set for KMeansMemory as nobody has: encoder nin, patches.size 24, epochs 16" in caplog.text
+    assert "defaults of KMeansMemory: encoder nin, patches.size 24, epochs 16" in caplog.text
     mine = options("--weights", "none", "--encoder", "jule16", "--method.init", "ward", "--epochs", "2")
     assert (mine.encoder, mine.method.init_args["init"], mine.training.epochs) == ("jule16", "ward", 2)
     assert mine.method.init_args["projection"] == "batchnorm"
