@@ -31,7 +31,7 @@ def parse(options: type[Options], argv: Sequence[str], prog: str, *, quiet: bool
         options: Dataclass of the command.
         argv: The words after the command's name.
         prog: The command as the user typed it, for messages.
-        quiet: Whether former names in files are accepted without a notice.
+        quiet: Whether former names in files, and a method's own defaults, are taken without a notice.
 
     Raises:
         UsageError: An unknown key or flag, a value of a wrong type, an unreadable config file.

@@ -93,7 +93,8 @@ def plan_run(
     run = Run(folder / f"seed{seed}")
     words = [str(data), *(() if config is None else ("--config", str(config))), *flags]
     try:
-        options = parse(DiscoverOptions, [*words, "--seed", str(seed), "--output-dir", str(run.path)], prog=prog)
+        words += ["--seed", str(seed), "--output-dir", str(run.path)]
+        options = parse(DiscoverOptions, words, prog=prog, quiet=True)  # its process gives the notices
     except UsageError as error:
         place, message = name if config is None else str(config), str(error)
         raise UsageError(message if message.startswith(place) else f"{place}: {message}") from error
