@@ -10,7 +10,7 @@ from objdisc.datasets import ImageDataset, ImageFolder, LabelMaps, Video
 from objdisc.datasets.segmentation import SegmentationDataset
 from objdisc.errors import UnreadableImageError
 from objdisc.evaluation.annotated import AnnotatedClasses, label_source, labelled
-from objdisc.imaging.leftout import LeftOut
+from objdisc.imaging.leftout import NO_IMAGE, LeftOut
 from objdisc.imaging.spread import spread_evenly
 from objdisc.objectness.base import DatasetMasks, ObjectnessSource
 from objdisc.objectness.support.annotated import AnnotatedRegions
@@ -89,7 +89,7 @@ def taken_for(datasets: Sequence[ImageDataset], source: ObjectnessSource, splits
         splits: All splits that it has.
     """
     first = datasets[0]
-    merged = _left_out(list({id(dataset): dataset for dataset in datasets}.values()))
+    merged = _left_out(list({id(dataset): dataset for dataset in datasets}.values()), source)
     return TakenFor(
         root=first.root,
         layout=layout_name(first),
@@ -114,14 +114,22 @@ def tell_of_run(loaded: LoadedRun, datasets: Sequence[ImageDataset]) -> None:
     tell(datasets, choose_objectness(options.objectness, datasets[0], options.encoder, options.weights, quiet=True))
 
 
-def _left_out(datasets: Sequence[ImageDataset]) -> LeftOut:
-    """Sum the files left out of splits; files that two splits of one folder have both found count once."""
+def _left_out(datasets: Sequence[ImageDataset], source: ObjectnessSource) -> LeftOut:
+    """Sum the files left out of splits; files that two splits of one folder have both found count once.
+
+    Annotation files that regions are read from are no images, but they are not left out either.
+    """
     total, seen = Counter[tuple[str, str]](), set[Path]()
     for dataset in datasets:
         folders = {sample.image_path.parent for sample in dataset.samples}
         found = dataset.left_out.counts
         total = total | found if folders & seen else total + found
         seen |= folders
+    annotations = source.annotations_of(datasets[0]) if isinstance(source, AnnotatedRegions) else None
+    if annotations is not None:
+        root = datasets[0].root.absolute()
+        used = (path for path in annotations.files.paths if path.absolute().is_relative_to(root))
+        total = total - Counter((NO_IMAGE, path.suffix.lower()) for path in used)
     return LeftOut(total)
 
 

@@ -3,7 +3,11 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
+from objdisc.annotations import index
 from objdisc.datasets import ImageDataset, open_dataset
+from objdisc.objectness.boxes import Boxes
 from objdisc.objectness.whole import Whole
 from objdisc.pipeline.taken_for import taken_for
 from tests.support.layouts import photo, put, street
@@ -37,3 +41,17 @@ def test_maps_among_the_images_are_read_and_not_counted(tmp_path: Path) -> None:
     dataset = open_dataset(tmp_path, "train")
     assert type(dataset).__name__ == "Ade20k"
     assert left_out(dataset) == "1 .html: no images"
+
+
+def test_annotations_in_use_are_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "CACHE", tmp_path / "cache")
+    folder = tmp_path / "photos"
+    for number in range(2):
+        put(folder / f"{number}.jpg", photo(number))
+    (folder / "boxes.csv").write_text("image_path,xmin,ymin,xmax,ymax\n0.jpg,1,1,9,9\n", encoding="utf-8")
+    (folder / "prices.csv").write_text("article,price\n1,2\n", encoding="utf-8")
+    dataset = open_dataset(folder, "")
+    assert taken_for([dataset], Boxes()).left_out == "1 .csv: no images"
+    assert left_out(dataset) == "2 .csv: no images"
