@@ -43,9 +43,7 @@ def test_maps_among_the_images_are_read_and_not_counted(tmp_path: Path) -> None:
     assert left_out(dataset) == "1 .html: no images"
 
 
-def test_annotations_in_use_are_not_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_annotations_in_use_are_not_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "CACHE", tmp_path / "cache")
     folder = tmp_path / "photos"
     for number in range(2):
