@@ -118,12 +118,15 @@ class Prediction:
         foreground: ``(B,)`` probability that a patch holds an object; None if the method learns no such head.
         subheads: ``(S, B, K)`` probabilities of all sub-heads, one of which gives ``probabilities``; None if there is
             only one.
+        region_features: ``(B, D)`` features of a patch's region and of its surroundings, from which may be learned how
+            much of the region lies on objects; None if the method learns no foreground.
     """
 
     probabilities: "Tensor"
     embedding: "Tensor"
     foreground: "Tensor | None" = None
     subheads: "Tensor | None" = None
+    region_features: "Tensor | None" = None
 
 
 NOTHING = -1

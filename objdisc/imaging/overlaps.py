@@ -37,6 +37,22 @@ def overlap(regions: Sequence[Region], others: Sequence[Region], frame: tuple[in
     return np.asarray(coco_mask.iou(*masks, [0] * len(others)), np.float64)
 
 
+def share_inside(regions: Sequence[Region], others: Sequence[Region], frame: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return the share ``(regions,)`` of each region that others cover; a region without a mask is its box.
+
+    Args:
+        regions: Regions of one image.
+        others: Regions of the same image.
+        frame: ``(H, W)`` of the image in pixels.
+    """
+    if not regions or not others:
+        return np.zeros(len(regions))
+    covered = coco_mask.merge([mask_of(region, frame) for region in others])
+    # as for a crowd, the union is the first region alone
+    shares = coco_mask.iou([mask_of(region, frame) for region in regions], [covered], [1])
+    return np.asarray(shares[:, 0], np.float64)
+
+
 def distinct(overlaps: NDArray[np.floating], order: Iterable[int], most_overlap: float) -> list[int]:
     """Choose regions so that none overlaps an earlier one too much (non-maximum suppression).
 

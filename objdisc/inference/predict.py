@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from objdisc.inference.acceptance import Acceptance
 from objdisc.methods.base import Method
 from objdisc.patches.memory import Patches
 from objdisc.training.encoding import patches_at_once
@@ -27,12 +28,14 @@ class Predictions:
         features: ``(N, D)`` float32 embeddings.
         foreground: ``(N,)`` float32 probability of being an object; None if the method learns no such head.
         subheads: ``(S, N, K)`` float32 probabilities of all sub-heads; None if there is only one.
+        inside: ``(N,)`` float32 expected share of each region that lies on objects; None without an ``Acceptance``.
     """
 
     probabilities: NDArray[np.float32]
     features: NDArray[np.float32]
     foreground: NDArray[np.float32] | None
     subheads: NDArray[np.float32] | None = None
+    inside: NDArray[np.float32] | None = None
 
 
 class Predictor:
@@ -43,7 +46,12 @@ class Predictor:
     Args:
         method: The trained method; it is moved to the device and switched to evaluation mode.
         options: Device, precision and backgrounds.
+
+    Attributes:
+        acceptance: What tells how much of a region lies on objects; None to leave that open.
     """
+
+    acceptance: Acceptance | None = None
 
     def __init__(self, method: Method, options: TrainerOptions) -> None:
         self._machine = Machine.choose(options.device, options.precision)
@@ -62,11 +70,15 @@ class Predictor:
         said = self._infer(patches, context)
         probabilities = _mean_over_valid(said.probabilities.float(), patches[..., -1].to(said.probabilities.device))
         foreground, several = said.foreground if context else None, said.subheads
+        inside = None
+        if context and self.acceptance is not None and said.region_features is not None:
+            inside = self.acceptance(said.region_features.float().cpu().numpy())
         return Predictions(
             probabilities.cpu().numpy(),
             said.embedding.float().cpu().numpy(),
             None if foreground is None else foreground.float().cpu().numpy(),
             None if several is None else several.float().cpu().numpy(),
+            inside,
         )
 
     def pixels(self, patches: Tensor) -> Tensor:
@@ -79,6 +91,11 @@ class Predictor:
         with self._machine.autocast():
             context = self._preprocessing.in_context(patches.to(self._machine.device))
             found = self.method.infer(context, context).foreground
+        return None if found is None else found.float().cpu().numpy()
+
+    def region_features(self, patches: Tensor) -> NDArray[np.float32] | None:
+        """Return the features ``(B, D)`` of regions and their surroundings; None if the method learns no foreground."""
+        found = self._infer(patches).region_features
         return None if found is None else found.float().cpu().numpy()
 
     @torch.no_grad()
@@ -136,6 +153,7 @@ def select(predictions: Predictions, rows: NDArray[np.int64]) -> Predictions:
         predictions.features[rows],
         None if predictions.foreground is None else predictions.foreground[rows],
         None if predictions.subheads is None else predictions.subheads[:, rows],
+        None if predictions.inside is None else predictions.inside[rows],
     )
 
 
@@ -143,9 +161,11 @@ def join_predictions(parts: Sequence[Predictions]) -> Predictions:
     """Concatenate the predictions of several batches, at least one."""
     foreground = [part.foreground for part in parts if part.foreground is not None]
     subheads = [part.subheads for part in parts if part.subheads is not None]
+    inside = [part.inside for part in parts if part.inside is not None]
     return Predictions(
         np.concatenate([part.probabilities for part in parts]),
         np.concatenate([part.features for part in parts]),
         np.concatenate(foreground) if foreground else None,
         np.concatenate(subheads, axis=1) if subheads else None,
+        np.concatenate(inside) if inside else None,
     )

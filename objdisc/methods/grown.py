@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -101,7 +102,7 @@ class Grown(Method):
         """
         said, features = self._look(images, context)
         if self.num_clusters == self.num_known:
-            return Prediction(said.probabilities, said.embedding, said.foreground)
+            return replace(said, subheads=None)
         points = project(features, self.weight, self.bias)
         away = [nearness(points, self.known_points)]
         for group in range(self.num_clusters - self.num_known):
@@ -112,7 +113,9 @@ class Grown(Method):
         probabilities = torch.cat([known * weights[:, :1], known.amax(dim=1, keepdim=True) * weights[:, 1:]], dim=1)
         probabilities = probabilities / probabilities.sum(dim=1, keepdim=True)
         embedding = torch.cat([said.embedding.float(), points], dim=1)
-        return Prediction(probabilities[:, :, None, None], embedding, said.foreground)
+        return Prediction(
+            probabilities[:, :, None, None], embedding, said.foreground, region_features=said.region_features
+        )
 
     def _look(self, images: Tensor, context: Tensor) -> tuple[Prediction, Tensor]:
         """Return the prediction of the previous run's method, and the features ``(B, F)`` that it is made from.

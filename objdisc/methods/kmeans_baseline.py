@@ -51,4 +51,4 @@ class KMeansBaseline(ForegroundMethod):
         """Return a softmax over negative squared distances relative to their mean, and the encoder's features."""
         features = self.features(images)
         probabilities = soft_assignments(features, self.centroids)[:, :, None, None]
-        return Prediction(probabilities, features, self.foreground_of(images, context, features))
+        return self.with_foreground(Prediction(probabilities, features), images, context, features)

@@ -212,7 +212,7 @@ class KMeansMemory(ForegroundMethod):
         if not self.normalize:
             distances = distances / distances.mean(dim=1, keepdim=True).clamp_min(1e-8)
         probabilities = torch.softmax(-0.5 * distances / self.temperature, dim=1)[:, :, None, None]
-        return Prediction(probabilities, embedding, self.foreground_of(images, context, features))
+        return self.with_foreground(Prediction(probabilities, embedding), images, context, features)
 
     def _squared_weights(self) -> Tensor:
         if self.l2_on == "memories":

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,15 +33,28 @@ def open_splits(path: Path, options: DiscoverOptions) -> tuple[ImageDataset, Ima
         UsageError: A split is missing or empty.
     """
     splits = available_splits(path, options.files)
-    first = "train" if "train" in splits or not splits else splits[0]
-    train_split = options.train_split or first
+    dataset = open_training_split(path, options)
+    train_split = _training_split(splits, options)
     split = options.split or ("val" if "val" in splits else train_split)
-    dataset = open_dataset(path, train_split, options.foreground, options.data, options.files)
     if split == train_split or not splits:
         log.warning("trained and scored on the same split, %s", dataset.split or "the whole folder")
         return dataset, dataset
     data = replace(options.data, stretch=dataset.options.stretch)  # the same value is the same grey in both
     return dataset, open_dataset(path, split, options.foreground, data, options.files)
+
+
+def open_training_split(path: Path, options: DiscoverOptions) -> ImageDataset:
+    """Open the training split alone.
+
+    Raises:
+        UsageError: It is missing or empty.
+    """
+    split = _training_split(available_splits(path, options.files), options)
+    return open_dataset(path, split, options.foreground, options.data, options.files)
+
+
+def _training_split(splits: Sequence[str], options: DiscoverOptions) -> str:
+    return options.train_split or ("train" if "train" in splits or not splits else splits[0])
 
 
 def open_split(

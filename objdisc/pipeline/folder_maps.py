@@ -68,7 +68,7 @@ class FolderJob:
         source: Where their regions come from.
         patches: How patches are cut.
         ask: The run's method.
-        weights: Hash of its weights.
+        weights: Hash of its weights, and of what else its predictions depend on.
         centers: The run's cluster centres; None if it has none.
         threshold: Distance from all centres above which objects are unknown; None for no unknown objects.
         style: Colours and legends.

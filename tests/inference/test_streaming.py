@@ -11,7 +11,7 @@ import torch
 
 from objdisc.datasets import ImageDataset, open_dataset
 from objdisc.inference.predict import Predictions
-from objdisc.inference.streaming import CutImage, cut_images, predict_images, stream
+from objdisc.inference.streaming import CutImage, cut_image, cut_images, predict_images, stream
 from objdisc.objectness.instances import Instances
 from objdisc.objectness.windows import Windows
 from objdisc.patches.store import PatchStore
@@ -149,6 +149,23 @@ def test_guessed_regions_stay_where_the_method_is_sure_of_an_object(city: ImageD
             np.testing.assert_array_equal(kept.patches, image.patches[rows])
         dropped += len(image.regions) - len(rows)
     assert dropped > 0
+
+
+def test_guessed_regions_stay_where_half_is_expected_on_objects(city: ImageDataset) -> None:
+    """The expected share decides where there is one, whatever the foreground head says."""
+
+    def ask(patches: torch.Tensor) -> Predictions:
+        said = mean_colour(patches)
+        assert said.foreground is not None
+        return replace(said, foreground=np.zeros_like(said.foreground), inside=said.foreground + np.float32(0.1))
+
+    for image, said in stream(city, Guessed(), OPTIONS, city.samples, ask, workers=0, batch_size=16):
+        whole = cut_image(city, Guessed(), OPTIONS, image.sample)
+        bright = mean_colour(torch.from_numpy(whole.patches)).foreground
+        assert bright is not None
+        rows = np.flatnonzero(bright + np.float32(0.1) >= 0.5)
+        assert image.regions == tuple(whole.regions[row] for row in rows)
+        assert (0 if said is None else len(said.probabilities)) == len(rows)
 
 
 def test_without_a_foreground_head_every_guess_stays(city: ImageDataset) -> None:

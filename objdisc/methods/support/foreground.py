@@ -1,5 +1,6 @@
 """The base of methods that learn objects against background: an encoder with a foreground head on its features."""
 
+from dataclasses import replace
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -8,7 +9,7 @@ from torch.nn import functional as F
 
 from objdisc.methods.base import EpochPlan, Method, Ranks
 from objdisc.models.encoder import PIXELS_AT_ONCE, Encoder
-from objdisc.types import Batch
+from objdisc.types import Batch, Prediction
 
 Freeze = Literal["encoder", "batchnorm", "nothing"]
 
@@ -100,16 +101,20 @@ class ForegroundMethod(Method):
             accuracy = (((logits > 0) == batch.foreground) * weights).mean()
         return {"foreground": loss, "foreground_accuracy": accuracy}
 
-    def foreground_of(self, images: Tensor, context: Tensor, features: Tensor) -> Tensor | None:
-        """Return the probability ``(B,)`` float32 that a patch holds an object; None if no head was learned.
+    def with_foreground(self, said: Prediction, images: Tensor, context: Tensor, features: Tensor) -> Prediction:
+        """Return a prediction with the probability that a patch holds an object; unchanged if no head was learned.
+
+        The region's features are those of the patch, then those of the same patch with its background.
 
         Args:
+            said: The prediction.
             images: ``(B, C, H, W)``.
             context: The images with their background, which the head sees.
             features: ``(B, F)`` of ``images``.
         """
         if not self.has_head:
-            return None
+            return said
         seen = features if context is images else self.features(context)
         with torch.autocast(images.device.type, enabled=False):
-            return torch.sigmoid(self.head(seen)[:, 0])
+            foreground = torch.sigmoid(self.head(seen)[:, 0])
+        return replace(said, foreground=foreground, region_features=torch.cat([features, seen], dim=1))

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from objdisc.config.components import Component
 from objdisc.datasets import ImageDataset
@@ -13,11 +13,13 @@ from objdisc.imaging.colors import cluster_colors
 from objdisc.inference.predict import predict
 from objdisc.inference.stitching import paint_regions
 from objdisc.inference.streaming import cut_image, predict_images, sure_objects
+from objdisc.io.hashing import digest_json
 from objdisc.io.run import Run
 from objdisc.methods.base import Method
 from objdisc.naming.categories import Names, former_identities, run_identity
 from objdisc.naming.names_file import read_names
 from objdisc.objectness.base import ObjectnessSource
+from objdisc.pipeline.acceptance import acceptance_of
 from objdisc.pipeline.folder_maps import FolderJob, Totals
 from objdisc.pipeline.loading import LoadedRun, choose_source, open_results, weights_name
 from objdisc.pipeline.maps import FrameStyle, frame_painter, write_maps
@@ -39,6 +41,7 @@ class PatchSegmenter(Segmenter):
     """Finds the regions of an image, and paints each with the cluster of its patch."""
 
     lists_objects: ClassVar[bool] = True
+    _run: LoadedRun | None = None
 
     @classmethod
     def choose_source(
@@ -52,8 +55,22 @@ class PatchSegmenter(Segmenter):
         """Build the paper's baseline with the same frozen part of the encoder."""
         return build_method(replace(options, method=baseline_of(options.method)))
 
+    @classmethod
+    def of_run(cls, run: LoadedRun, dataset: ImageDataset, named: Component | None, *, divided: bool = False) -> Self:
+        """Make the segmenter of a finished run, whose masks tell which guessed regions lie on objects."""
+        made = super().of_run(run, dataset, named, divided=divided)
+        made._run = run
+        return made
+
+    def _learn_acceptance(self) -> str | None:
+        """Learn which guessed regions lie on objects, if that is possible; return the name of what was learned."""
+        if self._run is not None and self.source.guesses and self.predictor.acceptance is None:
+            self.predictor.acceptance = acceptance_of(self._run, self.source, self.predictor)
+        return None if self.predictor.acceptance is None else self.predictor.acceptance.key
+
     def segment(self, dataset: ImageDataset, sample: Sample) -> SegmentationMap:
         """Find, cut and cluster the regions of one image, and paint them."""
+        self._learn_acceptance()
         found = cut_image(dataset, self.source, self.options.patches, sample)
         if found.problem is not None:
             raise found.problem
@@ -106,13 +123,14 @@ class PatchSegmenter(Segmenter):
         called = _called(names, classes, num_clusters)
 
         def do(folder: Run) -> SegmentedFolder:
+            learned = self._learn_acceptance()
             job = FolderJob(
                 output=folder,
                 dataset=dataset,
                 source=self.source,
                 patches=self.options.patches,
                 ask=self.predictor,
-                weights=weights_name(run.run),
+                weights=weights_name(run.run) if learned is None else digest_json([weights_name(run.run), learned]),
                 centers=centers,
                 threshold=threshold,
                 style=plain if names is None else FrameStyle.named(names, labels),
