@@ -35,7 +35,8 @@ class Acceptance:
         weight: ``(D,)`` float32.
         bias: Intercept.
         key: Name of all that it was learned from.
-        facts: What is said about it: images, regions, and how many of these lie on objects by more than half.
+        facts: What it was learned from: sources, images, regions, and how many of these lie on objects by more than
+            half.
     """
 
     mean: NDArray[np.float32]
@@ -66,6 +67,17 @@ class Acceptance:
         regression.fit(np.tile(centered / scale, (2, 1)), classes, np.concatenate([inside, 1 - inside]))
         weight = np.asarray(regression.coef_[0] / scale, np.float32)
         return cls(mean, weight, float(regression.intercept_[0]), key, facts)
+
+    @classmethod
+    def nothing(cls, key: str, facts: Mapping[str, Any]) -> "Acceptance":
+        """Return a note that nothing could be learned."""
+        none = np.zeros(0, np.float32)
+        return cls(none, none, 0.0, key, facts)
+
+    @property
+    def learned(self) -> bool:
+        """Whether anything was learned."""
+        return len(self.weight) > 0
 
     def __call__(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the expected share ``(m,)`` on objects, 0 to 1, of regions with ``region_features`` ``(m, D)``."""

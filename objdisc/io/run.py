@@ -30,8 +30,7 @@ _MAPS = (
 )
 _TRAINING = (
     *("config.yaml", "num_clusters.json", "things.json", "weights.safetensors", "centers.safetensors", "metrics.jsonl"),
-    "acceptance.safetensors",
-    *("checkpoints/last.pt", "spent.json"),
+    *("checkpoints/last.pt", "spent.json", "acceptance.safetensors"),
     *("assignments/epoch_[0-9][0-9][0-9][0-9][0-9].npy", "tensorboard/events.out.tfevents.*"),
     *(f"patches/*/{name}" for name in ("images.npy", "rows.npy", "masks.npy", "manifest.json", ".lock")),
     *("patches/*/shards/*.shard", "patches/*/shards/*.pixels"),
@@ -275,11 +274,6 @@ class Run:
     def centers(self) -> Path:
         """Cluster centres of the training objects, and the objects' distances to them."""
         return self.path / "centers.safetensors"
-
-    @property
-    def acceptance(self) -> Path:
-        """What tells regions that lie on objects from others, for images without masks; ``segment`` adds it."""
-        return self.path / "acceptance.safetensors"
 
     @property
     def report(self) -> Path:

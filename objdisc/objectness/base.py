@@ -27,7 +27,7 @@ class ObjectnessSource(ABC):
         outlines: True if the regions are outlines of objects: small ones may then be dropped, and everything outside
             the outlines is background. False if a region is only a place to look at.
         guesses: True if many regions may hold no object; on images other than those of the training, a run then leaves
-            out regions that its foreground head is not sure of.
+            out those that are not expected to lie on objects.
         origin: Origin of the weights of the source's network; None if it has none.
         in_process: True if the source cannot be sent to another process, for instance because it holds a network.
     """

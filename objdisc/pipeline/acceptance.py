@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from objdisc.inference.predict import Predictor
 from objdisc.inference.streaming import cut_image
 from objdisc.io.hashing import digest_json
 from objdisc.io.progress import progress_bar
+from objdisc.io.run import Run
 from objdisc.objectness.base import ObjectnessSource
 from objdisc.pipeline.data import find_data, open_training_split
 from objdisc.pipeline.loading import LoadedRun, weights_name
@@ -27,10 +29,16 @@ from objdisc.types import Sample
 
 log = logging.getLogger("objdisc")
 
-_LOOKED_AT = 48  # training images, at most, spread evenly; on CamVid train, 32 are as good as 82
+_LOOKED_AT = 24  # training images, spread evenly; on CamVid train, 16 to 82 are equally good
+_ROUNDS = 4  # as many images again are looked at if too few regions lie on objects so far
 _ENOUGH = 8.0  # regions' worth on objects, and off objects
 
 _Learned = tuple[NDArray[np.float32], NDArray[np.float64]]
+
+
+def acceptance_file(run: Run) -> Path:
+    """Return where a run keeps what tells regions that lie on objects from others."""
+    return run.path / "acceptance.safetensors"
 
 
 def acceptance_of(run: LoadedRun, source: ObjectnessSource, predictor: Predictor) -> Acceptance | None:
@@ -54,8 +62,8 @@ def acceptance_of(run: LoadedRun, source: ObjectnessSource, predictor: Predictor
     if source.wants_scene or predictor.region_features(probe) is None:
         return None
     key = digest_json([weights_name(run.run), source.fingerprint(), asdict(patches), _LOOKED_AT])
-    if (known := Acceptance.read(run.run.acceptance, key)) is not None:
-        return known
+    if (known := Acceptance.read(acceptance_file(run.run), key)) is not None:
+        return known if known.learned else None
     try:
         options = run.options
         dataset = open_training_split(find_data(options.path), options)
@@ -66,24 +74,38 @@ def acceptance_of(run: LoadedRun, source: ObjectnessSource, predictor: Predictor
         return None
     if masks.guesses or not masks.outlines:
         return None
-    return _learn(run, dataset, masks, source, predictor, key)
+    found = _learn(run, dataset, masks, source, predictor, key)
+    with suppress(ObjdiscError):  # a run that cannot be written to is learned from again
+        found.write(acceptance_file(run.run))
+    return found if found.learned else None
 
 
 def _learn(
     run: LoadedRun, dataset: ImageDataset, masks: ObjectnessSource, source: ObjectnessSource, ask: Predictor, key: str
-) -> Acceptance | None:
-    samples = [dataset.samples[place] for place in spread_evenly(len(dataset.samples), _LOOKED_AT).tolist()]
-    log.info("learning once, from %d training images of the run, which guessed regions lie on objects", len(samples))
-    learned = list(_regions(run, dataset, samples, masks, source, ask))
-    inside = np.concatenate([shares for _, shares in learned]) if learned else np.zeros(0)
+) -> Acceptance:
+    log.info("learning once, from training images of the run, which guessed regions lie on objects")
+    places = spread_evenly(len(dataset.samples), _LOOKED_AT * _ROUNDS)
+    rounds = max(len(places) // _LOOKED_AT, 1)
+    learned: list[_Learned] = []
+    inside = np.zeros(0)
+    for start in range(rounds):  # each is spread over the whole split
+        samples = [dataset.samples[place] for place in places[start::rounds].tolist()]
+        learned += _regions(run, dataset, samples, masks, source, ask)
+        inside = np.concatenate([np.zeros(0), *(shares for _, shares in learned)])
+        if min(inside.sum(), (1 - inside).sum()) >= _ENOUGH:
+            break
+    facts = {
+        "source": source.name,
+        "masks": masks.name,
+        "images": len(learned),
+        "regions": len(inside),
+        "on_objects": int((inside > 0.5).sum()),
+    }
     if min(inside.sum(), (1 - inside).sum()) < _ENOUGH:
-        log.info("regions are judged by the foreground head alone: too few of these %d lie on objects", len(inside))
-        return None
-    facts = {"images": len(learned), "regions": len(inside), "on_objects": int((inside > 0.5).sum())}
-    found = Acceptance.fit(np.concatenate([features for features, _ in learned]), inside, key, facts)
-    with suppress(ObjdiscError):  # a run that cannot be written to is learned from again
-        found.write(run.run.acceptance)
-    return found
+        where = "on objects" if inside.sum() < _ENOUGH else "off objects"
+        log.info("regions are judged by the foreground head alone: too few of these %d lie %s", len(inside), where)
+        return Acceptance.nothing(key, facts)
+    return Acceptance.fit(np.concatenate([features for features, _ in learned]), inside, key, facts)
 
 
 def _regions(

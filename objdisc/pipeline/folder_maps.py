@@ -3,9 +3,10 @@
 import csv
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -72,6 +73,7 @@ class FolderJob:
         centers: The run's cluster centres; None if it has none.
         threshold: Distance from all centres above which objects are unknown; None for no unknown objects.
         style: Colours and legends.
+        acceptance: What tells which guessed regions lie on objects was learned from; None if it was not learned.
         names: Name of each of the K clusters in ``clusters.csv``.
         overlays: Most frames to draw, spread evenly over the folder.
         workers: Threads that cut patches.
@@ -88,6 +90,7 @@ class FolderJob:
     centers: Centers | None
     threshold: float | None
     style: FrameStyle
+    acceptance: Mapping[str, Any] | None
     names: Sequence[str]
     overlays: int
     workers: int

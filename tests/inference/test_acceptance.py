@@ -48,7 +48,7 @@ def test_shares_do_not_depend_on_the_length_of_features(
 ) -> None:
     features, inside = regions
     learned = Acceptance.fit(features, inside, "key", FACTS)
-    scaled = features * np.repeat(np.float32([3, 0.2]), 6)
+    scaled = features * np.repeat([3, 0.2], 6).astype(np.float32)
     np.testing.assert_allclose(learned(scaled), learned(features), rtol=1e-4)
     assert np.abs(learned(features) - inside).mean() < 0.05
 

@@ -19,7 +19,7 @@ from objdisc.inference.predict import Predictor
 from objdisc.inference.streaming import cut_image
 from objdisc.io.run import Run
 from objdisc.objectness.instances import Instances
-from objdisc.pipeline.acceptance import acceptance_of
+from objdisc.pipeline.acceptance import acceptance_file, acceptance_of
 from objdisc.pipeline.loading import LoadedRun, load_run
 from objdisc.types import Region, Sample
 
@@ -97,7 +97,7 @@ def test_without_the_training_images_or_masks_the_foreground_head_decides(
     assert "training images cannot be used" in caplog.text
     guessed = replace(run.options, objectness=Component("objdisc.objectness.windows.Windows"))
     assert acceptance_of(replace(run, options=guessed), Shifted(), predictor(run)) is None
-    assert not run.run.acceptance.exists()
+    assert not acceptance_file(run.run).exists()
 
 
 def test_too_few_regions_on_objects_teach_nothing(
@@ -106,5 +106,6 @@ def test_too_few_regions_on_objects_teach_nothing(
     caplog.set_level(logging.INFO, "objdisc")
     monkeypatch.setattr("objdisc.pipeline.acceptance.share_inside", lambda regions, *_: np.zeros(len(regions)))
     assert acceptance_of(run, Shifted(), predictor(run)) is None
-    assert "too few of these" in caplog.text
-    assert not run.run.acceptance.exists()
+    assert acceptance_of(run, Shifted(), predictor(run)) is None
+    assert caplog.text.count("lie on objects") == 2
+    assert caplog.text.count("too few of these") == 1

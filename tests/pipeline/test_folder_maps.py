@@ -72,6 +72,7 @@ def make(tmp_path: Path) -> Maker:
             centers=CENTERS,
             threshold=None,
             style=FrameStyle.plain(2, dataset),
+            acceptance=None,
             names=["dark", "bright"],
             overlays=3,
             workers=0,

@@ -31,7 +31,10 @@ def write_legend(job: FolderJob, totals: Totals) -> None:
 
 
 def write_totals(job: FolderJob, totals: Totals, quantile: float) -> None:
-    """Write ``segment.json``: images, regions of each cluster, and the distance above which they are unknown."""
+    """Write ``segment.json``: images, regions of each cluster, and the distance above which they are unknown.
+
+    If the run's masks tell which guessed regions lie on objects, it also says what that was learned from.
+    """
     counted = [*range(len(job.names)), *([] if job.threshold is None else [UNKNOWN])]
     numbers = {
         "images": totals.images,
@@ -41,5 +44,6 @@ def write_totals(job: FolderJob, totals: Totals, quantile: float) -> None:
         "unknown_quantile": None if job.threshold is None else quantile,
         "unknown_threshold": job.threshold,
         "clusters": {str(cluster): totals.clusters[cluster] for cluster in counted},
+        **({} if job.acceptance is None else {"acceptance": dict(job.acceptance)}),
     }
     write_json(job.output.path / "segment.json", numbers)

@@ -10,6 +10,7 @@ from objdisc.datasets import ImageDataset
 from objdisc.evaluation.annotated import label_source, labelled, labelled_pixels
 from objdisc.evaluation.counts import format_table
 from objdisc.imaging.colors import cluster_colors
+from objdisc.inference.acceptance import Acceptance
 from objdisc.inference.predict import predict
 from objdisc.inference.stitching import paint_regions
 from objdisc.inference.streaming import cut_image, predict_images, sure_objects
@@ -62,11 +63,11 @@ class PatchSegmenter(Segmenter):
         made._run = run
         return made
 
-    def _learn_acceptance(self) -> str | None:
-        """Learn which guessed regions lie on objects, if that is possible; return the name of what was learned."""
+    def _learn_acceptance(self) -> Acceptance | None:
+        """Learn which guessed regions lie on objects, if that is possible."""
         if self._run is not None and self.source.guesses and self.predictor.acceptance is None:
             self.predictor.acceptance = acceptance_of(self._run, self.source, self.predictor)
-        return None if self.predictor.acceptance is None else self.predictor.acceptance.key
+        return self.predictor.acceptance
 
     def segment(self, dataset: ImageDataset, sample: Sample) -> SegmentationMap:
         """Find, cut and cluster the regions of one image, and paint them."""
@@ -123,14 +124,15 @@ class PatchSegmenter(Segmenter):
         called = _called(names, classes, num_clusters)
 
         def do(folder: Run) -> SegmentedFolder:
-            learned = self._learn_acceptance()
+            learned, weights = self._learn_acceptance(), weights_name(run.run)
             job = FolderJob(
                 output=folder,
                 dataset=dataset,
                 source=self.source,
                 patches=self.options.patches,
                 ask=self.predictor,
-                weights=weights_name(run.run) if learned is None else digest_json([weights_name(run.run), learned]),
+                weights=weights if learned is None else digest_json([weights, learned.key]),
+                acceptance=None if learned is None else learned.facts,
                 centers=centers,
                 threshold=threshold,
                 style=plain if names is None else FrameStyle.named(names, labels),
