@@ -30,6 +30,11 @@ class Acceptance:
     that the masks cover, whatever their classes. Accepting the regions that are expected to lie on objects by more than
     half is the choice with the fewest wrong pixels if the expectation is right.
 
+    A foreground head learns from windows whether there is an object; it says yes to a facade with a car before it, and
+    to a part of the street beside the car. Here the region alone, with all else blanked, is seen as well as its window.
+    On held-out drives of CamVid train, both together have a cross-entropy of 0.25 and 0.31, the region alone 0.28 and
+    0.35.
+
     Attributes:
         mean: ``(D,)`` float32, subtracted from the features once their halves have unit length.
         weight: ``(D,)`` float32.

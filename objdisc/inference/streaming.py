@@ -21,6 +21,7 @@ Predict = Callable[[torch.Tensor], Predictions]
 """A run's method as a function of ``(B, S, S, 4)`` uint8 patches, such as ``inference.predict.Predictor``."""
 
 _INSIDE = 0.5  # least expected share on objects, of a region that is a guess
+"""Painting a region then gains more right pixels than wrong ones, if the expectation is right."""
 _SURE = 0.9  # least probability of being an object, where no share is known
 """On CamVid train without its masks, a run that was trained with them then paints cars with a precision of 0.33 instead
 of 0.13, finds 0.77 instead of 0.83 of their pixels, and paints 0.09 instead of 0.35 of the rest."""

@@ -152,3 +152,27 @@ def test_settings_that_make_no_sense(
 ) -> None:
     assert segment(small_run.path, toy_city, *arguments) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_what_masks_tell_about_guessed_regions_is_learned_once(
+    small_run: Run, toy_city: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(small_run.path, tmp_path / "run")
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for path in (toy_city / "leftImg8bit" / "val").rglob("*.png"):
+        shutil.copyfile(path, bare / path.name.replace("_leftImg8bit", ""))
+    assert segment(tmp_path / "run", bare, "--output-dir", tmp_path / "maps") == 0
+    assert capsys.readouterr().err.count("learning once") == 1
+    learned = json.loads((tmp_path / "maps/segment.json").read_text(encoding="utf-8"))["acceptance"]
+    assert (learned["source"], learned["masks"], learned["images"]) == ("tree", "instances", 12)
+    assert 0 < learned["on_objects"] < learned["regions"]
+    assert segment(tmp_path / "run", bare, "--output-dir", tmp_path / "again") == 0
+    assert "learning once" not in capsys.readouterr().err
+    first, second = (
+        {path.name: path.read_bytes() for path in (tmp_path / folder / "clusterIds").glob("*.png")}
+        for folder in ("maps", "again")
+    )
+    assert first == second
+    assert len(first) == 6
