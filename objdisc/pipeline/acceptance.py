@@ -29,7 +29,7 @@ from objdisc.types import Sample
 
 log = logging.getLogger("objdisc")
 
-_LOOKED_AT = 24  # training images, spread evenly; on CamVid train, 16 to 82 are equally good
+_LOOKED_AT = 24  # training images, at most, spread evenly; on CamVid train, 16 to 82 are equally good
 _ROUNDS = 4  # as many images again are looked at if too few regions lie on objects so far
 _ENOUGH = 8.0  # regions' worth on objects, and off objects
 
@@ -85,7 +85,7 @@ def _learn(
 ) -> Acceptance:
     log.info("learning once, from training images of the run, which guessed regions lie on objects")
     places = spread_evenly(len(dataset.samples), _LOOKED_AT * _ROUNDS)
-    rounds = max(len(places) // _LOOKED_AT, 1)
+    rounds = -(-len(places) // _LOOKED_AT)
     learned: list[_Learned] = []
     inside = np.zeros(0)
     for start in range(rounds):  # each is spread over the whole split
