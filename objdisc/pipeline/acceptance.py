@@ -18,6 +18,7 @@ from objdisc.inference.acceptance import Acceptance
 from objdisc.inference.predict import Predictor
 from objdisc.inference.streaming import cut_image
 from objdisc.io.hashing import digest_json
+from objdisc.io.marks import Mark
 from objdisc.io.progress import progress_bar
 from objdisc.io.run import Run
 from objdisc.objectness.base import ObjectnessSource
@@ -53,8 +54,8 @@ def acceptance_of(run: LoadedRun, source: ObjectnessSource, predictor: Predictor
         predictor: The run's method, on the device where it runs.
 
     Returns:
-        None, with the reason in the log, if the method has no foreground head, the run was not trained with masks, its
-        training images are gone, or too few regions lie on objects.
+        None if the method has no foreground head, the run was not trained with masks, or, with the reason in the log,
+        its training images are gone or too few regions lie on objects.
     """
     patches = run.options.patches
     probe = torch.zeros(1, patches.size, patches.size, len(run.method.encoder.mean) + 1, dtype=torch.uint8)
@@ -66,7 +67,7 @@ def acceptance_of(run: LoadedRun, source: ObjectnessSource, predictor: Predictor
         return known if known.learned else None
     try:
         options = run.options
-        dataset = open_training_split(find_data(options.path), options)
+        dataset = open_training_split(_data_of(run), options)
         masks = choose_objectness(options.objectness, dataset, options.encoder, options.weights, quiet=True)
         masks.check(dataset)
     except UsageError as error:
@@ -78,6 +79,14 @@ def acceptance_of(run: LoadedRun, source: ObjectnessSource, predictor: Predictor
     with suppress(ObjdiscError):  # a run that cannot be written to is learned from again
         found.write(acceptance_file(run.run))
     return found if found.learned else None
+
+
+def _data_of(run: LoadedRun) -> Path:
+    """Return the folder of a run's images: where it found them, or what its settings name."""
+    mark = Mark.read(run.run.path)
+    if mark is not None and mark.data is not None and Path(mark.data).is_dir():
+        return Path(mark.data)
+    return find_data(run.options.path)
 
 
 def _learn(

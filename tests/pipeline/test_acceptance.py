@@ -17,6 +17,7 @@ from objdisc.imaging.masks import decode_mask, region_from_mask
 from objdisc.imaging.overlaps import share_inside
 from objdisc.inference.predict import Predictor
 from objdisc.inference.streaming import cut_image
+from objdisc.io.files import read_json, write_json
 from objdisc.io.run import Run
 from objdisc.objectness.instances import Instances
 from objdisc.pipeline.acceptance import acceptance_file, acceptance_of
@@ -89,15 +90,22 @@ def test_it_is_kept_and_learned_again_only_for_something_else(
 
 
 def test_without_the_training_images_or_masks_the_foreground_head_decides(
-    run: LoadedRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    run: LoadedRun, toy_city: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "objdisc")
     gone = replace(run, options=replace(run.options, path=tmp_path / "gone"))
+    write_json(run.run.path / "run.json", read_json(run.run.path / "run.json") | {"data": str(tmp_path / "gone")})
     assert acceptance_of(gone, Shifted(), predictor(run)) is None
     assert "training images cannot be used" in caplog.text
-    guessed = replace(run.options, objectness=Component("objdisc.objectness.windows.Windows"))
+    guessed = replace(run.options, path=toy_city, objectness=Component("objdisc.objectness.windows.Windows"))
     assert acceptance_of(replace(run, options=guessed), Shifted(), predictor(run)) is None
     assert not acceptance_file(run.run).exists()
+
+
+def test_images_are_found_from_any_folder(run: LoadedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    elsewhere = replace(run, options=replace(run.options, path=Path("data/city")))
+    assert acceptance_of(elsewhere, Shifted(), predictor(run)) is not None
 
 
 def test_too_few_regions_on_objects_teach_nothing(
