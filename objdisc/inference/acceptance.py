@@ -19,7 +19,7 @@ from objdisc.io.files import atomic_write
 FORMAT_VERSION = 1
 
 _PRECISION = 5.0  # C of scikit-learn: 1 / the variance of the weights' Gaussian prior is its inverse
-"""On held-out drives of CamVid train, the cross-entropy is within 2 % of the best for 2 to 20."""
+"""On held-out drives of CamVid train, cross-entropy is within 2 % of the best for 5 to 25, and 4 % above it for 2."""
 
 
 @dataclass(frozen=True, eq=False)

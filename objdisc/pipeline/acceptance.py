@@ -30,7 +30,7 @@ from objdisc.types import Sample
 
 log = logging.getLogger("objdisc")
 
-_LOOKED_AT = 24  # training images, at most, spread evenly; on CamVid train, 16 to 82 are equally good
+_LOOKED_AT = 24  # training images, at most, spread evenly; on CamVid train, 16 to 82 paint equally well
 _ROUNDS = 4  # as many images again are looked at if too few regions lie on objects so far
 _ENOUGH = 8.0  # regions' worth on objects, and off objects
 
