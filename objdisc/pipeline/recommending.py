@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from accelerate.utils import broadcast_object_list
 
-from objdisc.clustering.number import STRENGTH, RecommendedNumber, recommend_number
+from objdisc.clustering.number import RecommendedNumber, recommend_number
 from objdisc.config.parser import load
 from objdisc.errors import UsageError
 from objdisc.io.files import read_json, write_json
@@ -109,8 +109,8 @@ def read_number(run: Run) -> RecommendedNumber | None:
 
 def in_words(found: RecommendedNumber) -> str:
     """Describe the recommended number, and the evidence for others."""
-    strength = f"prediction strength {found.strengths[found.chosen]:.2f}"
-    strength += "" if found.is_found_again else f", below {STRENGTH}: a guess"
+    strength = f"strength {found.strengths[found.chosen]:.2f}"
+    strength += "" if found.is_found_again else f", below {found.threshold:.2f}: a guess"
     others = [f"the silhouette says {found.silhouette}"]
     if (runner_up := found.runner_up) is not None:
         others.insert(0, f"runner-up {runner_up} with {found.strengths[runner_up]:.2f}")
@@ -121,6 +121,6 @@ def doubt(found: RecommendedNumber) -> str:
     """Say that no number of clusters can be trusted."""
     return (
         f"No number of clusters is found again in the other half of the objects: {found.chosen} comes nearest, with a "
-        f"prediction strength of {found.strengths[found.chosen]:.2f} instead of {STRENGTH}. Take it as a guess, and "
+        f"strength of {found.strengths[found.chosen]:.2f} instead of {found.threshold:.2f}. Take it as a guess, and "
         "try others by --num-clusters."
     )

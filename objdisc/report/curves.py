@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objdisc.clustering.number import STRENGTH, RecommendedNumber
+from objdisc.clustering.number import RecommendedNumber
 from objdisc.imaging.spread import spread_evenly
 
 WIDTH, HEIGHT = 300, 90  # user units of the drawing
@@ -71,8 +71,8 @@ class NumberCurve:
     """How well clusters are found again, by their number.
 
     Attributes:
-        points: ``x,y x,y ...`` for ``<polyline>``, inside ``WIDTH`` x ``HEIGHT``; 0 lies at the bottom, 1 at the top,
-            and numbers are spaced by their logarithms.
+        points: ``x,y x,y ...`` for ``<polyline>``, inside ``WIDTH`` x ``HEIGHT``; 0 and what is less lies at the
+            bottom, 1 at the top, and numbers are spaced by their logarithms.
         chosen: Position of the chosen number, as ``(x, y)``.
         runner_up: Position of the runner-up; None if there is none.
         threshold: Height of the line that clusters must reach.
@@ -93,7 +93,7 @@ def number_curve(found: RecommendedNumber) -> NumberCurve:
 
     def place(number: int) -> tuple[float, float]:
         x = _scaled(math.log(number), low, high) * WIDTH
-        return round(x, 1), round(HEIGHT * (1 - found.strengths[number]), 1)
+        return round(x, 1), round(HEIGHT * (1 - max(found.strengths[number], 0)), 1)
 
     ticks = {numbers[0], found.chosen, numbers[-1]}
     ticks |= set() if found.runner_up is None else {found.runner_up}
@@ -101,7 +101,7 @@ def number_curve(found: RecommendedNumber) -> NumberCurve:
         " ".join("{:.1f},{:.1f}".format(*place(number)) for number in numbers),
         place(found.chosen),
         None if found.runner_up is None else place(found.runner_up),
-        HEIGHT * (1 - STRENGTH),
+        round(HEIGHT * (1 - found.threshold), 1),
         [(number, place(number)[0]) for number in sorted(ticks)],
     )
 

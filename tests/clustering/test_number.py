@@ -9,12 +9,12 @@ from sklearn.datasets import make_blobs
 from torch import Tensor
 
 from objdisc.clustering.number import (
-    STRENGTH,
     RecommendedNumber,
+    noise_recurrences,
     numbers_to_try,
-    prediction_strengths,
     recommend_number,
-    weakest_cluster,
+    recurrence_of_each,
+    recurrences,
 )
 from objdisc.errors import UsageError
 
@@ -27,20 +27,21 @@ def blobs(number: int, samples: int, seed: int, dim: int = 16) -> tuple[Tensor, 
     return features, torch.stack([features + 0.5 * torch.randn(features.shape, generator=generator) for _ in range(3)])
 
 
-def test_the_weakest_cluster_is_that_of_a_count_pair_by_pair() -> None:
+def test_the_recurrence_of_a_cluster_is_that_of_sets_counted_sample_by_sample() -> None:
     generator = np.random.default_rng(0)
     clusters, predicted = generator.integers(0, 4, 60), generator.integers(0, 3, 60)
-    shares = []
+    expected = []
     for cluster in range(4):
-        pairs = list(itertools.combinations(np.flatnonzero(clusters == cluster), 2))
-        shares.append(np.mean([predicted[one] == predicted[other] for one, other in pairs]))
-    assert weakest_cluster(clusters, predicted, 4) == pytest.approx(min(shares))
+        members = set(np.flatnonzero(clusters == cluster))
+        others = [set(np.flatnonzero(predicted == predicted[member])) for member in members]
+        expected.append(np.mean([len(members & other) / len(members | other) for other in others]))
+    assert recurrence_of_each(clusters, predicted, 4) == pytest.approx(expected)
 
 
-def test_a_cluster_of_one_sample_or_none_predicts_nothing() -> None:
-    assert weakest_cluster(np.array([0, 0, 1]), np.array([0, 0, 1]), 2) == 0
-    assert weakest_cluster(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1]), 3) == 0
-    assert weakest_cluster(np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0]), 2) == 1
+def test_a_cluster_that_is_cut_or_part_of_another_recurs_by_half() -> None:
+    whole, cut = np.array([0, 0, 0, 0, 1, 1]), np.array([2, 2, 0, 0, 1, 1])
+    assert recurrence_of_each(whole, cut, 3).tolist() == [0.5, 1, 0]
+    assert recurrence_of_each(cut, whole, 3).tolist() == [0.5, 1, 0.5]
 
 
 @pytest.mark.parametrize("number", [3, 6])
@@ -62,6 +63,8 @@ def test_the_same_again_and_back_from_json() -> None:
     again = RecommendedNumber.from_json(found.to_json())
     assert (again.chosen, again.runner_up, again.silhouette) == (found.chosen, found.runner_up, found.silhouette)
     assert again.strengths == pytest.approx(found.strengths, abs=1e-4)
+    assert again.noise == pytest.approx(found.noise, abs=1e-4)
+    assert (again.threshold, again.is_found_again) == (found.threshold, found.is_found_again)
 
 
 def test_a_number_without_evidence_is_refused() -> None:
@@ -70,10 +73,32 @@ def test_a_number_without_evidence_is_refused() -> None:
         RecommendedNumber.from_json({**facts, "chosen": 99})
 
 
-def test_noise_has_no_number_that_is_found_again() -> None:
-    points = np.random.default_rng(0).normal(size=(400, 8)).astype(np.float32)
-    strengths = prediction_strengths(points, [4, 8, 16], seed=0)
-    assert max(strengths.values()) < STRENGTH
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_has_no_number_that_is_found_again(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(240, 16, generator=generator)
+    views = features + 0.3 * torch.randn(3, 240, 16, generator=generator)
+    found = recommend_number(features, views, seed=seed)
+    assert not found.is_found_again
+    assert found.threshold == 0.5
+
+
+def test_strengths_are_relative_to_those_of_noise() -> None:
+    features, views = blobs(3, 120, seed=1)
+    found = recommend_number(features, views, seed=0)
+    assert found.strengths[3] == pytest.approx(1)
+    assert found.noise == noise_recurrences(120, 14, numbers_to_try(120), seed=0)
+    assert found.threshold == pytest.approx(0.85 * max(found.strengths.values()), abs=1e-4)
+    assert (
+        found.strengths[found.chosen]
+        >= found.threshold
+        > max(value for number, value in found.strengths.items() if number > found.chosen)
+    )
+
+
+def test_clusters_that_lie_apart_recur_wholly() -> None:
+    corners = np.eye(4, dtype=np.float32)[np.arange(80) % 4, :3] - 0.25
+    assert recurrences(corners, [4], seed=0) == {4: 1.0}
 
 
 def test_samples_that_coincide_are_no_error() -> None:

@@ -1,5 +1,6 @@
 """A number of clusters that is recommended: used, noted, shown, and the same again."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -100,10 +101,20 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
         read_number(run)
 
 
+def test_the_number_of_a_run_of_an_older_version_is_read(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run")
+    curves = {"strengths": {"2": 0.9, "3": 0.6, "4": 0.4}, "silhouettes": {"2": 0.3, "3": 0.2, "4": 0.1}}
+    facts = {"chosen": 3, "runner_up": 2, "silhouette": 2, "threshold": 0.52, "samples": 64}
+    run.num_clusters.write_text(json.dumps({**facts, **curves}), encoding="utf-8")
+    found = read_number(run)
+    assert found is not None
+    assert (found.chosen, found.threshold, found.noise) == (3, 0.52, {})
+    assert found.is_found_again
+
+
 def test_words() -> None:
-    found = RecommendedNumber(3, 5, 2, {2: 0.4, 3: 0.45, 5: 0.3}, {2: 0.2, 3: 0.1, 5: 0.1}, 64)
+    found = RecommendedNumber(3, 5, 2, {2: 0.4, 3: 0.45, 5: 0.3}, {2: 0.2, 3: 0.1, 5: 0.1}, 64, 0.5)
     assert in_words(found) == (
-        "number of clusters: 3 (prediction strength 0.45, below 0.52: a guess; runner-up 5 with 0.30, "
-        "the silhouette says 2)"
+        "number of clusters: 3 (strength 0.45, below 0.50: a guess; runner-up 5 with 0.30, the silhouette says 2)"
     )
-    assert "3 comes nearest, with a prediction strength of 0.45" in doubt(found)
+    assert "3 comes nearest, with a strength of 0.45" in doubt(found)

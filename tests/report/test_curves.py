@@ -70,9 +70,15 @@ def test_nothing_is_stacked_where_nothing_would_be_seen() -> None:
 
 
 def test_the_curve_of_numbers_stands_as_high_as_its_strengths() -> None:
-    found = RecommendedNumber(4, 2, 2, {2: 0.75, 4: 0.5, 8: 0.0}, {2: 0.3, 4: 0.2, 8: 0.1}, 64)
+    found = RecommendedNumber(4, 2, 2, {2: 0.75, 4: 0.5, 8: 0.0}, {2: 0.3, 4: 0.2, 8: 0.1}, 64, 0.5)
     curve = number_curve(found)
     assert _points(curve.points) == [(0, round(HEIGHT / 4, 1)), (WIDTH / 2, HEIGHT / 2), (WIDTH, HEIGHT)]
     assert (curve.chosen, curve.runner_up) == ((WIDTH / 2, HEIGHT / 2), (0, round(HEIGHT / 4, 1)))
     assert curve.ticks == [(2, 0), (4, WIDTH / 2), (8, WIDTH)]
+    assert curve.threshold == HEIGHT / 2
     assert number_curve(replace(found, runner_up=None)).runner_up is None
+
+
+def test_what_is_found_again_less_than_noise_lies_at_the_bottom() -> None:
+    found = RecommendedNumber(4, 2, 2, {2: -1.3, 4: 0.75}, {2: 0.3, 4: 0.2}, 64, 0.675, {2: 0.8, 4: 0.4})
+    assert _points(number_curve(found).points) == [(0, HEIGHT), (WIDTH, round(HEIGHT / 4, 1))]
