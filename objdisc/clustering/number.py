@@ -16,7 +16,7 @@ from objdisc.clustering.hierarchy import ward_cuts
 from objdisc.clustering.projections import view_discriminant
 from objdisc.errors import UsageError
 
-_NEAR_BEST = 0.85  # share of the best strength that a number must reach
+_NEAR_BEST = 0.9  # share of the best strength that a number must reach
 _LEAST_STRENGTH = 0.5  # half of the way from noise to clusters that are all found again
 
 _WEAKEST = 0.25  # quantile of the clusters' recurrences: a quarter of them may recur less
@@ -117,7 +117,7 @@ def recommend_number(features: Tensor, views: Tensor, *, seed: int) -> Recommend
     measured in the same way (the reference of Dudoit and Fridlyand, "A prediction-based resampling method for
     estimating the number of clusters in a dataset", 2002): (s - r) / (1 - r) is the strength of a recurrence s. Groups
     of true clusters recur as well as they do, so that it is the largest number near the best strength that is
-    recommended: one that reaches 0.85 of it.
+    recommended: one within a tenth of it.
 
     The rule was chosen on the toy city (8), USPS (10), COIL-20 (20) and the objects of CamVid train (3). There any
     share from 0.78 to 0.94 gives numbers within a quarter of the truth, but for one seed of USPS. On other data it can
@@ -139,7 +139,7 @@ def recommend_number(features: Tensor, views: Tensor, *, seed: int) -> Recommend
     numbers = numbers_to_try(len(features))
     points = _projected(features, views, max(numbers[-1] - 1, _SILHOUETTE_DIRECTIONS))
     found = recurrences(points, numbers, seed=seed)
-    noise = noise_recurrences(*points.shape, numbers, seed=seed)
+    noise = noise_recurrences(len(points), points.shape[1], numbers, seed=seed)
     strengths = {number: (found[number] - noise[number]) / max(1 - noise[number], 1e-3) for number in numbers}
     threshold = max(_NEAR_BEST * max(strengths.values()), _LEAST_STRENGTH)
     again = [number for number in numbers if strengths[number] >= threshold]
@@ -263,7 +263,7 @@ def _nearest(points: Points, centers: Points) -> NDArray[np.int64]:
 
 
 def _silhouettes(points: Points, numbers: Sequence[int]) -> dict[int, float]:
-    """Return the mean silhouette (Rousseeuw 1987) of each number of clusters in eight directions; -1 if all coincide."""
+    """Return the mean silhouette (Rousseeuw 1987) of each number of clusters, in eight directions."""
     points = _unit(points[:, :_SILHOUETTE_DIRECTIONS])
     distances = pairwise_distances(points)
     found = {}
